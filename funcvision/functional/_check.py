@@ -1,0 +1,34 @@
+"""Checks at the boundary of the functions: what was given, what is expected, how to mend it."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import jax
+
+T = TypeVar("T")
+
+
+def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:
+    """An option given once or once per spatial axis, as a tuple with one value per axis.
+
+    >>> per_axis(2, 3, "stride"), per_axis((1, 2), 2, "stride")
+    ((2, 2, 2), (1, 2))
+    """
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if len(values) != axes:
+        raise ValueError(f"{name}={value!r} has {len(values)} values; give one number, or {axes}: one per spatial axis")
+    return values
+
+
+def channels_last(x: jax.Array, axes: int, channels: int, function: str) -> None:
+    """Raises unless `x` is [..., *spatial, channels] with `axes` spatial axes."""
+    layout = "[..., " + ", ".join(("depth", "height", "width")[-axes:] if axes > 1 else ("length",)) + ", channels]"
+    if x.ndim < axes + 1:
+        raise ValueError(f"{function} takes {layout} and got an array of shape {x.shape}")
+    if x.shape[-1] == channels:
+        return
+    hint = f"{channels} channels are expected in the last axis"
+    if x.shape[-axes - 1] == channels:
+        order = (*range(x.ndim - axes - 1), *range(x.ndim - axes, x.ndim), x.ndim - axes - 1)
+        hint += f"; this looks like torch's channels-first order: pass x.transpose{order}"
+    raise ValueError(f"{function} takes {layout} and got {x.shape}: {hint}")

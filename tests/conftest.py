@@ -1,0 +1,41 @@
+"""What holds in every test: strict promotion, two virtual CPU devices, no test left out without a word."""
+
+import importlib.util
+import os
+import pathlib
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+
+import pytest
+
+HAS_TORCH = bool(importlib.util.find_spec("torch") and importlib.util.find_spec("torchvision"))
+MISSING = "tests/parity is NOT run: it compares with torch 2.13 and torchvision 0.28, which are not installed"
+
+if not HAS_TORCH:
+    if os.environ.get("FUNCVISION_REQUIRE_TORCH"):
+        raise pytest.UsageError(MISSING)
+    collect_ignore = ["parity"]
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return None if HAS_TORCH else MISSING
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.markexpr or any("::" in argument for argument in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """Real data sets that lie beside a development checkout; nobody else has them."""
+    folder = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the development data sets are not beside this checkout")
+    return folder
