@@ -6,6 +6,8 @@ from typing import TypeVar
 import jax
 
 T = TypeVar("T")
+Size = int | Sequence[int]
+Padding = str | int | Sequence[int | tuple[int, int]]
 
 
 def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:
@@ -32,3 +34,24 @@ def channels_last(x: jax.Array, axes: int, channels: int, function: str) -> None
         order = (*range(x.ndim - axes - 1), *range(x.ndim - axes, x.ndim), x.ndim - axes - 1)
         hint += f"; this looks like torch's channels-first order: pass x.transpose{order}"
     raise ValueError(f"{function} takes {layout} and got {x.shape}: {hint}")
+
+
+def padding_pairs(
+    function: str, padding: Padding, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """A convolution's padding as (before, after) for each axis.
+
+    >>> padding_pairs("conv2d", "same", (3, 4), (1, 1), (1, 1))
+    ((1, 1), (1, 2))
+    """
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ValueError(f'{function}: padding={padding!r}; it is "same", "valid" or numbers')
+        if padding == "valid":
+            return ((0, 0),) * len(kernel)
+        if any(s != 1 for s in strides):
+            raise ValueError(f'{function}: padding="same" is defined for stride 1; give numbers with {strides}')
+        totals = [d * (k - 1) for k, d in zip(kernel, dilations, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    both = per_axis(padding, len(kernel), "padding")
+    return tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in both)

@@ -1,0 +1,95 @@
+"""Dense layers and the step from images to vectors."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .. import functional as F
+from . import init
+from .conv import TORCH_WEIGHT, torch_bias
+from .init import Initializer
+from .module import Module, Param
+
+__all__ = ["Bilinear", "Embedding", "Flatten", "Linear", "Unflatten"]
+
+
+class Linear(Module):
+    """The affine map [..., in] to [..., out]; `weight` is stored [in, out]."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *,
+        weight_init: Initializer = TORCH_WEIGHT, bias_init: Initializer | None = None,
+    ):
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Param((out_features, in_features), weight_init, "OI->IO")
+        self.bias = Param((out_features,), bias_init or torch_bias(in_features)) if bias else None
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        return F.linear(x, self.weight, self.bias)
+
+
+class Bilinear(Module):
+    """`y[o] = x1 @ weight[o] @ x2 + bias[o]`; `weight` [out, in1, in2] as in torch."""
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True):
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        bound = torch_bias(in1_features)
+        self.weight = Param((out_features, in1_features, in2_features), bound)
+        self.bias = Param((out_features,), bound) if bias else None
+
+    def forward(self, x1: jax.Array, x2: jax.Array) -> jax.Array:
+        return F.bilinear(x1, x2, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """A table of vectors looked up by integers: [...] to [..., embedding_dim]."""
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
+        weight_init: Initializer | None = None,
+    ):
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
+        self.weight = Param((num_embeddings, embedding_dim), weight_init or default)
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        return F.embedding(x, self.weight, self.padding_idx)
+
+
+@dataclasses.dataclass(frozen=True)
+class _NormalWithZeroRow:
+    row: int
+
+    def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        return jax.random.normal(key, shape, dtype).at[self.row].set(0)
+
+
+class Flatten(Module):
+    """[batch, height, width, channels] to [batch, channels * height * width], channels first: in torch's order.
+
+    A dense layer after a feature map then has torch's weights as they are. Axes ahead of `start_dim` are kept; the
+    order of the rest matters only where channels stand beside spatial axes.
+    """
+
+    def __init__(self, start_dim: int = 1):
+        self.start_dim = start_dim
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        kept = x.shape[: self.start_dim]
+        return jnp.moveaxis(x, -1, self.start_dim).reshape(*kept, math.prod(x.shape[self.start_dim :]))
+
+
+class Unflatten(Module):
+    """Splits axis `dim` into axes of the sizes `unflattened_size`, whose product it is."""
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        dim = self.dim % x.ndim
+        if x.shape[dim] != math.prod(self.unflattened_size):
+            raise ValueError(f"axis {dim} of {x.shape} does not split into {self.unflattened_size}")
+        return x.reshape(*x.shape[:dim], *self.unflattened_size, *x.shape[dim + 1 :])

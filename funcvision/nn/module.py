@@ -1,0 +1,398 @@
+"""`Module`: a description of a computation and of the arrays it needs. It holds none of them.
+
+    model = resnet18()
+    params, state = model.init(jax.random.key(0))
+    logits, state = model.apply(params, state, images, train=True, key=key)
+
+`params` (trained) and `state` (running statistics and the like) are flat dicts keyed as torch's `state_dict`.
+
+How a call works. `apply` makes a shallow copy of every module of the tree, on which each declaration is replaced by
+its array, and calls `forward` of the outermost copy. A layer that assigns a buffer assigns it on its copy, where
+`apply` reads the new state afterwards. The copies live as long as the call, so `apply` is a pure function.
+"""
+
+import dataclasses
+import difflib
+import functools
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..functional._precision import accumulation_dtype
+from . import init as initializers
+from .init import Initializer
+
+__all__ = ["Arrays", "Buffer", "Module", "Param"]
+
+Arrays = dict[str, jax.Array]
+Self = TypeVar("Self", bound="Module")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Declaration:
+    """An array that a module needs.
+
+    `shape` is in torch's axis order and `layout` says how the array is stored here, "OIHW->HWIO"; without one the
+    two are the same. `init(key, shape, dtype)` makes the first value in torch's order.
+    """
+
+    shape: tuple[int, ...]
+    init: Initializer = initializers.zeros
+    layout: str | None = None
+    dtype: Any = None
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The permutation that stores a torch array: `stored = torch_array.transpose(axes)`."""
+        if self.layout is None:
+            return tuple(range(len(self.shape)))
+        torch_order, stored_order = self.layout.split("->")
+        return tuple(torch_order.index(axis) for axis in stored_order)
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the array in `params` or `state`."""
+        return tuple(self.shape[axis] for axis in self.axes)
+
+    def dtype_for(self, dtype: Any) -> np.dtype:
+        """The dtype of the array in a model that is initialised in `dtype`."""
+        return np.dtype(self.dtype or dtype)
+
+
+class Param(_Declaration):
+    """Declares a trained array; inside `forward` the attribute is the array itself.
+
+    >>> Param((64, 3, 7, 7), initializers.kaiming_normal(), "OIHW->HWIO").stored_shape
+    (7, 7, 3, 64)
+    """
+
+    if TYPE_CHECKING:  # what `self.weight` is in forward
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> jax.Array: ...
+
+
+class Buffer(_Declaration):
+    """Declares an array that is not trained, such as a running statistic. `forward` updates it by assignment."""
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> jax.Array: ...
+
+    def dtype_for(self, dtype: Any) -> np.dtype:
+        """Float32 at least: a running mean in bfloat16 would not move."""
+        return np.dtype(self.dtype or accumulation_dtype(dtype))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """What every bound module of one call of `apply` shares."""
+
+    train: bool
+    key: jax.Array | None
+    wanted: frozenset[str]
+    captured: dict[str, Any]
+    seen: list[str]
+
+
+class Module:
+    """A description: options, child modules, and `Param`/`Buffer` declarations, set in `__init__` and fixed after it.
+
+    Subclasses assign them in `__init__` (there is no base initialiser to call) and compute in `forward`, where
+    declarations have become arrays and children can be called:
+
+    >>> class Scale(Module):
+    ...     def __init__(self, features: int):
+    ...         self.gain = Param((features,), initializers.ones)
+    ...     def forward(self, x):
+    ...         return x * self.gain
+    >>> model = Scale(3)
+    >>> params, state = model.init(jax.random.key(0))
+    >>> y, state = model.apply(params, state, jnp.arange(3.0))
+    """
+
+    _call: _Call | None = None  # set on the copies that `apply` makes
+    _path: str = ""
+    _uses: int = 0
+    _draws: int = 0
+    _buffers: tuple[str, ...] = ()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation. Call the module, not this: the call also captures and names the layer in errors."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    # What a description declares
+
+    def children(self) -> dict[str, "Module"]:
+        """The modules held by this one, by attribute name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it with dotted paths, parents first; one that is held twice comes once."""
+        seen = set()
+
+        def walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
+            if id(module) in seen:
+                return
+            seen.add(id(module))
+            yield path, module
+            for name, child in module.children().items():
+                yield from walk(child, f"{path}.{name}" if path else name)
+
+        return walk(self, "")
+
+    def declarations(self) -> dict[str, _Declaration]:
+        """Every `Param` and `Buffer` of the tree under its name in torch's `state_dict`, in its order."""
+        found = {}
+        for path, module in self.named_modules():
+            for kind in (Param, Buffer):
+                for name, value in vars(module).items():
+                    if isinstance(value, kind):
+                        found[f"{path}.{name}" if path else name] = value
+        return found
+
+    def replace(self: Self, path: str, module: "Module") -> Self:
+        """A description in which the module at `path` is another one: `model.replace("fc", nn.Linear(512, 10))`."""
+        name, _, rest = path.partition(".")
+        children = self.children()
+        if name not in children:
+            raise KeyError(f"{type(self).__name__} has no child {name!r}; it has {', '.join(children) or 'none'}")
+        changed = object.__new__(type(self))
+        vars(changed).update(vars(self) | {name: children[name].replace(rest, module) if rest else module})
+        return changed
+
+    # The two pure functions that make it run
+
+    def init(self, key: jax.Array, *, dtype: Any = jnp.float32) -> tuple[Arrays, Arrays]:
+        """New `(params, state)` from a random key, floating-point parameters in `dtype`.
+
+        Can be jitted and traced: `jax.jit(model.init, out_shardings=...)` makes each shard where it will live.
+        """
+        declared = self.declarations()
+        made = _initial_arrays(key, tuple((d, d.dtype_for(dtype)) for d in declared.values()))
+        arrays = dict(zip(declared, made, strict=True))
+        params = {name: array for name, array in arrays.items() if isinstance(declared[name], Param)}
+        return params, {name: array for name, array in arrays.items() if name not in params}
+
+    @overload
+    def apply(
+        self, params: Arrays, state: Arrays, *args: Any, train: bool = False, key: jax.Array | None = None,
+        capture: None = None, **kwargs: Any,
+    ) -> tuple[Any, Arrays]: ...
+    @overload
+    def apply(
+        self, params: Arrays, state: Arrays, *args: Any, train: bool = False, key: jax.Array | None = None,
+        capture: Sequence[str], **kwargs: Any,
+    ) -> tuple[Any, Arrays, dict[str, Any]]: ...
+
+    def apply(
+        self, params: Arrays, state: Arrays, *args: Any, train: bool = False, key: jax.Array | None = None,
+        capture: Sequence[str] | None = None, **kwargs: Any,
+    ) -> Any:
+        """`forward(*args, **kwargs)` with these arrays: `(output, new state)`.
+
+        Args:
+            params: the trained arrays, by name.
+            state: the other arrays, by name. The new state has the same names; it differs only where `train` is set.
+            train: batch statistics, dropout and the like are on.
+            key: what random layers draw from; each layer and each use of it gets a key of its own.
+            capture: names of modules, `("layer3", "layer4.0.relu")`, whose outputs come back as a third result, a dict.
+                Further uses of one module have a count behind the name: `"layer4.0.relu_1"` is the second.
+
+        Raises:
+            ValueError: an array is missing, unexpected or of the wrong shape; a random layer got no key.
+        """
+        _check(self.declarations(), params, state)
+        call = _Call(train, key, frozenset(capture or ()), {}, [])
+        bound: dict[int, Module] = {}
+        output = _bind(self, "", {**params, **state}, call, bound)(*args, **kwargs)
+        new_state = {}
+        for path, module in self.named_modules():
+            copy = bound[id(module)]
+            new_state |= {f"{path}.{name}" if path else name: vars(copy)[name] for name in copy._buffers}
+        if capture is None:
+            return output, new_state
+        if missing := call.wanted - call.captured.keys():
+            _raise_unknown(sorted(missing), call.seen)
+        return output, new_state, {name: call.captured[name] for name in capture}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = self._call
+        if call is None:
+            if self.declarations():
+                raise RuntimeError(
+                    f"{type(self).__name__} is a description and holds no arrays. Make them with "
+                    "`params, state = model.init(key)` and run it with `model.apply(params, state, ...)`"
+                )
+            return self.forward(*args, **kwargs)
+        try:
+            output = self.forward(*args, **kwargs)
+        except Exception as error:
+            if not getattr(error, "__notes__", None):  # the innermost layer is the one to name
+                error.add_note(f"in layer {self._path!r}: {self._headline()}")
+            raise
+        if call.wanted:
+            name = self._path if self._uses == 0 else f"{self._path}_{self._uses}"
+            call.seen.append(name)
+            if name in call.wanted:
+                call.captured[name] = output
+            vars(self)["_uses"] = self._uses + 1
+        return output
+
+    # What `forward` may ask
+
+    @property
+    def training(self) -> bool:
+        """Whether this call of `apply` trains."""
+        if self._call is None:
+            raise RuntimeError(f"{type(self).__name__} does not know whether it trains: run it in `model.apply(...)`")
+        return self._call.train
+
+    def random_key(self) -> jax.Array:
+        """A new key for this use of this layer, made of the key of `apply`, the layer's path and a count."""
+        if self._call is None or self._call.key is None:
+            raise ValueError(
+                f"layer {self._path!r} ({self._headline()}) draws random numbers and got no key: "
+                "pass one, `model.apply(params, state, x, train=True, key=jax.random.key(0))`"
+            )
+        vars(self)["_draws"] = self._draws + 1
+        path = np.uint32(zlib.crc32(self._path.encode()))
+        return jax.random.fold_in(jax.random.fold_in(self._call.key, path), self._draws)
+
+    # Python's own protocols
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _sealing(cls.__init__)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = type(self).__name__
+        if name in self._buffers:
+            old = vars(self)[name]
+            if value.shape != old.shape or value.dtype != old.dtype:
+                raise ValueError(
+                    f"buffer {name!r} of {own} is {old.dtype}{old.shape} and cannot become {value.dtype}{value.shape}"
+                )
+        elif self._call is not None:
+            raise AttributeError(f"forward of {own} sets {name!r}: only a declared Buffer can change during a call")
+        elif vars(self).get("_sealed"):
+            raise AttributeError(
+                f"{own} is a description and does not change once built; "
+                f"`model.replace({name!r}, module)` makes one with another child"
+            )
+        elif hasattr(Module, name):
+            raise AttributeError(f"{own} cannot have an attribute {name!r}: it is part of every Module")
+        elif isinstance(value, list | tuple | dict) and _holds_modules(value):
+            raise TypeError(f"{own}.{name} is a plain {type(value).__name__} of modules: use ModuleList or ModuleDict")
+        vars(self)[name] = value
+
+    def _headline(self) -> str:
+        options = (
+            f"{name}={value!r}" for name, value in vars(self).items()
+            if not name.startswith("_") and isinstance(value, bool | int | float | str | tuple | None)
+        )
+        return f"{type(self).__name__}({', '.join(options)})"
+
+    def __repr__(self) -> str:
+        lines = [f"  ({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children().items()]
+        return "\n".join([self._headline()[:-1], *lines, ")"]) if lines else self._headline()
+
+
+def _sealing(build: Any) -> Any:
+    """`__init__` that fixes the description when the outermost initialiser returns."""
+
+    @functools.wraps(build)
+    def sealed(self: Module, *args: Any, **kwargs: Any) -> None:
+        outermost = "_sealed" not in vars(self)
+        if outermost:
+            vars(self)["_sealed"] = False
+        build(self, *args, **kwargs)
+        if outermost:
+            vars(self)["_sealed"] = True
+
+    return sealed
+
+
+def _holds_modules(value: Any) -> bool:
+    return any(isinstance(item, Module) for item in (value.values() if isinstance(value, dict) else value))
+
+
+def _bind(module: Module, path: str, arrays: Arrays, call: _Call, bound: dict[int, Module]) -> Module:
+    """The copy of a module for one call. A module that is held twice has one copy, under its first path."""
+    if id(module) in bound:
+        return bound[id(module)]
+    copy = bound[id(module)] = object.__new__(type(module))
+    contents: dict[str, Any] = {}
+    for name, value in vars(module).items():
+        where = f"{path}.{name}" if path else name
+        if isinstance(value, Module):
+            value = _bind(value, where, arrays, call, bound)
+        elif isinstance(value, _Declaration):
+            value = arrays[where]
+        contents[name] = value
+    buffers = tuple(name for name, value in vars(module).items() if isinstance(value, Buffer))
+    vars(copy).update(contents, _call=call, _path=path, _buffers=buffers)
+    return copy
+
+
+def _check(declared: dict[str, _Declaration], params: Arrays, state: Arrays) -> None:
+    """Raises one error that lists every array that is missing, unexpected, misplaced or of the wrong shape."""
+    faults = []
+    for what, kind, arrays in (("params", Param, params), ("state", Buffer, state)):
+        names = {name for name, declaration in declared.items() if isinstance(declaration, kind)}
+        if missing := names - arrays.keys():
+            faults.append(f"{what} lacks {_some(missing)}")
+        if unexpected := arrays.keys() - names:
+            faults.append(f"{what} has {_some(unexpected)}, which the model does not declare there")
+        for name in sorted(names & arrays.keys()):
+            if jnp.shape(arrays[name]) != declared[name].stored_shape:
+                faults.append(f"{name} has shape {jnp.shape(arrays[name])} in place of {declared[name].stored_shape}")
+    if faults:
+        raise ValueError("these arrays are not this model's: " + "; ".join(faults))
+
+
+def _some(names: set[str], most: int = 5) -> str:
+    shown = ", ".join(sorted(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _raise_unknown(missing: list[str], seen: list[str]) -> NoReturn:
+    close = difflib.get_close_matches(missing[0], seen, n=3, cutoff=0.4)
+    raise ValueError(
+        f"capture names {', '.join(map(repr, missing))}, which no module of this call bears; "
+        f"close to it: {', '.join(map(repr, close)) or 'nothing'}"
+    )
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _initial_arrays(key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]) -> list[jax.Array]:
+    """First values, as stored. All standard draws of one kind come from one generator: compiling it is what costs."""
+    sizes: dict[tuple[initializers.Noise, np.dtype], int] = {}
+    for declaration, dtype in wanted:
+        if isinstance(declaration.init, initializers.Elementwise):
+            pool = declaration.init.noise, accumulation_dtype(dtype)
+            sizes[pool] = sizes.get(pool, 0) + math.prod(declaration.shape)
+    pool_key, own_key = jax.random.split(key)
+    pools = {
+        (noise, dtype): initializers.draw(noise, jax.random.fold_in(pool_key, number), (size,), dtype)
+        for number, ((noise, dtype), size) in enumerate(sizes.items())
+    }
+    pools = jax.lax.optimization_barrier(pools)  # or XLA would repeat the generator in every consumer
+    used = dict.fromkeys(pools, 0)
+    arrays = []
+    for number, (declaration, dtype) in enumerate(wanted):
+        init, shape = declaration.init, declaration.shape
+        if isinstance(init, initializers.Elementwise):
+            pool = init.noise, accumulation_dtype(dtype)
+            start, used[pool] = used[pool], used[pool] + math.prod(shape)
+            noise = jax.lax.slice(pools[pool], (start,), (used[pool],)).reshape(declaration.stored_shape)
+            arrays.append(init.scale(noise, shape).astype(dtype))
+        else:
+            value = init(jax.random.fold_in(own_key, number), shape, dtype)
+            arrays.append(value.transpose(declaration.axes))
+    return arrays

@@ -1,0 +1,312 @@
+"""Module: what a description declares, how it is bound, what it refuses."""
+
+import copy
+import pickle
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from funcvision import nn
+from funcvision.nn import init
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int):
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class Net(nn.Module):
+    def __init__(self, classes: int = 5):
+        self.blocks = nn.Sequential(Block(3), Block(3))
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(3 * 4 * 4, classes)
+
+    def forward(self, x):
+        return self.fc(self.flatten(self.blocks(x)))
+
+
+class Noise(nn.Module):
+    def forward(self, x):
+        return jax.random.normal(self.random_key(), x.shape) if self.training else x
+
+
+NAMES = [
+    "blocks.0.conv.weight", "blocks.0.bn.weight", "blocks.0.bn.bias", "blocks.0.bn.running_mean",
+    "blocks.0.bn.running_var", "blocks.0.bn.num_batches_tracked", "blocks.1.conv.weight", "blocks.1.bn.weight",
+    "blocks.1.bn.bias", "blocks.1.bn.running_mean", "blocks.1.bn.running_var", "blocks.1.bn.num_batches_tracked",
+    "fc.weight", "fc.bias",
+]
+
+
+@pytest.fixture(scope="module")
+def net():
+    model = Net()
+    return model, *model.init(jax.random.key(0))
+
+
+X = jnp.ones((2, 4, 4, 3))
+
+
+def test_names_and_order_are_those_of_a_state_dict(net):
+    model, params, state = net
+    assert list(model.declarations()) == NAMES
+    assert set(params) | set(state) == set(NAMES)
+    assert all("running" in name or "tracked" in name for name in state)
+
+
+def test_a_description_holds_no_arrays(net):
+    def arrays(module):
+        for value in vars(module).values():
+            if isinstance(value, nn.Module):
+                yield from arrays(value)
+            elif isinstance(value, jax.Array | np.ndarray):
+                yield value
+
+    assert not list(arrays(net[0]))
+
+
+def test_apply_is_pure(net):
+    model, params, state = net
+    before = {name: np.asarray(value) for name, value in state.items()}
+    _, new = model.apply(params, state, X, train=True)
+    for name in state:
+        np.testing.assert_array_equal(state[name], before[name])
+        assert new[name].dtype == state[name].dtype
+    assert not np.array_equal(new["blocks.1.bn.running_mean"], state["blocks.1.bn.running_mean"])
+    assert int(new["blocks.1.bn.num_batches_tracked"]) == 1
+    _, unchanged = model.apply(params, state, X)
+    assert unchanged.keys() == state.keys()
+    assert all(unchanged[name] is state[name] for name in state)
+
+
+def test_apply_under_jit_grad_and_vmap(net):
+    model, params, state = net
+    plain, _ = model.apply(params, state, X)
+    np.testing.assert_allclose(jax.jit(model.apply)(params, state, X)[0], plain, atol=1e-6)
+    each = jax.vmap(lambda x: model.apply(params, state, x[None])[0][0])(X)
+    np.testing.assert_allclose(each, plain, atol=1e-5)
+    gradient = jax.grad(lambda p: model.apply(p, state, X)[0].sum())(params)
+    assert gradient.keys() == params.keys()
+    assert float(jnp.abs(gradient["blocks.0.conv.weight"]).max()) > 0
+
+
+def test_threads_do_not_see_each_other(net):
+    model, params, state = net
+    scaled = [jax.tree.map(lambda p, i=i: p * (1 + i), params) for i in range(8)]
+    expected = [np.asarray(model.apply(p, state, X)[0]) for p in scaled]
+    results = [None] * 8
+
+    def work(i):
+        for _ in range(5):
+            results[i] = np.asarray(model.apply(scaled[i], state, X)[0])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, value)
+
+
+def test_capture(net):
+    model, params, state = net
+    y, _, seen = model.apply(params, state, X, capture=("blocks.0", "fc", "blocks.1.conv"))
+    assert list(seen) == ["blocks.0", "fc", "blocks.1.conv"]
+    np.testing.assert_array_equal(seen["fc"], y)
+    assert seen["blocks.0"].shape == X.shape
+    with pytest.raises(ValueError, match=r"'blocks.2', which no module.*close to it: 'blocks"):
+        model.apply(params, state, X, capture=("blocks.2",))
+
+
+def test_capture_counts_the_uses_of_a_module():
+    class Twice(nn.Module):
+        def __init__(self):
+            self.fc = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.fc(self.fc(x))
+
+    model = Twice()
+    y, _, seen = model.apply(*model.init(jax.random.key(0)), jnp.ones((1, 3)), capture=("fc", "fc_1"))
+    np.testing.assert_array_equal(seen["fc_1"], y)
+    assert not np.array_equal(seen["fc"], y)
+
+
+def test_keys_differ_by_layer_and_use_and_repeat_by_key():
+    model = nn.ModuleDict({"a": Noise(), "b": Noise()})
+
+    class Both(nn.Module):
+        def __init__(self):
+            self.parts = model
+
+        def forward(self, x):
+            return self.parts["a"](x), self.parts["a"](x), self.parts["b"](x)
+
+    draw = lambda key: Both().apply({}, {}, jnp.zeros(100), train=True, key=key)[0]
+    first, again, other = draw(jax.random.key(0)), draw(jax.random.key(0)), draw(jax.random.key(1))
+    np.testing.assert_array_equal(first, again)
+    values = [*first, *other]
+    assert len({float(v[0]) for v in values}) == len(values)
+
+
+def test_a_layer_without_key_says_which_and_how():
+    model = nn.Sequential(nn.Identity(), Noise())
+    model.apply({}, {}, jnp.zeros(3))
+    with pytest.raises(ValueError, match=r"layer '1' \(Noise\(\)\) draws random numbers.*key=jax.random.key"):
+        model.apply({}, {}, jnp.zeros(3), train=True)
+
+
+def test_unbound_calls():
+    with pytest.raises(RuntimeError, match=r"model.init\(key\).*model.apply"):
+        Net()(X)
+    np.testing.assert_array_equal(nn.Sequential(nn.Identity())(X), X)  # nothing to bind
+    with pytest.raises(RuntimeError, match="whether it trains"):
+        Noise()(X)
+
+
+def test_arrays_that_do_not_fit_are_all_named(net):
+    model, params, state = net
+    wrong = {name: value for name, value in params.items() if name != "fc.bias"}
+    wrong |= {"fc.weight": params["fc.weight"].T, "head.weight": params["fc.bias"]}
+    with pytest.raises(ValueError, match=r"lacks fc.bias; params has head.weight.*fc.weight has shape \(5, 48\) in place of \(48, 5\)"):
+        model.apply(wrong, state, X)
+    with pytest.raises(ValueError, match="and 1 more"):
+        model.apply(params, {}, X)
+    with pytest.raises(ValueError, match="state has fc.bias"):
+        model.apply(params, state | {"fc.bias": params["fc.bias"]}, X)
+
+
+def test_errors_name_the_layer(net):
+    model, params, state = net
+    with pytest.raises(ValueError, match="channels-first order") as caught:
+        model.apply(params, state, X.transpose(0, 3, 1, 2))
+    assert caught.value.__notes__ == [f"in layer 'blocks.0.conv': {model.blocks[0].conv!r}"]
+
+
+def test_a_description_does_not_change():
+    model = Net()
+    with pytest.raises(AttributeError, match=r"does not change once built.*replace\('fc'"):
+        model.fc = nn.Linear(2, 3)
+    other = model.replace("fc", nn.Linear(48, 7)).replace("blocks.1.bn", nn.Identity())
+    assert other.declarations()["fc.weight"].shape == (7, 48)
+    assert "blocks.1.bn.weight" not in other.declarations()
+    assert list(model.declarations()) == NAMES
+    with pytest.raises(KeyError, match="has no child 'head'; it has blocks, flatten, fc"):
+        model.replace("head", nn.Identity())
+
+
+def test_forward_may_set_buffers_only():
+    class Sets(nn.Module):
+        def __init__(self, name, value):
+            self.count = nn.Buffer((2,), init.zeros)
+            self.name, self.value = name, value
+
+        def forward(self, x):
+            setattr(self, self.name, self.value)
+            return x
+
+    run = lambda model: model.apply(*model.init(jax.random.key(0)), X)[1]
+    np.testing.assert_array_equal(run(Sets("count", jnp.ones(2)))["count"], [1, 1])
+    with pytest.raises(AttributeError, match="only a declared Buffer"):
+        run(Sets("cache", 3))
+    with pytest.raises(ValueError, match=r"buffer 'count' of Sets is float32\(2,\) and cannot become float32\(3,\)"):
+        run(Sets("count", jnp.ones(3)))
+
+
+def test_what_a_module_refuses_to_hold():
+    class Holds(nn.Module):
+        def __init__(self, name, value):
+            setattr(self, name, value)
+
+    with pytest.raises(TypeError, match="plain list of modules: use ModuleList"):
+        Holds("layers", [nn.Identity()])
+    with pytest.raises(TypeError, match="plain dict of modules"):
+        Holds("layers", {"a": nn.Identity()})
+    with pytest.raises(AttributeError, match="part of every Module"):
+        Holds("apply", nn.Identity())
+
+
+def test_a_module_held_twice_has_one_set_of_arrays():
+    class Tied(nn.Module):
+        def __init__(self):
+            self.first = nn.Linear(3, 3)
+            self.second = self.first
+
+        def forward(self, x):
+            return self.second(self.first(x))
+
+    model = Tied()
+    params, state = model.init(jax.random.key(0))
+    assert list(params) == ["first.weight", "first.bias"]
+    w, b = params["first.weight"], params["first.bias"]
+    x = jnp.ones((1, 3))
+    np.testing.assert_allclose(model.apply(params, state, x)[0], (x @ w + b[None]) @ w + b[None], atol=1e-5)
+
+
+def test_init_is_deterministic_traceable_and_shardable():
+    model = Net()
+    params, state = model.init(jax.random.key(3))
+    jitted, _ = jax.jit(model.init)(jax.random.key(3))
+    mesh = jax.make_mesh((2,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    spread = jax.tree.map(
+        lambda a: jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*["x" if n % 2 == 0 else None for n in a.shape])),
+        jax.eval_shape(model.init, jax.random.key(3)),
+    )
+    sharded, _ = jax.jit(model.init, out_shardings=spread)(jax.random.key(3))
+    assert len(sharded["fc.weight"].sharding.device_set) == 2
+    for name in params:
+        np.testing.assert_allclose(jitted[name], params[name], rtol=1e-6)
+        np.testing.assert_allclose(sharded[name], params[name], rtol=1e-6)
+    other, _ = model.init(jax.random.key(4))
+    assert not np.array_equal(other["fc.weight"], params["fc.weight"])
+
+
+def test_init_takes_the_initialisers_of_jax():
+    model = nn.Linear(30, 20, weight_init=jax.nn.initializers.lecun_normal(), bias_init=jax.nn.initializers.ones)
+    params, _ = model.init(jax.random.key(0))
+    assert params["weight"].shape == (30, 20)
+    assert 0 < float(params["weight"].std()) < 1
+    np.testing.assert_array_equal(params["bias"], np.ones(20))
+
+
+def test_parameters_in_bfloat16_keep_their_statistics_in_float32():
+    params, state = Block(3).init(jax.random.key(0), dtype=jnp.bfloat16)
+    assert {value.dtype.name for value in params.values()} == {"bfloat16"}
+    assert {value.dtype.name for value in state.values()} == {"float32", "int32"}
+
+
+def test_copies_and_pickles(net):
+    model, params, state = net
+    for twin in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
+        assert list(twin.declarations()) == NAMES
+        assert repr(twin) == repr(model)
+        np.testing.assert_array_equal(twin.apply(params, state, X)[0], model.apply(params, state, X)[0])
+
+
+def test_containers():
+    layers = nn.Sequential(nn.Linear(2, 3), nn.Identity(), nn.Linear(3, 1))
+    assert len(layers) == 3
+    assert list(layers[1:].declarations()) == ["2.weight", "2.bias"]
+    assert isinstance(layers[-1], nn.Linear)
+    named = nn.Sequential({"a": nn.Linear(2, 2), "b": nn.Identity()})
+    assert list(named.declarations()) == ["a.weight", "a.bias"]
+    assert [type(m) for m in nn.ModuleList([nn.Identity()])] == [nn.Identity]
+    table = nn.ModuleDict({"x": nn.Identity()})
+    assert "x" in table
+    assert table.keys() == ["x"]
+    with pytest.raises(TypeError, match="holds modules"):
+        nn.Sequential(lambda x: x)
+    with pytest.raises(ValueError, match="cannot be named"):
+        nn.ModuleDict({"a.b": nn.Identity()})
+    with pytest.raises(NotImplementedError, match="ModuleList has no forward"):
+        nn.ModuleList([nn.Identity()])(1)
+
+
+def test_repr_shows_options_and_children():
+    assert repr(Net(7)).splitlines()[-2:] == ["  (fc): Linear(in_features=48, out_features=7)", ")"]
