@@ -1,0 +1,158 @@
+"""CIFAR-10 and CIFAR-100, read from the batches they are published as (https://www.cs.toronto.edu/~kriz/cifar.html)."""
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from funcvision.vision.archive import extract_archive
+from funcvision.vision.datasets._batch import unpickle
+from funcvision.vision.datasets.dataset import VisionDataset
+from funcvision.vision.download import check_digest, download_url
+
+__all__ = ["CIFAR10", "CIFAR100"]
+
+
+class CIFAR10(VisionDataset):
+    """60,000 photos of 10 classes, 32x32 in colour (Krizhevsky 2009).
+
+    `dataset[index]` is a `PIL.Image` of mode RGB and the class as an int. The files are pickles: each must have the
+    published digest, and is then read without running anything that it names.
+
+    Args:
+        root: the folder that holds `cifar-10-batches-py`.
+        train: the 50,000 images for training, else the 10,000 for testing.
+        transform: called on every image.
+        target_transform: called on every label.
+        download: whether to fetch the archive into `root` and unpack it if a file is missing or damaged.
+
+    Attributes:
+        data: the images, uint8 `[N, 32, 32, 3]`.
+        targets: the labels, a list of ints.
+        classes: the names of the classes, in the order of their labels.
+        class_to_idx: the label of each name.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged; the message names it and what is wrong with it.
+        DownloadError: the archive could not be fetched.
+    """
+
+    base_folder: ClassVar = "cifar-10-batches-py"
+    url: ClassVar = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+    filename: ClassVar = "cifar-10-python.tar.gz"
+    tgz_md5: ClassVar = "c58f30108f718f92721af3b95e74349a"
+    train_list: ClassVar = [
+        ["data_batch_1", "c99cafc152244af753f735de768cd75f"],
+        ["data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"],
+        ["data_batch_3", "54ebc095f3ab1f0389bbae665268c751"],
+        ["data_batch_4", "634d18415352ddfa80567beed471001a"],
+        ["data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"],
+    ]
+    test_list: ClassVar = [["test_batch", "40351d587109b95175f43aff81a1287e"]]
+    meta: ClassVar = {
+        "filename": "batches.meta",
+        "key": "label_names",
+        "md5": "5ff9c542aee3614f3951f8cda6e48888",
+    }
+    _labels_key: ClassVar = "labels"
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ):
+        super().__init__(root, transform=transform, target_transform=target_transform)
+        self.train = train
+        if download:
+            self.download()
+        self.classes: list[str] = self._read_classes()
+        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
+        batches = [self._read_batch(name, md5) for name, md5 in (self.train_list if train else self.test_list)]
+        planes = np.concatenate([images for images, _ in batches])
+        self.data = np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        self.targets: list[int] = [label for _, labels in batches for label in labels]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self._transformed(Image.fromarray(self.data[index]), self.targets[index])
+
+    def extra_repr(self) -> str:
+        """The split."""
+        return f"Split: {'Train' if self.train else 'Test'}"
+
+    def download(self) -> None:
+        """Fetches the archive into `root` and unpacks it, unless every file is there and intact."""
+        if not self._intact():
+            archive = os.path.join(self.root, self.filename)
+            download_url(self.url, archive, md5=self.tgz_md5)
+            extract_archive(archive, self.root)
+
+    def _intact(self) -> bool:
+        try:
+            for name, md5 in [*self.train_list, *self.test_list, (self.meta["filename"], self.meta["md5"])]:
+                check_digest(self._path(name), md5=md5)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.root, self.base_folder, name)
+
+    def _read(self, name: str, md5: str) -> dict[str, Any]:
+        """The dict in a published file, once its digest is verified."""
+        path = self._path(name)
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"{type(self).__name__} needs the file {path}; pass download=True to fetch it")
+        check_digest(path, md5=md5)
+        with open(path, "rb") as file:
+            content = file.read()
+        try:
+            return unpickle(content)
+        except ValueError as error:
+            raise ValueError(f"{path} ({len(content)} bytes) is damaged or no batch of CIFAR: {error}") from error
+
+    def _read_classes(self) -> list[str]:
+        names = self._read(self.meta["filename"], self.meta["md5"]).get(self.meta["key"])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{self._path(self.meta['filename'])} holds no list of names {self.meta['key']!r}")
+        return names
+
+    def _read_batch(self, name: str, md5: str) -> tuple[np.ndarray, list[int]]:
+        """Images, uint8 [N, 3072], and their labels."""
+        entries = self._read(name, md5)
+        images, labels = entries.get("data"), entries.get(self._labels_key)
+        if not isinstance(images, np.ndarray) or images.shape[1:] != (3072,):
+            raise ValueError(f"{self._path(name)} holds no images 'data' of shape [N, 3072]")
+        if not isinstance(labels, list) or len(labels) != len(images):
+            raise ValueError(f"{self._path(name)} holds no list {self._labels_key!r} of one label per image")
+        if not all(type(label) is int and 0 <= label < len(self.classes) for label in labels):
+            raise ValueError(f"{self._path(name)} holds labels that are none of the {len(self.classes)} classes")
+        return images, labels
+
+
+class CIFAR100(CIFAR10):
+    """CIFAR-10's sibling with 100 classes of 600 photos each (Krizhevsky 2009), in `root/cifar-100-python`.
+
+    The labels are the fine ones; everything else is as in `CIFAR10`.
+    """
+
+    base_folder: ClassVar = "cifar-100-python"
+    url: ClassVar = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+    filename: ClassVar = "cifar-100-python.tar.gz"
+    tgz_md5: ClassVar = "eb9058c3a382ffc7106e4002c42a8d85"
+    train_list: ClassVar = [["train", "16019d7e3df5f24257cddd939b257f8d"]]
+    test_list: ClassVar = [["test", "f0ef6b0ae62326f3e7ffdfab6717acfc"]]
+    meta: ClassVar = {
+        "filename": "meta",
+        "key": "fine_label_names",
+        "md5": "7973b15100ade9c7d40fb424638fde48",
+    }
+    _labels_key: ClassVar = "fine_labels"

@@ -1,0 +1,59 @@
+"""Random images, for trying a program before the data has arrived."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from funcvision.vision.datasets.dataset import VisionDataset
+
+__all__ = ["FakeData"]
+
+
+class FakeData(VisionDataset):
+    """Random noise as images, with random labels: the same for the same index, in every process.
+
+    Args:
+        size: how many images.
+        image_size: (channels, height, width), in torchvision's order; 1, 3 or 4 channels.
+        num_classes: labels are 0 to `num_classes - 1`.
+        transform: called on every image.
+        target_transform: called on every label.
+        random_offset: image `index` is drawn from the seed `index + random_offset`.
+
+    >>> from funcvision.vision.datasets import FakeData
+    >>> dataset = FakeData(size=2, image_size=(3, 24, 32))
+    >>> image, label = dataset[1]
+    >>> len(dataset), image.mode, image.size
+    (2, 'RGB', (32, 24))
+    """
+
+    def __init__(
+        self,
+        size: int = 1000,
+        image_size: tuple[int, int, int] = (3, 224, 224),
+        num_classes: int = 10,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        random_offset: int = 0,
+    ):
+        super().__init__(transform=transform, target_transform=target_transform)
+        if len(image_size) != 3 or image_size[0] not in (1, 3, 4):
+            raise ValueError(f"image_size={image_size!r} is not (channels, height, width) with 1, 3 or 4 channels")
+        self.size = size
+        self.image_size = image_size
+        self.num_classes = num_classes
+        self.random_offset = random_offset
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        if not -self.size <= index < self.size:
+            raise IndexError(f"index {index} is out of range for {self.size} images")
+        rng = np.random.default_rng((index % self.size + self.random_offset) % 2**64)  # seeds are not negative
+        channels, height, width = self.image_size
+        noise = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+        image = Image.fromarray(noise[..., 0] if channels == 1 else noise)
+        return self._transformed(image, int(rng.integers(self.num_classes)))

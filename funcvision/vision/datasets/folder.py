@@ -1,0 +1,162 @@
+"""Data sets that are folders of files: one folder a class."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PIL import Image
+
+from funcvision.vision.datasets.dataset import VisionDataset
+
+__all__ = ["IMG_EXTENSIONS", "DatasetFolder", "ImageFolder", "default_loader"]
+
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""How the names of the files end that `ImageFolder` takes for images, in small letters or capitals."""
+
+
+def default_loader(path: str) -> Image.Image:
+    """The image in a file, converted to mode RGB.
+
+    Raises `ValueError`, naming the file, where Pillow cannot read all of it. Pillow notices that a file is cut off,
+    but not that the data inside a JPEG is wrong or short before a proper end: libjpeg then guesses the rest.
+    """
+    with open(path, "rb") as file:
+        try:
+            return Image.open(file).convert("RGB")
+        except Exception as error:  # Pillow's readers raise anything on damaged files
+            size = os.path.getsize(path)
+            raise ValueError(f"{path} ({size} bytes) is no image or a damaged one: {error}") from error
+
+
+class DatasetFolder(VisionDataset):
+    """Files in folders named after their classes: `root/<class>/<any folders>/<file>`.
+
+    The classes are sorted by name, and the files of a class by folder and name. `dataset[index]` is
+    `(loader(path), label)`. Override `find_classes` to choose or group classes, `make_dataset` to list files elsewhere.
+
+    Args:
+        root: the folder of the class folders.
+        loader: called on the path of a file.
+        extensions: how the names of the files to take end, in small letters; capitals match too.
+        transform: called on what the loader returns.
+        target_transform: called on every label.
+        is_valid_file: called on a path, says whether to take it; in place of `extensions`.
+        allow_empty: whether a class may have no files.
+
+    Attributes:
+        classes: the names of the classes, in the order of their labels.
+        class_to_idx: the label of each name.
+        samples: (path, label) of every file.
+        targets: the label of every file.
+
+    Raises:
+        FileNotFoundError: `root` is missing or has no folders, or a class has no files.
+        ValueError: neither or both of `extensions` and `is_valid_file` are given.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        loader: Callable[[str], Any],
+        extensions: str | Sequence[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ):
+        super().__init__(root, transform=transform, target_transform=target_transform)
+        self.loader = loader
+        self.extensions = extensions
+        self.classes, self.class_to_idx = self.find_classes(self.root)
+        self.samples = self.make_dataset(self.root, self.class_to_idx, extensions, is_valid_file, allow_empty)
+        self.targets = [label for _, label in self.samples]
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        """The names of the classes and the label of each: the folders in `directory`, sorted."""
+        with os.scandir(directory) as entries:
+            classes = sorted(entry.name for entry in entries if entry.is_dir())
+        if not classes:
+            raise FileNotFoundError(f"{directory} has no folders in it; expected one for each class")
+        return classes, {name: label for label, name in enumerate(classes)}
+
+    @staticmethod
+    def make_dataset(
+        directory: str,
+        class_to_idx: dict[str, int],
+        extensions: str | Sequence[str] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ) -> list[tuple[str, int]]:
+        """(path, label) of every file of every class; arguments and errors are those of the class."""
+        if not class_to_idx:
+            raise ValueError("class_to_idx is empty: there are no classes to list the files of")
+        if (extensions is None) == (is_valid_file is None):
+            raise ValueError("give either extensions or is_valid_file, and not both")
+        takes = is_valid_file or _ends_with(extensions or ())
+        files = {name: list(filter(takes, _files_under(os.path.join(directory, name)))) for name in class_to_idx}
+        empty = sorted(name for name, paths in files.items() if not paths)
+        if empty and not allow_empty:
+            expected = "" if extensions is None else f", which end in {extensions}"
+            raise FileNotFoundError(
+                f"{directory} has no files{expected}, for the classes {', '.join(empty)}; "
+                "pass allow_empty=True if that is as it should be"
+            )
+        return [(path, class_to_idx[name]) for name in sorted(files) for path in files[name]]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        path, target = self.samples[index]
+        return self._transformed(self.loader(path), target)
+
+
+class ImageFolder(DatasetFolder):
+    """Images in folders named after their classes: `root/<class>/<any folders>/<image>`.
+
+    `dataset[index]` is a `PIL.Image` of mode RGB and the label as an int.
+
+    Args:
+        root: the folder of the class folders.
+        transform: called on every image.
+        target_transform: called on every label.
+        loader: called on the path of an image; by default Pillow reads it and converts it to RGB.
+        is_valid_file: called on a path, says whether to take it; by default, files ending as in `IMG_EXTENSIONS`.
+        allow_empty: whether a class may have no images.
+
+    The attributes are those of `DatasetFolder`, and `imgs`, which is another name for `samples`.
+
+    Raises:
+        FileNotFoundError: `root` is missing or has no folders, or a class has no images; the message names those.
+        ValueError: when an image is read that is damaged or truncated; the message names the file.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        loader: Callable[[str], Any] = default_loader,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ):
+        extensions = IMG_EXTENSIONS if is_valid_file is None else None
+        super().__init__(root, loader, extensions, transform, target_transform, is_valid_file, allow_empty)
+        self.imgs = self.samples
+
+
+def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
+    endings = extensions if isinstance(extensions, str) else tuple(extensions)
+    return lambda path: path.lower().endswith(endings)
+
+
+def _files_under(folder: str) -> list[str]:
+    """Every file in a folder and the folders in it, through symbolic links; none if there is no such folder."""
+    if not os.path.isdir(folder):
+        return []
+    walk = sorted(os.walk(folder, followlinks=True, onerror=_raise))
+    return [os.path.join(parent, name) for parent, _, names in walk for name in sorted(names)]
+
+
+def _raise(error: OSError) -> None:
+    raise error

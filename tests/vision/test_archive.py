@@ -1,0 +1,157 @@
+"""Archives: sound ones of every kind, damaged ones, and those that try to write elsewhere."""
+
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from funcvision.vision.archive import decompress, extract_archive, read_bytes
+
+FILES = {"top.txt": b"top", "folder/a.bin": bytes(range(256)) * 50, "folder/deep/b.txt": b""}
+
+
+def write_tar(path, files, mode):
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def write_zip(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def write(path, files=FILES):
+    if path.suffix == ".zip":
+        write_zip(path, files)
+    else:
+        write_tar(path, files, {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".xz": "w:xz"}[path.suffix])
+    return path
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+ARCHIVES = ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "a.tar.xz"]
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_every_kind_is_unpacked(tmp_path, name):
+    extract_archive(write(tmp_path / name), tmp_path / "new" / "out")
+    assert contents(tmp_path / "new" / "out") == FILES
+
+
+def test_folders_are_merged_and_files_replaced(tmp_path):
+    out = tmp_path / "out"
+    (out / "folder" / "deep").mkdir(parents=True)
+    (out / "folder" / "a.bin").write_bytes(b"damaged")
+    (out / "folder" / "deep" / "mine.txt").write_bytes(b"mine")
+    extract_archive(write(tmp_path / "a.tar.gz"), out)
+    assert contents(out) == FILES | {"folder/deep/mine.txt": b"mine"}
+
+
+def test_several_threads_may_unpack_the_same_archive(tmp_path):
+    archive = write(tmp_path / "a.zip")
+    for attempt in range(5):
+        out = tmp_path / str(attempt)
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda folder: extract_archive(archive, folder), [out] * 12))
+        assert contents(out) == FILES
+
+
+ESCAPES = ["../evil.txt", "folder/../../evil.txt", "/evil.txt", "..\\evil.txt", "C:\\evil.txt", "\\evil.txt", ".."]
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_a_member_that_would_land_elsewhere_is_refused(tmp_path, kind, escape):
+    archive = write(tmp_path / kind, {"good.txt": b"good", escape: b"evil"})
+    out = tmp_path / "inner" / "out"
+    with pytest.raises(ValueError, match=r"holds .*, which would land outside its folder") as caught:
+        extract_archive(archive, out)
+    assert str(archive) in str(caught.value)
+    assert contents(tmp_path / "inner") == {}
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    with pytest.raises(ValueError, match=r"a\.tar holds 'link', a link or a special file"):
+        extract_archive(tmp_path / "a.tar", tmp_path / "out")
+    assert contents(tmp_path / "out") == {}
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        member = zipfile.ZipInfo("link")
+        member.external_attr = 0o120777 << 16
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(ValueError, match=r"a\.zip holds 'link', a link or encrypted"):
+        extract_archive(tmp_path / "a.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tgz", "a.tar.xz"])
+@pytest.mark.parametrize("missing", [2, 5, 9, 40, 99, 0.01, 0.5, 0.9, 1.0])
+def test_a_truncated_archive_leaves_nothing(tmp_path, name, missing):
+    archive = write(tmp_path / name)
+    content = archive.read_bytes()
+    archive.write_bytes(content[: -missing if missing > 1 else len(content) - int(missing * len(content))])
+    with pytest.raises(ValueError, match=f"{name} is damaged or of another kind, nothing was unpacked"):
+        extract_archive(archive, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_tar_gz_with_a_wrong_checksum_is_refused(tmp_path):
+    archive = write(tmp_path / "a.tar.gz")
+    content = bytearray(archive.read_bytes())
+    content[-6] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.tar\.gz is damaged .*CRC"):
+        extract_archive(archive, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_zip_with_a_wrong_checksum_is_refused(tmp_path):
+    archive = write(tmp_path / "a.zip", {"a.txt": b"some text that is stored"})
+    content = bytearray(archive.read_bytes())
+    content[40] ^= 1  # in the first member's data
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip is damaged"):
+        extract_archive(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bytes], ids=["gzip", "xz", "plain"])
+def test_files_are_read_and_decompressed_whatever_their_name(tmp_path, pack):
+    content = bytes(range(256)) * 9
+    (tmp_path / "file").write_bytes(pack(content))
+    assert read_bytes(tmp_path / "file") == content
+    decompress(tmp_path / "file", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "out"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_every_truncation_and_a_flipped_checksum_are_found(tmp_path, pack):
+    packed = pack(b"some content " * 5)
+    path = tmp_path / "file"
+    damaged = [packed[:size] for size in range(6, len(packed))]  # shorter ones cannot be told from plain files
+    damaged.append(packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:])
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"file \({len(content)} bytes\) is a damaged or truncated"):
+            read_bytes(path)
+        with pytest.raises(ValueError, match="damaged"):
+            decompress(path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
