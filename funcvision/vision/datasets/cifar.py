@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from funcvision.vision.archive import extract_archive
-from funcvision.vision.datasets._batch import unpickle
-from funcvision.vision.datasets.dataset import VisionDataset
-from funcvision.vision.download import check_digest, download_url
+from ..archive import extract_archive
+from ..download import check_digest, download_url
+from ._batch import unpickle
+from .dataset import VisionDataset
 
 __all__ = ["CIFAR10", "CIFAR100"]
 

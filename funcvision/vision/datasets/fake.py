@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from funcvision.vision.datasets.dataset import VisionDataset
+from .dataset import VisionDataset
 
 __all__ = ["FakeData"]
 

@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from funcvision.vision.archive import decompress, extract_archive
-from funcvision.vision.datasets._idx import read_idx
-from funcvision.vision.datasets.dataset import VisionDataset
-from funcvision.vision.download import download_url
+from ..archive import decompress, extract_archive
+from ..download import download_url
+from ._idx import read_idx
+from .dataset import VisionDataset
 
 __all__ = ["EMNIST", "KMNIST", "MNIST", "QMNIST", "FashionMNIST"]
 
