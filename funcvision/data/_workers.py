@@ -1,0 +1,223 @@
+"""How batches are loaded: one function that loads a batch, and the threads and processes that run it ahead of use."""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import pickle
+import queue
+import reprlib
+import signal
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from typing import Any
+
+import jax
+import numpy as np
+
+from .collate import default_collate
+from .dataset import Dataset
+
+__all__ = ["Fetch", "Pool"]
+
+GRACE = 2.0
+"""Seconds that a worker has to end by itself once its batches are no longer wanted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetch:
+    """Loads one batch. It runs in the caller, in a thread, or pickled in a process, and is the same everywhere."""
+
+    dataset: Dataset
+    transform: Callable[..., Any] | None
+    collate_fn: Callable[[list[Any]], Any]
+    seed: int
+
+    def __call__(
+        self, epoch: int, indices: np.ndarray, draws: np.ndarray, stopped: Callable[[], bool] = lambda: False
+    ) -> Any:
+        """The batch of samples `indices`, each drawn for the `draws`-th time in this epoch.
+
+        Raises RuntimeError from whatever the dataset, the transform or the collate function raised.
+        """
+        whole = self.transform is None and self.collate_fn is default_collate and hasattr(self.dataset, "load_batch")
+        batch = what = f"the batch of samples {reprlib.repr(indices.tolist())}"
+        try:
+            if whole:
+                return self.dataset.load_batch(indices)  # type: ignore[attr-defined]
+            samples = []
+            for index, draw in zip(indices.tolist(), draws.tolist(), strict=True):
+                if stopped():
+                    return None  # nobody waits for it any more
+                what = f"sample {index}"
+                samples.append(self._sample(epoch, index, draw))
+            what = batch
+            return self.collate_fn(samples)
+        except Exception as error:
+            name = type(self.dataset).__name__
+            raise RuntimeError(f"{what} of {name} could not be loaded: {_describe(error)}") from error
+
+    def _sample(self, epoch: int, index: int, draw: int) -> Any:
+        sample = self.dataset[index]
+        if self.transform is None:
+            return sample
+        key = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, index, draw)))
+        return self.transform(sample, key=key)
+
+
+class Pool:
+    """`count` threads that load batches in the order of `submit`; with `processes`, each through a process of its own.
+
+    The threads are daemons and `close` waits for a bounded time: a dataset that hangs does not keep Python from ending.
+    """
+
+    def __init__(self, fetch: Fetch, count: int, *, processes: bool):
+        workers = [_Process(payload) for payload in [_pickled(fetch)] * count] if processes else []
+        tasks, stop = queue.SimpleQueue(), threading.Event()
+        threads = [
+            threading.Thread(target=_work, args=(load, tasks, stop), name=f"DataLoader-{i}", daemon=True)
+            for i, load in enumerate(workers or [fetch] * count)
+        ]
+        self._tasks = tasks
+        # Runs once: when called, or when the pool is collected as garbage, or when Python ends. The threads hold no
+        # reference to the pool, therefore an iterator that is dropped takes its workers along.
+        self.close = weakref.finalize(self, _close, tasks, stop, threads, workers)
+        for thread in threads:
+            thread.start()
+
+    def submit(self, *task: Any) -> Future:
+        """The batch `fetch(*task)` in the making."""
+        future: Future = Future()
+        self._tasks.put((future, task))
+        return future
+
+
+def _work(load: "Fetch | _Process", tasks: queue.SimpleQueue, stop: threading.Event) -> None:
+    """A thread's life. Whatever is raised goes to the one who waits for the batch."""
+    while (item := tasks.get()) is not None and not stop.is_set():
+        future, task = item
+        try:
+            future.set_result(load(*task, stopped=stop.is_set))
+        except BaseException as error:
+            future.set_exception(error)
+        del future, item  # an idle thread keeps no batch alive
+
+
+def _close(
+    tasks: queue.SimpleQueue, stop: threading.Event, threads: list[threading.Thread], workers: "list[_Process]"
+) -> None:
+    """Ends threads and processes, and leaves a thread alone that is still busy with one sample after GRACE seconds."""
+    stop.set()
+    for _ in threads:
+        tasks.put(None)
+    deadline = time.monotonic() + GRACE
+    for worker in workers:
+        worker.process.terminate()  # also wakes the thread that waits for it
+    for worker in workers:
+        worker.process.join(max(0, deadline - time.monotonic()))
+        worker.process.kill()
+    for thread in threads:
+        if thread is not threading.current_thread():  # garbage is collected in any thread
+            thread.join(max(0, deadline - time.monotonic()))
+
+
+class _Process:
+    """A process that holds the dataset and loads batches on request. It ends with the connection to its owner.
+
+    A pipe for each process rather than a ProcessPoolExecutor: the executor's processes share one pipe, and one that
+    is killed while it writes a batch leaves the reader waiting for the rest for ever.
+    """
+
+    def __init__(self, payload: bytes):
+        context = multiprocessing.get_context("spawn")  # to fork after jax has started can hang
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), name="DataLoader", daemon=True)
+        self.process.start()
+        theirs.close()  # our copy; now the process's death is the end of the pipe
+        self.payload: bytes | None = payload
+
+    def __call__(self, *task: Any, stopped: Callable[[], bool]) -> Any:
+        try:
+            if self.payload is not None:
+                self.connection.send_bytes(self.payload)
+            self.connection.send(task)
+            batch, message, cause = self.connection.recv()
+        except (EOFError, OSError) as broken:
+            raise RuntimeError(self._obituary()) from broken
+        self.payload = None
+        if message is not None:
+            raise RuntimeError(message) from cause
+        return batch
+
+    def _obituary(self) -> str:
+        self.process.join(GRACE)
+        code = self.process.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
+        if how.endswith("SIGKILL"):
+            how += " (often the sign that the machine ran out of memory)"
+        if self.payload is not None:
+            how += (
+                " before its first batch; what it printed says why. A script that uses worker processes must do its "
+                'work under `if __name__ == "__main__":`, because they import it'
+            )
+        return f"a worker process of the DataLoader {how}"
+
+
+def _serve(connection: Connection) -> None:
+    """A worker process's life: the pickled Fetch comes first, then tasks; batches go back, or what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the owner ends us
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    jax.config.update("jax_platforms", "cpu")  # the accelerator is the owner's
+    with contextlib.suppress(EOFError, OSError):  # the owner is gone
+        payload, fetch = connection.recv_bytes(), None
+        while True:
+            task = connection.recv()
+            try:
+                if fetch is None:
+                    fetch, payload = _unpickled(payload), b""  # not two copies of the dataset
+                connection.send((fetch(*task), None, None))
+            except Exception as error:
+                connection.send((None, *_report(error)))
+
+
+def _pickled(fetch: Fetch) -> bytes:
+    try:
+        return pickle.dumps(fetch)
+    except Exception as error:
+        raise TypeError(
+            f"{type(fetch.dataset).__name__} cannot be sent to worker processes, because it, the transform or the "
+            f"collate_fn cannot be pickled ({_describe(error)}); use workers='threads', or define them at the top of a "
+            f"module and open files in __getitem__"
+        ) from error
+
+
+def _unpickled(payload: bytes) -> Fetch:
+    try:
+        return pickle.loads(payload)
+    except Exception as error:
+        raise RuntimeError(
+            f"the dataset, the transform or the collate_fn could not be rebuilt in a worker process: "
+            f"{_describe(error)}; define them in a module that can be imported, or use workers='threads'"
+        ) from error
+
+
+def _report(error: Exception) -> tuple[str, BaseException]:
+    """The message and the cause of an error, fit to be pickled; the traceback goes along as a note."""
+    message = str(error) if error.__cause__ else f"a batch could not be sent by a worker process: {_describe(error)}"
+    cause = error.__cause__ or error
+    note = "In the worker process:\n" + "".join(traceback.format_exception(cause))
+    try:
+        cause = pickle.loads(pickle.dumps(cause))
+    except Exception:  # an exception that cannot be rebuilt: its type and text can
+        cause = RuntimeError(_describe(cause))
+    cause.add_note(note)
+    return message, cause
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
