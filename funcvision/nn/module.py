@@ -233,7 +233,7 @@ class Module:
             output = self.forward(*args, **kwargs)
         except Exception as error:
             if not getattr(error, "__notes__", None):  # the innermost layer is the one to name
-                error.add_note(f"in layer {self._path!r}: {self._headline()}")
+                error.add_note(f"in layer {self._path or '(outermost)'}: {self._headline()}")
             raise
         if call.wanted:
             name = self._path if self._uses == 0 else f"{self._path}_{self._uses}"
@@ -369,30 +369,47 @@ def _raise_unknown(missing: list[str], seen: list[str]) -> NoReturn:
     )
 
 
-@functools.partial(jax.jit, static_argnums=1)
 def _initial_arrays(key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]) -> list[jax.Array]:
-    """First values, as stored. All standard draws of one kind come from one generator: compiling it is what costs."""
-    sizes: dict[tuple[initializers.Noise, np.dtype], int] = {}
+    """First values, as stored.
+
+    What costs is compiling, a random generator above all. So the standard draws of all parameters come from one, and
+    a second program cuts and scales them; as a single program XLA would repeat the generator in every cut.
+    """
+    shares: dict[tuple[initializers.Noise, np.dtype], int] = {}
     for declaration, dtype in wanted:
         if isinstance(declaration.init, initializers.Elementwise):
-            pool = declaration.init.noise, accumulation_dtype(dtype)
-            sizes[pool] = sizes.get(pool, 0) + math.prod(declaration.shape)
-    pool_key, own_key = jax.random.split(key)
-    pools = {
-        (noise, dtype): initializers.draw(noise, jax.random.fold_in(pool_key, number), (size,), dtype)
-        for number, ((noise, dtype), size) in enumerate(sizes.items())
-    }
-    pools = jax.lax.optimization_barrier(pools)  # or XLA would repeat the generator in every consumer
+            share = declaration.init.noise, accumulation_dtype(dtype)
+            shares[share] = shares.get(share, 0) + math.prod(declaration.shape)
+    draws_key, own_key = jax.random.split(key)
+    return _cut(_standard_draws(draws_key, tuple(shares.items())), own_key, wanted)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _standard_draws(key: jax.Array, shares: tuple[tuple[tuple[initializers.Noise, np.dtype], int], ...]) -> Any:
+    """For each (kind of noise, dtype) as many draws as asked; normal ones are made of uniform ones."""
+    pools = {}
+    for number, dtype in enumerate(dict.fromkeys(dtype for (_, dtype), _ in shares)):
+        sizes = {noise: size for (noise, of), size in shares if of == dtype}
+        drawn = initializers.draw("uniform", jax.random.fold_in(key, number), (sum(sizes.values()),), dtype)
+        for noise, part in zip(sizes, jax.lax.split(drawn, list(sizes.values())), strict=True):
+            pools[noise, dtype.name] = math.sqrt(2) * jax.lax.erf_inv(part) if noise == "normal" else part
+    return pools
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _cut(
+    pools: dict[tuple[str, str], jax.Array], key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]
+) -> list[jax.Array]:
     used = dict.fromkeys(pools, 0)
     arrays = []
     for number, (declaration, dtype) in enumerate(wanted):
         init, shape = declaration.init, declaration.shape
         if isinstance(init, initializers.Elementwise):
-            pool = init.noise, accumulation_dtype(dtype)
+            pool = init.noise, accumulation_dtype(dtype).name
             start, used[pool] = used[pool], used[pool] + math.prod(shape)
             noise = jax.lax.slice(pools[pool], (start,), (used[pool],)).reshape(declaration.stored_shape)
             arrays.append(init.scale(noise, shape).astype(dtype))
         else:
-            value = init(jax.random.fold_in(own_key, number), shape, dtype)
+            value = init(jax.random.fold_in(key, number), shape, dtype)
             arrays.append(value.transpose(declaration.axes))
     return arrays

@@ -112,8 +112,7 @@ class _InstanceNorm(_Tracked):
             use_input_stats=not tracked or self.training, momentum=self.momentum or 0.0, eps=self.eps,
         )
         if tracked and self.training and statistics is not None:
-            self.running_mean, self.running_var = statistics
-            self.num_batches_tracked = self.num_batches_tracked + 1
+            self.running_mean, self.running_var = statistics  # torch, too, does not count batches here
         return y
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ... import nn
 
-__all__ = ["get_model", "list_models", "recognise", "register"]
+__all__ = ["get_model", "list_models", "recognise", "register", "sizes_in"]
 
 Builder = Callable[..., nn.Module]
 B = TypeVar("B", bound=Builder)
@@ -31,10 +31,7 @@ def get_model(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:
     Raises:
         ValueError: no model has this name.
     """
-    if name not in _builders:
-        close = ", ".join(difflib.get_close_matches(name, _builders, n=3))
-        raise ValueError(f"no model is named {name!r}; " + (f"close to it: {close}" if close else "see list_models()"))
-    return _builders[name](num_classes, **options)
+    return _builders[_known(name)](num_classes, **options)
 
 
 def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
@@ -57,7 +54,7 @@ def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
         expected = _without_counters(declared)
         shared[name] = len(names & expected) / len(names | expected)
         if names == expected:
-            model = builder(**_sizes(builder, shapes))
+            model = builder(**sizes_in(name, shapes))
             declared = model.declarations()
             if all(declared[key].shape == tuple(shapes[key]) for key in names):
                 return name, model
@@ -68,12 +65,20 @@ def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
     )
 
 
+def _known(name: str) -> str:
+    if name not in _builders:
+        close = ", ".join(difflib.get_close_matches(name, _builders, n=3))
+        raise ValueError(f"no model is named {name!r}; " + (f"close to it: {close}" if close else "see list_models()"))
+    return name
+
+
 def _without_counters(names: Mapping[str, Any]) -> set[str]:
     return {name for name in names if not name.endswith("num_batches_tracked")}
 
 
-def _sizes(builder: Builder, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """`num_classes` and `in_channels`, read where a model built with odd ones differs from another."""
+def sizes_in(name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """`num_classes` and `in_channels` of a model's checkpoint, read where models built with others differ."""
+    builder = _builders[_known(name)]
     plain = builder(num_classes=7, in_channels=1).declarations()
     odd = builder(num_classes=11, in_channels=2).declarations()
     sizes = {}

@@ -38,8 +38,8 @@ class BasicBlock(nn.Module):
     expansion = 1
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, groups: int, base_width: int, dilation: int,
-        norm_layer: Norm, zero_init: bool,
+        self, in_channels: int, channels: int, *, stride: int = 1, dilation: int = 1, groups: int = 1,
+        base_width: int = 64, norm_layer: Norm = nn.BatchNorm2d, zero_init: bool = False,
     ):
         if groups != 1 or base_width != 64 or dilation != 1:
             raise ValueError("BasicBlock has groups=1, width_per_group=64 and no dilation; Bottleneck has them all")
@@ -62,8 +62,8 @@ class Bottleneck(nn.Module):
     expansion = 4
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, groups: int, base_width: int, dilation: int,
-        norm_layer: Norm, zero_init: bool,
+        self, in_channels: int, channels: int, *, stride: int = 1, dilation: int = 1, groups: int = 1,
+        base_width: int = 64, norm_layer: Norm = nn.BatchNorm2d, zero_init: bool = False,
     ):
         width = channels * base_width // 64 * groups
         out_channels = channels * self.expansion
@@ -116,17 +116,20 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
+        shared: dict[str, Any] = {
+            "groups": groups, "base_width": width_per_group, "norm_layer": norm_layer, "zero_init": zero_init_residual,
+        }
         channels, dilation = 64, 1
 
         def stage(width: int, count: int, stride: int, dilate: bool) -> nn.Sequential:
             nonlocal channels, dilation
-            first_dilation = dilation  # a stage dilates from its second block on
-            if dilate:
-                dilation, stride = dilation * stride, 1
+            first = {"stride": 1 if dilate else stride, "dilation": dilation}
+            if dilate:  # from the second block of the stage on
+                dilation *= stride
             blocks = []
             for i in range(count):
-                spacing = (stride, first_dilation) if i == 0 else (1, dilation)
-                blocks.append(block(channels, width, *spacing, groups, width_per_group, norm_layer, zero_init_residual))
+                spacing = first if i == 0 else {"dilation": dilation}
+                blocks.append(block(channels, width, **spacing, **shared))
                 channels = width * block.expansion
             return nn.Sequential(*blocks)
 

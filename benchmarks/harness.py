@@ -1,0 +1,117 @@
+"""Measures contenders side by side: each in a process of its own, taking turns, and reports ratios of medians.
+
+A contender is a function in a module that prepares everything and returns `(run, answer)`: `run()` does the work once
+and returns when it is done, `answer` is an array that says what was computed. Before anything is timed the answers are
+compared. Only one process works at any moment; the others wait on a pipe.
+"""
+
+import dataclasses
+import importlib
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+Prepared = tuple[Callable[[], Any], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """One side: a name, the module and the function that prepares it, and the function's keyword arguments."""
+
+    name: str
+    module: str
+    function: str
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def _serve(pipe: Any, contender: Contender, threads: int) -> None:
+    """A contender's process: prepares, then runs once for every message until it gets None."""
+    try:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        prepare = getattr(importlib.import_module(contender.module), contender.function)
+        start = time.perf_counter()
+        run, answer = prepare(**contender.options)
+        run()
+        pipe.send((time.perf_counter() - start, np.asarray(answer, np.float64)))
+        while pipe.recv() is not None:
+            start = time.perf_counter()
+            run()
+            pipe.send(time.perf_counter() - start)
+    except BaseException:
+        pipe.send(traceback.format_exc())
+        raise
+
+
+def _ask(pipe: Any) -> Any:
+    reply = pipe.recv()
+    if isinstance(reply, str):
+        raise RuntimeError(f"a contender failed:\n{reply}")
+    return reply
+
+
+def compare(
+    title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3, check: bool = True
+) -> dict[str, float]:
+    """Times the contenders in turns and prints a table; the ratios are of the first one to each other.
+
+    Raises:
+        RuntimeError: a contender fails, or two answers differ by more than `rtol` of the largest value.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    threads = len(os.sched_getaffinity(0))
+    pipes, processes, answers, first = [], [], [], []
+    try:
+        for contender in contenders:
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=_serve, args=(theirs, contender, threads), daemon=True)
+            process.start()
+            seconds, answer = _ask(ours)  # one after another, so that compilations do not compete
+            pipes.append(ours)
+            processes.append(process)
+            first.append(seconds)
+            answers.append(answer)
+        if check:
+            _same([c.name for c in contenders], answers, rtol)
+        times = np.zeros((rounds, len(contenders)))
+        for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
+            order = np.roll(np.arange(len(contenders)), turn)  # nobody always follows the same one
+            for i in order:
+                pipes[i].send(True)
+                times[turn, i] = _ask(pipes[i])
+    finally:
+        for pipe, process in zip(pipes, processes, strict=False):
+            pipe.send(None)
+            process.join()
+    return report(title, [c.name for c in contenders], times, first)
+
+
+def _same(names: Sequence[str], answers: Sequence[np.ndarray], rtol: float) -> None:
+    for name, answer in zip(names[1:], answers[1:], strict=True):
+        worst = np.abs(answer - answers[0]).max() / np.abs(answers[0]).max()
+        if not worst <= rtol:
+            raise RuntimeError(f"{names[0]} and {name} computed different things: {worst:.1e} of the largest value")
+
+
+def report(
+    title: str, names: Sequence[str], times: np.ndarray, first: Sequence[float] | None = None
+) -> dict[str, float]:
+    """Prints medians and, for each peer, the ratio of medians with the middle 80% of the ratios of single rounds."""
+    print(f"\n{title}")
+    print(f"  {'':28} {'median ms':>10} {'first call s':>13}   {names[0]} / it (10%..90% of rounds)")
+    ratios = {}
+    for i, name in enumerate(names):
+        cold = f"{first[i]:13.2f}" if first else " " * 13
+        line = f"  {name:28} {1000 * np.median(times[:, i]):10.2f} {cold}"
+        if i:
+            ratios[name] = float(np.median(times[:, 0]) / np.median(times[:, i]))
+            low, high = np.quantile(times[:, 0] / times[:, i], [0.1, 0.9])
+            line += f"   {ratios[name]:.2f} ({low:.2f}..{high:.2f})"
+        print(line)
+    return ratios

@@ -1,0 +1,168 @@
+"""How a layer or model is compared with torch's: same arrays in both, then outputs, gradients and new state."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from funcvision import nn
+from tests.parity.reference import assert_close, nchw, nhwc, random, same
+
+
+def randomise(theirs: torch.nn.Module, seed: int = 0) -> None:
+    """Gives every array of a torch module a value that no initialiser gives, so that an ignored one is found out.
+
+    Weights keep the signal's variance, factors of norms are in [0.5, 1.5), running variances too, the rest is
+    within 0.5 of 0; counts of batches are 3.
+    """
+    rng = np.random.default_rng(seed)
+    with torch.no_grad():
+        for name, tensor in (*theirs.named_parameters(), *theirs.named_buffers()):
+            if not tensor.is_floating_point():
+                values = np.full(tensor.shape, 3)
+            elif isinstance(tensor, torch.nn.Parameter) and tensor.ndim >= 2:
+                values = rng.standard_normal(tensor.shape) / np.sqrt(tensor[0].numel())
+            else:
+                positive = name.rpartition(".")[2] in ("weight", "running_var")
+                values = rng.uniform(-0.5, 0.5, tensor.shape) + positive
+            tensor.copy_(torch.from_numpy(np.asarray(values)))
+
+
+def arrays_of(ours: nn.Module, theirs: torch.nn.Module) -> tuple[nn.Arrays, nn.Arrays]:
+    """(params, state) of our description with a torch module's values; the two must declare the same names."""
+    tensors = _tensors(theirs)
+    declared = ours.declarations()
+    assert declared.keys() == tensors.keys(), f"only in one of the two: {sorted(declared.keys() ^ tensors.keys())}"
+    params, state = {}, {}
+    for name, declaration in declared.items():
+        assert declaration.shape == tuple(tensors[name].shape), name
+        array = jnp.array(_stored(tensors[name], declaration))  # a copy: torch changes its buffers in place
+        (params if isinstance(declaration, nn.Param) else state)[name] = array
+    return params, state
+
+
+def assert_layer_equal(
+    ours: nn.Module, theirs: torch.nn.Module, inputs: Sequence[Any], *, dtype: str = "float32", train: bool = False,
+    channels_last: bool = False, key: jax.Array | None = None, rtol: float | None = None, keep_values: bool = False,
+    gradients: bool = True, **options: Any,
+) -> None:
+    """Compares a layer or model of ours with one of torch that holds the same arrays.
+
+    Compared are every output, the gradients of every floating-point input and parameter for random cotangents, and in
+    training the new state. Ours runs jitted.
+
+    Args:
+        ours: a description.
+        theirs: a torch module with the same names and shapes; its values, dtype and mode are changed.
+        inputs: the positional arguments: arrays in our layout, or trees of them such as an LSTM's (h, c).
+        dtype: what both sides compute in; floating-point arrays are cast to it. "float64" for gradients of deep models.
+        train: the mode of both; random layers need p = 0 or the two draw different numbers.
+        channels_last: inputs and outputs of three axes or more are [batch, ..., channels] here, channels first there.
+        key: for layers that ask for one.
+        rtol: in place of the tolerance of the dtype.
+        keep_values: compare with the values in `theirs`, not with random ones.
+        gradients: whether they are compared too.
+        options: keyword arguments of both calls; arrays among them (masks) are converted, not differentiated.
+    """
+    with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():
+        theirs.to(getattr(torch, dtype)).train(train)
+        if not keep_values:
+            randomise(theirs)
+        params, state = arrays_of(ours, theirs)
+        static = {name: v for name, v in options.items() if not isinstance(v, np.ndarray)}
+        masks = {name: v for name, v in options.items() if name not in static}
+        inputs, masks = jax.tree.map(lambda x: x.astype(dtype) if x.dtype.kind == "f" else x, (tuple(inputs), masks))
+
+        tensors = jax.tree.map(lambda x: _to_torch(x, channels_last), inputs)
+        for tensor in jax.tree.leaves(tensors):
+            tensor.requires_grad_(gradients and tensor.is_floating_point())
+        results = jax.tree.leaves(theirs(*tensors, **{name: same(v) for name, v in masks.items()}, **static))
+        expected = [_from_torch(result, channels_last) for result in results]
+        cotangents = [
+            random(90 + i, *array.shape, dtype=dtype) if gradients and results[i].requires_grad else None
+            for i, array in enumerate(expected)
+        ]
+
+        def forward(params: Any, inputs: Any) -> Any:
+            arrays = {name: jnp.asarray(v) for name, v in masks.items()}
+            output, new_state = ours.apply(params, state, *inputs, train=train, key=key, **arrays, **static)
+            leaves = jax.tree.leaves(output)
+            shapes = [leaf.shape for leaf in leaves], [array.shape for array in expected]
+            assert shapes[0] == shapes[1], f"outputs of shapes {shapes[0]}, torch's are {shapes[1]}"
+            return _where_given(leaves, cotangents), (leaves, new_state)
+
+        @jax.jit
+        def run(params: Any, inputs: Any, cotangents: Any) -> Any:
+            _, pullback, (leaves, new_state) = jax.vjp(forward, params, inputs, has_aux=True)
+            return leaves, new_state, pullback(cotangents)
+
+        outputs, new_state, (by_params, by_inputs) = run(params, inputs, _where_given(cotangents, cotangents))
+
+        for i, (output, array) in enumerate(zip(outputs, expected, strict=True)):
+            assert_close(output, array, rtol=rtol, what=f"output {i}")
+        if train:
+            _assert_same_state(ours, theirs, new_state, rtol)
+        if gradients:
+            numbered = enumerate(zip(jax.tree.leaves(tensors), jax.tree.leaves(by_inputs), strict=True))
+            pairs = {f"input {i}": pair for i, pair in numbered if pair[0].requires_grad}
+            pairs |= {name: (p, by_params[name]) for name, p in theirs.named_parameters() if p.requires_grad}
+            reference = torch.autograd.grad(
+                _where_given(results, cotangents), [tensor for tensor, _ in pairs.values()],
+                [_to_torch(cotangent, channels_last) for cotangent in cotangents if cotangent is not None],
+                allow_unused=True, materialize_grads=True,
+            )
+            declared = ours.declarations()
+            stored = [
+                _stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
+                for name, gradient in zip(pairs, reference, strict=True)
+            ]
+            found = {name: gradient for name, (_, gradient) in pairs.items()}
+            _assert_same_gradients(found, dict(zip(pairs, stored, strict=True)), rtol)
+
+
+def _where_given(values: list[Any], cotangents: list[Any]) -> list[Any]:
+    return [value for value, cotangent in zip(values, cotangents, strict=True) if cotangent is not None]
+
+
+def _tensors(theirs: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What torch saves of a module, each shared tensor once."""
+    saved = theirs.state_dict()
+    return {n: t.detach() for n, t in (*theirs.named_parameters(), *theirs.named_buffers()) if n in saved}
+
+
+def _stored(tensor: torch.Tensor, declaration: Any) -> np.ndarray:
+    return tensor.detach().numpy().transpose(declaration.axes)
+
+
+def _to_torch(x: Any, channels_last: bool) -> torch.Tensor:
+    return nchw(x) if channels_last and np.ndim(x) >= 3 else same(x)
+
+
+def _from_torch(x: torch.Tensor, channels_last: bool) -> np.ndarray:
+    return nhwc(x) if channels_last and x.ndim >= 3 else x.detach().numpy()
+
+
+def _assert_same_state(ours: nn.Module, theirs: torch.nn.Module, new_state: nn.Arrays, rtol: float | None) -> None:
+    tensors, declared = _tensors(theirs), ours.declarations()
+    for name, array in new_state.items():
+        reference = _stored(tensors[name], declared[name])
+        if reference.dtype.kind == "i":  # torch counts in int64
+            reference = reference.astype(array.dtype)
+        assert_close(array, reference, rtol=rtol, what=name)
+
+
+def _assert_same_gradients(found: dict[str, Any], reference: dict[str, np.ndarray], rtol: float | None) -> None:
+    """Where torch's gradient is zero but for rounding (a bias ahead of a batch norm), ours must be so too."""
+    largest = max((np.abs(array).max(initial=0.0) for array in reference.values()), default=0.0)
+    for name, array in reference.items():
+        tiny = 100 * np.finfo(array.dtype).eps * largest
+        what = f"gradient of {name}"
+        if np.abs(array).max(initial=0.0) > tiny:
+            assert_close(found[name], array, rtol=rtol, what=what)
+        else:
+            assert found[name].shape == array.shape, what
+            assert np.abs(found[name]).max(initial=0.0) <= tiny, f"{what}: torch's is zero, ours is not"

@@ -1,0 +1,192 @@
+"""Models against torchvision's: names and shapes of all, numbers of some in every run and of all under `-m slow`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from funcvision import nn
+from funcvision.vision import models
+from funcvision.vision.models.resnet import Bottleneck
+from tests.parity.layers import arrays_of, assert_layer_equal, randomise
+from tests.parity.reference import assert_close, nchw, random
+
+
+def theirs(name: str, **options) -> torch.nn.Module:
+    return getattr(torchvision.models, name)(weights=None, **options)
+
+
+@pytest.mark.parametrize("name", models.list_models())
+def test_names_shapes_and_order(name):
+    for options in ({}, {"num_classes": 7}):
+        with torch.device("meta"):
+            reference = theirs(name, **options).state_dict()
+        declared = models.get_model(name, **options).declarations()
+        assert list(declared) == list(reference)
+        assert {key: one.shape for key, one in declared.items()} == {k: tuple(t.shape) for k, t in reference.items()}
+
+
+def test_a_description_is_cheap():
+    import time
+
+    start = time.perf_counter()
+    models.resnet152()
+    assert time.perf_counter() - start < 0.5
+
+
+# In float64, where a ReLU does not fall on the other side of its kink: logits, every gradient, every new statistic.
+
+
+def _compare(name, options, shape, train, dtype="float64", rtol=None):
+    ours, reference = models.get_model(name, 9, **options), theirs(name, num_classes=9, **options)
+    assert_layer_equal(ours, reference, [random(0, *shape, 3)], dtype=dtype, train=train, channels_last=True, rtol=rtol)
+
+
+# Deep nets multiply float64's rounding: 1e-8 of the largest value is still far from any mistake.
+@pytest.mark.parametrize("train", [False, True])
+def test_resnet18(train):
+    _compare("resnet18", {}, (2, 64, 64), train, rtol=1e-8)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_vgg_with_a_small_classifier(train):
+    """The published one has 120 million weights; `-m slow` compares it."""
+    ours = models.vgg11_bn(9).replace("classifier", nn.Sequential(nn.Linear(512 * 7 * 7, 9)))
+    with torch.device("meta"):
+        reference = theirs("vgg11_bn")
+        reference.classifier = torch.nn.Sequential(torch.nn.Linear(512 * 7 * 7, 9))
+    reference.to_empty(device="cpu")
+    x = random(0, 2, 40, 33, 3)
+    assert_layer_equal(ours, reference, [x], dtype="float64", train=train, channels_last=True, rtol=1e-8)
+
+
+@pytest.mark.parametrize("options", [
+    {"groups": 4, "width_per_group": 16, "replace_stride_with_dilation": (False, True, True)},
+    {"replace_stride_with_dilation": (True, False, True)},
+])
+def test_bottlenecks_with_groups_and_dilation(options):
+    """ResNet-50's blocks in a net of five, which compiles in a tenth of the time."""
+    ours = models.ResNet(Bottleneck, (1, 2, 1, 1), 9, **options)
+    reference = torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 2, 1, 1], 9, **options)
+    x = random(0, 2, 65, 47, 3)
+    assert_layer_equal(ours, reference, [x], dtype="float64", train=True, channels_last=True, rtol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("train", [False, True])
+def test_logits_gradients_and_statistics_of_all(name, train):
+    _compare(name, {"dropout": 0.0} if name.startswith("vgg") else {}, (2, 65, 97), train, rtol=1e-7)
+
+
+def test_logits_in_float32():
+    reference = theirs("resnet18", num_classes=11).eval()
+    randomise(reference)
+    ours = models.resnet18(11)
+    params, state = arrays_of(ours, reference)
+    x = random(0, 3, 97, 64, 3)
+    with torch.no_grad():
+        expected = reference(nchw(x))
+    logits = jax.jit(lambda x: ours.apply(params, state, x)[0])(x)
+    assert_close(logits, expected, rtol=5e-5)  # 18 layers of float32 rounding in another order
+
+
+def test_loss_of_a_training_step_equals_torchs_over_three_steps():
+    """SGD on one batch: the losses agree as long as rounding has not been amplified."""
+    import optax
+
+    from funcvision import functional as F
+
+    reference = theirs("resnet18", num_classes=5).double().train()
+    ours = models.resnet18(5)
+    x, labels = random(0, 4, 40, 40, 3, dtype="float64"), np.array([0, 3, 1, 4])
+    optimizer = torch.optim.SGD(reference.parameters(), 0.05, momentum=0.9)
+    with jax.enable_x64(True):
+        params, state = arrays_of(ours, reference)
+        update = optax.sgd(0.05, 0.9)
+        moments = update.init(params)
+
+        @jax.jit
+        def step(params, state, moments):
+            def objective(params):
+                logits, new_state = ours.apply(params, state, jnp.asarray(x), train=True)
+                return F.cross_entropy(logits, jnp.asarray(labels)), new_state
+
+            (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+            updates, moments = update.update(gradients, moments, params)
+            return optax.apply_updates(params, updates), state, moments, loss
+
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(reference(nchw(x)), torch.from_numpy(labels))
+            loss.backward()
+            optimizer.step()
+            params, state, moments, value = step(params, state, moments)
+            assert_close(value, loss.detach(), rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vgg11_bn"])
+def test_initial_weights_follow_torchvisions_distributions(name):
+    torch.manual_seed(0)
+    reference = theirs(name, num_classes=500).state_dict()
+    ours = models.get_model(name, 500)
+    params, state = ours.init(jax.random.key(0))
+    for key, tensor in reference.items():
+        a, b = (np.asarray(v, np.float64).ravel()[:1_000_000] for v in ({**params, **state}[key], tensor))
+        if a.size < 500 or b.std() == 0:
+            if b.std() == 0:
+                np.testing.assert_array_equal(a, b)
+            continue
+        assert abs(a.std() / b.std() - 1) < 6 / np.sqrt(a.size) + 1e-3, key
+        assert abs(a.mean()) < 6 * b.std() / np.sqrt(a.size), key
+        if np.abs(b).max() < 2 * b.std():  # uniform: has an edge
+            assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.02, key
+
+
+def test_zero_init_residual():
+    params, _ = models.resnet18(zero_init_residual=True).init(jax.random.key(0))
+    assert not params["layer1.0.bn2.weight"].any()
+    assert params["layer1.0.bn1.weight"].all()
+
+
+def test_capture_under_torchvisions_node_names():
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    names = ["relu", "layer1.0.relu", "layer1.0.relu_1", "layer2.0.downsample.0", "layer3", "avgpool"]
+    reference = theirs("resnet18", num_classes=4).eval()
+    randomise(reference)
+    ours = models.resnet18(4)
+    params, state = arrays_of(ours, reference)
+    x = random(0, 1, 64, 48, 3)
+    with torch.no_grad():
+        expected = create_feature_extractor(reference, names)(nchw(x))
+    _, _, seen = ours.apply(params, state, jnp.asarray(x), capture=names)
+    for name in names:
+        assert_close(seen[name], expected[name].permute(0, 2, 3, 1), rtol=5e-5, what=name)
+
+
+def test_vgg_draws_dropout():
+    model = models.vgg11(3)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    run = lambda p, s, key: model.apply(p, s, jnp.zeros((1, 32, 32, 3)), train=True, key=key)
+    assert jax.eval_shape(run, *shapes, jax.random.key(0))[0].shape == (1, 3)
+    with pytest.raises(ValueError, match=r"classifier.2.*got no key"):
+        jax.eval_shape(lambda p, s: run(p, s, None), *shapes)
+
+
+def test_norm_layer_and_in_channels():
+    model = models.resnet18(3, in_channels=1, norm_layer=lambda channels: nn.GroupNorm(8, channels))
+    params, state = model.init(jax.random.key(0))
+    assert not state
+    assert model.apply(params, state, jnp.ones((2, 32, 32, 1)))[0].shape == (2, 3)
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="BasicBlock has groups=1"):
+        models.resnet18(groups=2)
+    with pytest.raises(ValueError, match="three values"):
+        models.resnet50(replace_stride_with_dilation=(True,))
+    with pytest.raises(ValueError, match="no model is named 'resnet51'; close to it: resnet5"):
+        models.get_model("resnet51")

@@ -1,0 +1,80 @@
+"""The registry, and loading with weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from funcvision.vision import convert, models
+
+
+def shapes_of(name, **options):
+    return {key: one.shape for key, one in models.get_model(name, **options).declarations().items()}
+
+
+@pytest.mark.parametrize("name", models.list_models())
+def test_recognise_each_by_its_shapes(name):
+    found, model = models.recognise(shapes_of(name))
+    assert found == name
+    assert {key: one.shape for key, one in model.declarations().items()} == shapes_of(name)
+
+
+def test_recognise_other_numbers_of_classes_and_channels_and_old_checkpoints():
+    shapes = shapes_of("wide_resnet50_2", num_classes=13, in_channels=4)
+    old = {key: shape for key, shape in shapes.items() if not key.endswith("num_batches_tracked")}
+    found, model = models.recognise(old)
+    assert found == "wide_resnet50_2"
+    assert model.declarations()["fc.weight"].shape == (13, 2048)
+    assert model.declarations()["conv1.weight"].shape == (64, 4, 7, 7)
+
+
+def test_recognise_names_what_is_close():
+    shapes = shapes_of("resnet34")
+    shapes["layer1.0.conv1.weight"] = (64, 64, 5, 5)
+    with pytest.raises(ValueError, match=r"of no model here; closest by their names: resnet34 \(100%\)"):
+        models.recognise(shapes)
+    shapes["fc.weight"] = (10,)
+    with pytest.raises(ValueError, match="of no model here"):
+        models.recognise(shapes)
+
+
+def test_load(tmp_path):
+    model = models.resnet18(10)
+    params, state = model.init(jax.random.key(0))
+    path = tmp_path / "ten.safetensors"
+    convert.save(path, model, params, state)
+
+    for name in ("resnet18", None):
+        loaded, loaded_params, loaded_state = models.load(name, path)
+        assert loaded.fc.out_features == 10
+        for key, value in (params | state).items():
+            np.testing.assert_array_equal((loaded_params | loaded_state)[key], value)
+
+    with pytest.raises(ValueError, match=r"fc.weight, fc.bias must start anew.*pass key="):
+        models.load("resnet18", path, num_classes=3)
+    with pytest.warns(UserWarning, match="resnet18: fc.weight, fc.bias start anew"):
+        other, other_params, _ = models.load("resnet18", path, num_classes=3, key=jax.random.key(1))
+    assert other_params["fc.weight"].shape == (512, 3)
+    np.testing.assert_array_equal(other_params["layer4.1.conv2.weight"], params["layer4.1.conv2.weight"])
+    assert other.fc.out_features == 3
+    with pytest.raises(ValueError, match="missing"):
+        models.load("resnet34", path)
+
+
+def test_imagenet_classes():
+    classes = models.imagenet_classes()
+    assert len(classes) == 1000
+    assert (classes[0], classes[258], classes[999]) == ("tench", "Samoyed", "toilet tissue")
+
+
+def test_classify_sorts_by_probability():
+    model = models.resnet18(6)
+    params, state = model.init(jax.random.key(0))
+    image = jax.random.normal(jax.random.key(1), (64, 64, 3))
+    found = models.classify(model, params, state, image, top=4)
+    logits = model.apply(params, state, image[None])[0][0]
+    probabilities = np.asarray(jax.nn.softmax(logits))
+    assert [name for name, _ in found] == [f"class {i}" for i in np.argsort(-probabilities)[:4]]
+    np.testing.assert_allclose([p for _, p in found], np.sort(probabilities)[::-1][:4], rtol=1e-5)
+    named = models.classify(model, params, state, jnp.zeros((64, 64, 3)), top=9, classes="abcdef")
+    assert sorted(name for name, _ in named) == list("abcdef")
