@@ -1,0 +1,103 @@
+"""Dropout (Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html) and its relatives.
+
+`p` is the probability to drop, a Python number from 0 to 1. While `training`, a `key` is needed unless `p` is 0 or 1;
+otherwise the input is returned as it is.
+
+Every function raises ValueError for a `p` outside [0, 1] and for a missing key.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ._random import require_key
+
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+
+
+def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
+    """Sets each element to 0 with probability `p` and divides the others by `1 - p`, which keeps the mean.
+
+    >>> sorted(set(dropout(jnp.ones(100), 0.75, key=jax.random.key(0)).tolist()))
+    [0.0, 4.0]
+    """
+    return _drop("dropout", x, x.shape, p, training, key)
+
+
+def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
+    """`dropout` of whole channels of [..., length, channels], for each sample by itself.
+
+    See Tompson et al. 2014, https://arxiv.org/abs/1411.4280. Raises ValueError for an array with fewer axes.
+    """
+    return _drop_channels("dropout1d", 1, x, p, training, key)
+
+
+def dropout2d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
+    """`dropout` of whole channels of [..., height, width, channels]. Otherwise as `dropout1d`.
+
+    An array of three axes is one image. Torch 2 still takes it for a batch of sequences and announces the change.
+    """
+    return _drop_channels("dropout2d", 2, x, p, training, key)
+
+
+def dropout3d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
+    """`dropout` of whole channels of [..., depth, height, width, channels]. Otherwise as `dropout1d`."""
+    return _drop_channels("dropout3d", 3, x, p, training, key)
+
+
+def alpha_dropout(x: jax.Array, p: float = 0.5, training: bool = False, *, key: jax.Array | None = None) -> jax.Array:
+    """Dropout for `selu`: elements become its lower limit, then all are scaled so that mean 0 and variance 1 stay.
+
+    See Klambauer et al. 2017, https://arxiv.org/abs/1706.02515.
+    """
+    return _drop_to_alpha("alpha_dropout", x, x.shape, p, training, key)
+
+
+def feature_alpha_dropout(
+    x: jax.Array, p: float = 0.5, training: bool = False, *, key: jax.Array | None = None
+) -> jax.Array:
+    """`alpha_dropout` of whole channels of [batch, ..., channels], for each sample by itself."""
+    if x.ndim < 2:
+        raise ValueError(f"feature_alpha_dropout takes [batch, ..., channels] and got an array of shape {x.shape}")
+    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+    return _drop_to_alpha("feature_alpha_dropout", x, shape, p, training, key)
+
+
+def _drop_channels(
+    function: str, axes: int, x: jax.Array, p: float, training: bool, key: jax.Array | None
+) -> jax.Array:
+    if x.ndim < axes + 1:
+        raise ValueError(f"{function} takes [..., {axes} spatial axes, channels] and got an array of shape {x.shape}")
+    shape = (*x.shape[: -axes - 1], *(1,) * axes, x.shape[-1])
+    return _drop(function, x, shape, p, training, key)
+
+
+def _drop(
+    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None
+) -> jax.Array:
+    """One decision for each element of `shape`, which broadcasts to that of `x`."""
+    _check_probability(function, p)
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return jnp.zeros_like(x)
+    kept = jax.random.bernoulli(require_key(key, function), 1 - p, shape)
+    return jnp.where(kept, x / (1 - p), 0)
+
+
+def _drop_to_alpha(
+    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None
+) -> jax.Array:
+    _check_probability(function, p)
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return jnp.zeros_like(x)
+    kept = jax.random.bernoulli(require_key(key, function), 1 - p, shape)
+    limit = -1.7580993408473766  # of selu for x to minus infinity: minus its alpha times its scale
+    scale = ((1 - p) * (1 + p * limit**2)) ** -0.5
+    return scale * jnp.where(kept, x, limit) - scale * limit * p
+
+
+def _check_probability(function: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{function} drops with a probability from 0 to 1; p={p}")

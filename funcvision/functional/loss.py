@@ -1,0 +1,360 @@
+"""Losses with torch's values and derivatives.
+
+Every loss is computed in float32, or in float64 where `input` is float64, whatever the other arguments are, and comes
+back in the dtype of `input`. `reduction` is "mean", "sum" or "none", which returns the loss of every element.
+Arrays that are compared must have one shape: nothing is broadcast, except `weight` where it says so.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._kinks import absolute, at_least
+from ._loss_terms import Factor, factor, operands, reduce, same_shape
+from ._precision import at_least_float32
+from .activation import log_softmax, logsigmoid
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "multi_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+    "soft_margin_loss",
+]
+
+
+# Classes
+
+
+def cross_entropy(
+    input: jax.Array, target: jax.Array, weight: Factor = None, *, ignore_index: int = -100,
+    reduction: str = "mean", label_smoothing: float = 0.0,
+) -> jax.Array:
+    """The negative log-likelihood of classes under `softmax(input)`.
+
+    Args:
+        input: logits [..., classes]. Classes come last; in torch they come second.
+        target: class indices, integers [...], or class probabilities [..., classes].
+        weight: [classes], a factor for each class.
+        ignore_index: positions with this index count nothing and get no gradient.
+        reduction: "mean", "sum" or "none". The mean is over the weights of the targets, or, where targets are
+            probabilities, over positions. If every position is ignored it is NaN. All this is torch's.
+        label_smoothing: this share of every target is spread evenly over the classes (Szegedy et al. 2015,
+            https://arxiv.org/abs/1512.00567).
+
+    Returns:
+        A scalar, or [...] where `reduction` is "none". An index that is no class and not ignored makes the loss NaN,
+        since traced values cannot be checked.
+
+    Raises:
+        ValueError: shapes or options that do not fit together, and logits with their classes second.
+
+    >>> logits, target = jnp.zeros((8, 32, 32, 21)), jnp.ones((8, 32, 32), int)  # 21 classes for each pixel
+    >>> print(f"{cross_entropy(logits, target):.3f}")
+    3.045
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is a share from 0 to 1; it is {label_smoothing}")
+    log_probs = log_softmax(at_least_float32(input))
+    if target.shape != input.shape:
+        return _class_loss(
+            "cross_entropy", log_probs, target, weight, ignore_index, reduction, label_smoothing
+        ).astype(input.dtype)
+    if not jnp.issubdtype(target.dtype, jnp.floating) or ignore_index >= 0:
+        raise ValueError(
+            f"a target of the input's shape {input.shape} holds class probabilities: it must be floating-point "
+            f"({target.dtype} was given) and nothing in it can be ignored (ignore_index={ignore_index})"
+        )
+    probabilities = target.astype(log_probs.dtype) * (1 - label_smoothing) + label_smoothing / input.shape[-1]
+    if weight is not None:
+        log_probs = log_probs * _class_weights(weight, log_probs)
+    return reduce(-jnp.sum(log_probs * probabilities, -1), reduction).astype(input.dtype)
+
+
+def nll_loss(
+    input: jax.Array, target: jax.Array, weight: Factor = None, *, ignore_index: int = -100,
+    reduction: str = "mean",
+) -> jax.Array:
+    """The negative of the log-probabilities `input` [..., classes] at the class indices `target` [...].
+
+    The options, and what happens to indices that are no classes, are those of `cross_entropy`.
+    """
+    return _class_loss(
+        "nll_loss", at_least_float32(input), target, weight, ignore_index, reduction, 0.0
+    ).astype(input.dtype)
+
+
+def multi_margin_loss(
+    input: jax.Array, target: jax.Array, p: int = 1, margin: float = 1.0, weight: Factor = None, *,
+    reduction: str = "mean",
+) -> jax.Array:
+    """How far the scores of other classes come within `margin` of the target's: the mean of `max(0, m - x_y + x_i)^p`.
+
+    Args:
+        input: scores [..., classes].
+        target: class indices, integers [...]; one that is no class makes the loss NaN.
+        p: 1 or 2.
+        margin: by how much the target's score should exceed the others.
+        weight: [classes], a factor for the positions whose target is this class.
+        reduction: "mean", "sum" or "none".
+    """
+    if p not in (1, 2):
+        raise ValueError(f"multi_margin_loss takes p=1 or p=2; it is {p}")
+    target = _class_indices("multi_margin_loss", input, target)
+    wide = at_least_float32(input)
+    violations = jax.nn.relu(margin - _at_class(wide, target)[..., None] + wide) ** p
+    others = jnp.sum(violations, -1, where=~_is_class(wide, target)) / input.shape[-1]
+    if weight is not None:
+        others = others * _at_class(_class_weights(weight, wide), target)
+    return reduce(others, reduction).astype(input.dtype)
+
+
+def _class_loss(
+    function: str, log_probs: jax.Array, target: jax.Array, weight: Factor, ignore_index: int, reduction: str,
+    smoothing: float,
+) -> jax.Array:
+    target = _class_indices(function, log_probs, target)
+    kept = target != ignore_index
+    if weight is None:
+        total_weight = jnp.sum(kept, dtype=log_probs.dtype)
+    else:
+        weights = _class_weights(weight, log_probs)
+        log_probs = weights * log_probs
+        total_weight = jnp.sum(_at_class(weights, target), where=kept)
+    loss = -_at_class(log_probs, target)
+    if smoothing > 0:
+        loss = (1 - smoothing) * loss - smoothing * jnp.mean(log_probs, -1)
+    return reduce(jnp.where(kept, loss, 0), reduction, total_weight)
+
+
+def _class_indices(function: str, input: jax.Array, target: jax.Array) -> jax.Array:
+    """`target` in int32; raises unless it holds an integer for each position of `input` [..., classes]."""
+    if not jnp.issubdtype(target.dtype, jnp.integer):
+        raise ValueError(
+            f"{function} takes integer class indices, for an input of shape {input.shape}, "
+            f"and got {target.dtype} {target.shape}"
+        )
+    if target.shape == input.shape[:-1]:
+        return target.astype(jnp.int32)
+    hint = f"a target of shape {input.shape[:-1]} is expected"
+    if input.ndim > 2 and target.shape == (input.shape[0], *input.shape[2:]):
+        hint += "; the input looks like torch's [batch, classes, ...]: pass jnp.moveaxis(input, 1, -1)"
+    raise ValueError(
+        f"{function} takes [..., classes] and got {input.shape} with a target of shape {target.shape}: {hint}"
+    )
+
+
+def _class_weights(weight: jax.Array | Sequence[float], scores: jax.Array) -> jax.Array:
+    """One weight per class in the shape of `scores` [..., classes]."""
+    weights = jnp.asarray(weight).astype(scores.dtype)
+    if weights.shape != scores.shape[-1:]:
+        raise ValueError(f"weight has one number for each of {scores.shape[-1]} classes; its shape is {weights.shape}")
+    return jnp.broadcast_to(weights, scores.shape)
+
+
+def _is_class(scores: jax.Array, target: jax.Array) -> jax.Array:
+    """Where in `scores` [..., classes] the class is the target's."""
+    return lax.broadcasted_iota(jnp.int32, scores.shape, scores.ndim - 1) == target[..., None]
+
+
+def _at_class(scores: jax.Array, target: jax.Array) -> jax.Array:
+    """`scores[..., target]`, NaN where the target is no class. Comparing, where a gather would scatter backwards."""
+    chosen = jnp.sum(scores, -1, where=_is_class(scores, target))
+    return jnp.where((target >= 0) & (target < scores.shape[-1]), chosen, jnp.nan)
+
+
+# Yes or no
+
+
+def binary_cross_entropy(
+    input: jax.Array, target: jax.Array, weight: Factor = None, *, reduction: str = "mean"
+) -> jax.Array:
+    """The negative log-likelihood of `target` under the probabilities `input`, both from 0 to 1.
+
+    Logarithms count as -100 at least, so the loss is finite; outside [0, 1] it is NaN. Where there are logits,
+    `binary_cross_entropy_with_logits` loses less. `weight` is a factor that broadcasts to the shape of `input`.
+    """
+    x, y = operands("binary_cross_entropy", input, target)
+    return reduce(factor(weight, x, "weight") * _bce(x, y), reduction).astype(input.dtype)
+
+
+@jax.custom_jvp
+def _bce(x: jax.Array, y: jax.Array) -> jax.Array:
+    return -(y * jnp.maximum(jnp.log(x), -100) + (1 - y) * jnp.maximum(jnp.log1p(-x), -100))
+
+
+# Differentiating the clamped logarithms gives 0 * inf at x = 0 and 1. Torch bounds the derivative instead, which leads
+# an x that is wrong there back.
+_bce.defjvps(
+    lambda tangent, loss, x, y: tangent * (x - y) / jnp.maximum(x * (1 - x), 1e-12),
+    lambda tangent, loss, x, y: tangent * (jnp.maximum(jnp.log1p(-x), -100) - jnp.maximum(jnp.log(x), -100)),
+)
+
+
+def binary_cross_entropy_with_logits(
+    input: jax.Array, target: jax.Array, weight: Factor = None, *, pos_weight: Factor = None,
+    reduction: str = "mean",
+) -> jax.Array:
+    """The negative log-likelihood of `target`, from 0 to 1, under `sigmoid(input)`.
+
+    `weight` is a factor of the loss, `pos_weight` one of its part where `target` is 1 (one number for each class,
+    [classes], trades recall for precision). Both broadcast to the shape of `input`.
+    """
+    x, y = operands("binary_cross_entropy_with_logits", input, target)
+    positive = 1 + (factor(pos_weight, x, "pos_weight") - 1) * y
+    loss = (1 - y) * x - positive * logsigmoid(x)
+    return reduce(factor(weight, x, "weight") * loss, reduction).astype(input.dtype)
+
+
+def soft_margin_loss(input: jax.Array, target: jax.Array, *, reduction: str = "mean") -> jax.Array:
+    """`log(1 + exp(-target * input))` for targets 1 and -1. Finite for large inputs, where torch's is infinite."""
+    x, y = operands("soft_margin_loss", input, target)
+    return reduce(jax.nn.softplus(-y * x), reduction).astype(input.dtype)
+
+
+# Numbers
+
+
+def mse_loss(
+    input: jax.Array, target: jax.Array, *, reduction: str = "mean", weight: jax.Array | None = None
+) -> jax.Array:
+    """The squared difference. `weight` has the shape of `input`, and the mean is then the weighted one.
+
+    Raises:
+        ValueError: the shapes differ; torch would broadcast them and warn.
+    """
+    x, y = operands("mse_loss", input, target)
+    return _weighted(jnp.square(x - y), weight, reduction).astype(input.dtype)
+
+
+def l1_loss(
+    input: jax.Array, target: jax.Array, *, reduction: str = "mean", weight: jax.Array | None = None
+) -> jax.Array:
+    """The absolute difference. Otherwise as `mse_loss`."""
+    x, y = operands("l1_loss", input, target)
+    return _weighted(absolute(x - y), weight, reduction).astype(input.dtype)
+
+
+def smooth_l1_loss(
+    input: jax.Array, target: jax.Array, *, reduction: str = "mean", beta: float = 1.0
+) -> jax.Array:
+    """`d^2 / (2 beta)` where the difference d is below `beta`, else `|d| - beta / 2` (Girshick 2015).
+
+    `beta=0` is `l1_loss`. See https://arxiv.org/abs/1504.08083.
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss takes a beta of 0 or more; it is {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    x, y = operands("smooth_l1_loss", input, target)
+    return reduce(_huber(x - y, beta) / beta, reduction).astype(input.dtype)
+
+
+def huber_loss(
+    input: jax.Array, target: jax.Array, *, reduction: str = "mean", delta: float = 1.0,
+    weight: jax.Array | None = None,
+) -> jax.Array:
+    """`d^2 / 2` where the difference d is below `delta`, else `delta * (|d| - delta / 2)` (Huber 1964).
+
+    `weight`, of the shape of `input`, is a factor; the mean stays one over elements, as in torch.
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss takes a positive delta; it is {delta}")
+    x, y = operands("huber_loss", input, target)
+    loss = _huber(x - y, delta)
+    return reduce(loss if weight is None else loss * same_shape(weight, loss), reduction).astype(input.dtype)
+
+
+def _huber(difference: jax.Array, delta: float) -> jax.Array:
+    """Its square counts up to `delta`; the two branches are one expression, so no branch can overflow unseen."""
+    size = absolute(difference)
+    near = jnp.minimum(size, delta)
+    return near * (size - 0.5 * near)
+
+
+def _weighted(loss: jax.Array, weight: jax.Array | None, reduction: str) -> jax.Array:
+    if weight is None:
+        return reduce(loss, reduction)
+    weight = same_shape(weight, loss)
+    return reduce(loss * weight, reduction, jnp.sum(weight))
+
+
+# Distributions
+
+
+def kl_div(input: jax.Array, target: jax.Array, *, reduction: str = "mean", log_target: bool = False) -> jax.Array:
+    """The Kullback-Leibler divergence `target * (log(target) - input)` of log-probabilities `input` from `target`.
+
+    Args:
+        input: log-probabilities.
+        target: probabilities, or their logarithms where `log_target` is set. A probability of 0 adds nothing.
+        reduction: also "batchmean": the sum divided by the size of the first axis, which is the divergence of
+            one sample. "mean" divides by the number of elements.
+        log_target: see `target`.
+    """
+    x, y = operands("kl_div", input, target)
+    if log_target:
+        loss = jnp.exp(y) * (jnp.where(jnp.isneginf(y), 0, y) - x)
+    else:
+        loss = _x_log_x(y) - y * x
+    if reduction == "batchmean":
+        return (jnp.sum(loss) / (input.shape[0] if input.ndim else 1)).astype(input.dtype)
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+def gaussian_nll_loss(
+    input: jax.Array, target: jax.Array, var: jax.Array | float, *, full: bool = False, eps: float = 1e-6,
+    reduction: str = "mean",
+) -> jax.Array:
+    """The negative log-likelihood of `target` under normal distributions of mean `input` and variance `var`.
+
+    Args:
+        input: means.
+        target: observations, of the same shape.
+        var: variances: one number, of the shape of `input`, of that shape without its last axis, or with an axis of
+            size 1. They count as `eps` at least, but have a derivative there too (Nix and Weigend 1994).
+        full: add the constant `log(2 pi) / 2`.
+        eps: see `var`.
+        reduction: "mean", "sum" or "none".
+    """
+    x, y = operands("gaussian_nll_loss", input, target)
+    given = jnp.asarray(var).astype(x.dtype)
+    if given.ndim and given.shape == input.shape[:-1]:
+        given = given[..., None]
+    if given.ndim not in (0, x.ndim) or any(v not in (1, size) for v, size in zip(given.shape, x.shape)):
+        raise ValueError(f"gaussian_nll_loss cannot spread variances of shape {given.shape} over an input of {x.shape}")
+    variance = at_least(given, eps)
+    loss = 0.5 * (jnp.log(variance) + jnp.square(x - y) / variance)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+def poisson_nll_loss(
+    input: jax.Array, target: jax.Array, *, log_input: bool = True, full: bool = False, eps: float = 1e-8,
+    reduction: str = "mean",
+) -> jax.Array:
+    """The negative log-likelihood of counts `target` under Poisson distributions of rate `exp(input)`.
+
+    Args:
+        input: logarithms of the rates, or the rates where `log_input` is off.
+        target: counts, of the same shape.
+        log_input: see `input`.
+        full: add Stirling's approximation of `log(target!)`, where `target` is above 1.
+        eps: added to a rate before its logarithm is taken.
+        reduction: "mean", "sum" or "none".
+    """
+    x, y = operands("poisson_nll_loss", input, target)
+    loss = jnp.exp(x) - y * x if log_input else x - y * jnp.log(x + eps)
+    if full:
+        many = jnp.where(y > 1, y, 1)
+        stirling = many * jnp.log(many) - many + 0.5 * jnp.log(2 * math.pi * many)
+        loss = loss + jnp.where(y > 1, stirling, 0)
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+def _x_log_x(x: jax.Array) -> jax.Array:
+    """0 at 0, with derivative 0 there: it is infinite, and would make NaN of every gradient behind it."""
+    safe = jnp.where(x == 0, 1, x)
+    return jnp.where(x == 0, 0, safe * jnp.log(safe))

@@ -1,0 +1,61 @@
+"""Losses on distances between embeddings. Precision, shapes and `reduction` are as in loss.py."""
+
+import jax
+import jax.numpy as jnp
+
+from ._kinks import hinge
+from ._loss_terms import operands, reduce
+from .distance import pairwise_distance
+
+__all__ = ["cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss"]
+
+
+def cosine_embedding_loss(
+    input1: jax.Array, input2: jax.Array, target: jax.Array, margin: float = 0.0, *, reduction: str = "mean"
+) -> jax.Array:
+    """`1 - cos` where `target` is 1 (alike), and `max(0, cos - margin)` where it is -1 (unlike).
+
+    `input1` and `input2` are [..., features], `target` is [...].
+    """
+    x1, x2 = operands("cosine_embedding_loss", input1, input2)
+    if target.shape != input1.shape[:-1]:
+        raise ValueError(f"cosine_embedding_loss takes a target of shape {input1.shape[:-1]} and got {target.shape}")
+    square1, square2 = (jnp.sum(jnp.square(x), -1) + 1e-12 for x in (x1, x2))
+    cosine = jnp.sum(x1 * x2, -1) / jnp.sqrt(square1 * square2)
+    loss = jnp.where(target == 1, 1 - cosine, 0) + jnp.where(target == -1, hinge(cosine - margin), 0)
+    return reduce(loss, reduction).astype(input1.dtype)
+
+
+def hinge_embedding_loss(
+    input: jax.Array, target: jax.Array, margin: float = 1.0, *, reduction: str = "mean"
+) -> jax.Array:
+    """`input`, a distance, where `target` is 1 (alike), and `max(0, margin - input)` where it is -1 (unlike)."""
+    x, y = operands("hinge_embedding_loss", input, target)
+    loss = jnp.where(y != 1, hinge(margin - x), 0) + jnp.where(y != -1, x, 0)
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+def margin_ranking_loss(
+    input1: jax.Array, input2: jax.Array, target: jax.Array, margin: float = 0.0, *, reduction: str = "mean"
+) -> jax.Array:
+    """`max(0, margin - target * (input1 - input2))`: `target` is 1 where the first should be larger, else -1."""
+    x1, x2, y = operands("margin_ranking_loss", input1, input2, target)
+    return reduce(hinge(margin - y * (x1 - x2)), reduction).astype(input1.dtype)
+
+
+def triplet_margin_loss(
+    anchor: jax.Array, positive: jax.Array, negative: jax.Array, margin: float = 1.0, p: float = 2.0, *,
+    eps: float = 1e-6, swap: bool = False, reduction: str = "mean",
+) -> jax.Array:
+    """`max(0, margin + d(anchor, positive) - d(anchor, negative))` for [..., features] (Balntas et al. 2016).
+
+    d is `pairwise_distance` with `p` and `eps`. With `swap` the distance of positive and negative stands in for that
+    of anchor and negative where it is less. See http://www.bmva.org/bmvc/2016/papers/paper119/index.html.
+    """
+    if margin <= 0:
+        raise ValueError(f"triplet_margin_loss takes a positive margin; it is {margin}")
+    a, b, c = operands("triplet_margin_loss", anchor, positive, negative)
+    near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)
+    if swap:
+        far = jnp.minimum(far, pairwise_distance(b, c, p, eps=eps))
+    return reduce(hinge(margin + near - far), reduction).astype(anchor.dtype)

@@ -1,0 +1,185 @@
+"""Losses: `functional`'s losses with their options. Called as they are, `CrossEntropyLoss()(logits, labels)`.
+
+Weights are numbers, kept as a tuple: unlike torch's they are not in the state dict, so that a loss needs no `apply`.
+Weights that change are an argument of the function.
+"""
+
+from collections.abc import Sequence
+
+from .. import functional as F
+from ._function import Function
+
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
+    "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss",
+    "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
+]
+
+
+def _numbers(weight: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if weight is None else tuple(map(float, weight))
+
+
+class CrossEntropyLoss(Function):
+    """See `functional.cross_entropy`.
+
+    >>> import jax.numpy as jnp
+    >>> loss = CrossEntropyLoss(weight=(1.0, 2.0), label_smoothing=0.1)
+    >>> print(f"{loss(jnp.zeros((8, 2)), jnp.ones(8, int)):.3f}")
+    0.676
+    """
+
+    function = F.cross_entropy
+
+    def __init__(
+        self, weight: Sequence[float] | None = None, *, ignore_index: int = -100, reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ):
+        self.weight, self.ignore_index = _numbers(weight), ignore_index
+        self.reduction, self.label_smoothing = reduction, label_smoothing
+
+
+class NLLLoss(Function):
+    """See `functional.nll_loss`."""
+
+    function = F.nll_loss
+
+    def __init__(self, weight: Sequence[float] | None = None, *, ignore_index: int = -100, reduction: str = "mean"):
+        self.weight, self.ignore_index, self.reduction = _numbers(weight), ignore_index, reduction
+
+
+class MultiMarginLoss(Function):
+    """See `functional.multi_margin_loss`."""
+
+    function = F.multi_margin_loss
+
+    def __init__(
+        self, p: int = 1, margin: float = 1.0, weight: Sequence[float] | None = None, *, reduction: str = "mean"
+    ):
+        self.p, self.margin, self.weight, self.reduction = p, margin, _numbers(weight), reduction
+
+
+class BCELoss(Function):
+    """See `functional.binary_cross_entropy`."""
+
+    function = F.binary_cross_entropy
+
+    def __init__(self, weight: Sequence[float] | None = None, *, reduction: str = "mean"):
+        self.weight, self.reduction = _numbers(weight), reduction
+
+
+class BCEWithLogitsLoss(Function):
+    """See `functional.binary_cross_entropy_with_logits`."""
+
+    function = F.binary_cross_entropy_with_logits
+
+    def __init__(
+        self, weight: Sequence[float] | None = None, *, reduction: str = "mean",
+        pos_weight: Sequence[float] | None = None,
+    ):
+        self.weight, self.reduction, self.pos_weight = _numbers(weight), reduction, _numbers(pos_weight)
+
+
+class _Reduced(Function):
+    def __init__(self, *, reduction: str = "mean"):
+        self.reduction = reduction
+
+
+class SoftMarginLoss(_Reduced):
+    """See `functional.soft_margin_loss`."""
+
+    function = F.soft_margin_loss
+
+
+class MSELoss(_Reduced):
+    """See `functional.mse_loss`."""
+
+    function = F.mse_loss
+
+
+class L1Loss(_Reduced):
+    """See `functional.l1_loss`."""
+
+    function = F.l1_loss
+
+
+class SmoothL1Loss(Function):
+    """See `functional.smooth_l1_loss`."""
+
+    function = F.smooth_l1_loss
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0):
+        self.reduction, self.beta = reduction, beta
+
+
+class HuberLoss(Function):
+    """See `functional.huber_loss`."""
+
+    function = F.huber_loss
+
+    def __init__(self, *, reduction: str = "mean", delta: float = 1.0):
+        self.reduction, self.delta = reduction, delta
+
+
+class KLDivLoss(Function):
+    """See `functional.kl_div`."""
+
+    function = F.kl_div
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False):
+        self.reduction, self.log_target = reduction, log_target
+
+
+class GaussianNLLLoss(Function):
+    """See `functional.gaussian_nll_loss`; called with means, observations and variances."""
+
+    function = F.gaussian_nll_loss
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+        self.full, self.eps, self.reduction = full, eps, reduction
+
+
+class PoissonNLLLoss(Function):
+    """See `functional.poisson_nll_loss`."""
+
+    function = F.poisson_nll_loss
+
+    def __init__(self, *, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"):
+        self.log_input, self.full, self.eps, self.reduction = log_input, full, eps, reduction
+
+
+class _Margin(Function):
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean"):
+        self.margin, self.reduction = margin, reduction
+
+
+class CosineEmbeddingLoss(_Margin):
+    """See `functional.cosine_embedding_loss`; called with two embeddings and a target."""
+
+    function = F.cosine_embedding_loss
+
+
+class MarginRankingLoss(_Margin):
+    """See `functional.margin_ranking_loss`; called with two scores and a target."""
+
+    function = F.margin_ranking_loss
+
+
+class HingeEmbeddingLoss(_Margin):
+    """See `functional.hinge_embedding_loss`."""
+
+    function = F.hinge_embedding_loss
+
+    def __init__(self, margin: float = 1.0, *, reduction: str = "mean"):
+        super().__init__(margin, reduction=reduction)
+
+
+class TripletMarginLoss(Function):
+    """See `functional.triplet_margin_loss`; called with anchors, positives and negatives."""
+
+    function = F.triplet_margin_loss
+
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, *, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
+    ):
+        self.margin, self.p, self.eps, self.swap, self.reduction = margin, p, eps, swap, reduction
