@@ -40,7 +40,7 @@ class _Conv(Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size")
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.padding_mode = padding_mode
+        self.padding_mode: PaddingMode = padding_mode
         spatial = "DHW"[-self.axes :]
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight = Param(shape, weight_init, f"OI{spatial}->{spatial}IO")
@@ -50,14 +50,14 @@ class _Conv(Module):
     def forward(self, x: jax.Array) -> jax.Array:
         padding = self.padding
         if self.padding_mode != "zeros":
-            x, padding = self._padded(x), 0
+            x, padding = F.pad(x, self._border(), mode=self.padding_mode), 0
         return type(self).function(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _padded(self, x: jax.Array) -> jax.Array:
-        """The image with its border made by `padding_mode` rather than by zeros."""
+    def _border(self) -> tuple[int, ...]:
+        """The padding as `functional.pad` takes it: pairs, the last axis first."""
         strides, dilations = (per_axis(v, self.axes, "option") for v in (self.stride, self.dilation))
         pairs = padding_pairs(type(self).__name__, self.padding, self.kernel_size, strides, dilations)
-        return F.pad(x, tuple(end for pair in reversed(pairs) for end in pair), mode=self.padding_mode)
+        return tuple(end for pair in reversed(pairs) for end in pair)
 
 
 class Conv1d(_Conv):

@@ -45,12 +45,17 @@ class Bilinear(Module):
 
 
 class Embedding(Module):
-    """A table of vectors looked up by integers: [...] to [..., embedding_dim]."""
+    """A table of vectors looked up by integers: [...] to [..., embedding_dim].
+
+    The row `padding_idx` starts as zeros and gets no gradient.
+    """
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
         weight_init: Initializer | None = None,
     ):
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"padding_idx={padding_idx} is no row of a table of {num_embeddings}")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
         self.weight = Param((num_embeddings, embedding_dim), weight_init or default)
@@ -83,13 +88,16 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits axis `dim` into axes of the sizes `unflattened_size`, whose product it is."""
+    """Splits axis `dim` into axes of the sizes `unflattened_size`, whose product it is; one of them may be -1."""
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, x: jax.Array) -> jax.Array:
         dim = self.dim % x.ndim
-        if x.shape[dim] != math.prod(self.unflattened_size):
+        known = math.prod(size for size in self.unflattened_size if size != -1)
+        missing = self.unflattened_size.count(-1)
+        if missing > 1 or (x.shape[dim] % known if missing else x.shape[dim] != known):
             raise ValueError(f"axis {dim} of {x.shape} does not split into {self.unflattened_size}")
-        return x.reshape(*x.shape[:dim], *self.unflattened_size, *x.shape[dim + 1 :])
+        sizes = tuple(x.shape[dim] // known if size == -1 else size for size in self.unflattened_size)
+        return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])

@@ -61,7 +61,8 @@ def hwio_transposed(w):
     ("conv_transpose1d", (2, 7, 4), (3, 4, 6), {"stride": 3, "padding": 1, "output_padding": 2}),
     ("conv_transpose2d", (2, 5, 4, 4), (3, 3, 4, 6), {}),
     ("conv_transpose2d", (2, 5, 4, 4), (2, 2, 4, 6), {"stride": 2}),
-    ("conv_transpose2d", (1, 5, 4, 6), (3, 4, 6, 2), {"stride": (2, 1), "padding": (1, 2), "output_padding": (1, 0), "groups": 3}),
+    ("conv_transpose2d", (1, 5, 4, 6), (3, 4, 6, 2),
+     {"stride": (2, 1), "padding": (1, 2), "output_padding": (1, 0), "groups": 3}),
     ("conv_transpose2d", (2, 5, 4, 4), (3, 3, 4, 3), {"stride": 2, "padding": 3, "dilation": 2, "output_padding": 1}),
     ("conv_transpose3d", (1, 3, 4, 3, 4), (3, 2, 3, 4, 2), {"stride": 2, "padding": (1, 0, 1), "groups": 2}),
 ])

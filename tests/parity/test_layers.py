@@ -108,9 +108,10 @@ def test_flatten_is_in_torchs_order():
 
 
 def test_norms_check_their_input():
+    ours = nn.BatchNorm2d(6)
+    arrays = ours.init(jax.random.key(0))
     with pytest.raises(ValueError, match=r"BatchNorm2d takes channels-last arrays of 4 axes with 6 channels"):
-        ours = nn.BatchNorm2d(6)
-        ours.apply(*ours.init(jax.random.key(0)), jnp.ones((2, 6, 5, 4)))
+        ours.apply(*arrays, jnp.ones((2, 6, 5, 4)))
 
 
 def test_arrays_of_refuses_other_names():

@@ -123,8 +123,8 @@ def test_instance_norm_running_statistics():
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
 def test_local_response_norm(size):
     assert_same_with_gradients(
-        lambda x: F.local_response_norm(x, size, 0.3, 0.6, 1.5), lambda x: TF.local_response_norm(x, size, 0.3, 0.6, 1.5),
-        arrays()[:1], to_torch=[nchw], from_torch=[nhwc],
+        lambda x: F.local_response_norm(x, size, 0.3, 0.6, 1.5),
+        lambda x: TF.local_response_norm(x, size, 0.3, 0.6, 1.5), arrays()[:1], to_torch=[nchw], from_torch=[nhwc],
     )
 
 

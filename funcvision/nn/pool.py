@@ -1,0 +1,150 @@
+"""Pooling layers over channels-last arrays: `functional`'s pools with their options."""
+
+from .. import functional as F
+from ..functional._check import Size
+from ..functional.pool import OutputSize
+from ._function import Function
+
+__all__ = [
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
+    "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+]
+
+
+class _MaxPool(Function):
+    # ceil_mode by name only: in torch's order return_indices, which does not exist here, comes before it.
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, *,
+        ceil_mode: bool = False,
+    ):
+        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+        self.ceil_mode = ceil_mode
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of windows of [..., length, channels]; see `functional.max_pool2d`."""
+
+    function = F.max_pool1d
+
+
+class MaxPool2d(_MaxPool):
+    """The largest element of windows of images [..., height, width, channels]; see `functional.max_pool2d`."""
+
+    function = F.max_pool2d
+
+
+class MaxPool3d(_MaxPool):
+    """The largest element of windows of [..., depth, height, width, channels]; see `functional.max_pool2d`."""
+
+    function = F.max_pool3d
+
+
+class AvgPool1d(Function):
+    """The mean of windows of [..., length, channels]; see `functional.avg_pool2d`."""
+
+    function = F.avg_pool1d
+
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ):
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+
+class _AvgPool(Function):
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ):
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
+
+
+class AvgPool2d(_AvgPool):
+    """The mean of windows of images [..., height, width, channels]; see `functional.avg_pool2d`."""
+
+    function = F.avg_pool2d
+
+
+class AvgPool3d(_AvgPool):
+    """The mean of windows of [..., depth, height, width, channels]; see `functional.avg_pool2d`."""
+
+    function = F.avg_pool3d
+
+
+class _LPPool(Function):
+    def __init__(self, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False):
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+
+class LPPool1d(_LPPool):
+    """The p-norm of windows of [..., length, channels]; see `functional.lp_pool2d`."""
+
+    function = F.lp_pool1d
+
+
+class LPPool2d(_LPPool):
+    """The p-norm of windows of images [..., height, width, channels]; see `functional.lp_pool2d`."""
+
+    function = F.lp_pool2d
+
+
+class LPPool3d(_LPPool):
+    """The p-norm of windows of [..., depth, height, width, channels]; see `functional.lp_pool2d`."""
+
+    function = F.lp_pool3d
+
+
+class _AdaptivePool(Function):
+    def __init__(self, output_size: OutputSize):
+        self.output_size = output_size
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """[..., length, channels] to [..., output_size, channels] by means; see `functional.adaptive_avg_pool2d`."""
+
+    function = F.adaptive_avg_pool1d
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """Images [..., height, width, channels] to [..., *output_size, channels] by means.
+
+    See `functional.adaptive_avg_pool2d`.
+    """
+
+    function = F.adaptive_avg_pool2d
+
+
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """[..., depth, height, width, channels] to [..., *output_size, channels] by means.
+
+    See `functional.adaptive_avg_pool2d`.
+    """
+
+    function = F.adaptive_avg_pool3d
+
+
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """[..., length, channels] to [..., output_size, channels] by maxima; see `functional.adaptive_max_pool2d`."""
+
+    function = F.adaptive_max_pool1d
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """Images [..., height, width, channels] to [..., *output_size, channels] by maxima.
+
+    See `functional.adaptive_max_pool2d`.
+    """
+
+    function = F.adaptive_max_pool2d
+
+
+class AdaptiveMaxPool3d(_AdaptivePool):
+    """[..., depth, height, width, channels] to [..., *output_size, channels] by maxima.
+
+    See `functional.adaptive_max_pool2d`.
+    """
+
+    function = F.adaptive_max_pool3d

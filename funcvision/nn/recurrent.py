@@ -1,0 +1,296 @@
+"""Recurrent layers and their cells, with torch's parameters and gate order.
+
+A layer projects the inputs of all steps in one product and then scans over time. The cells take one step.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from .. import functional as F
+from . import init
+from .module import Module, Param
+
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"]
+
+State = tuple[jax.Array, ...]
+Step = Callable[[jax.Array, jax.Array, State], State]
+Nonlinearity = Literal["tanh", "relu"]
+
+
+# One step: what the input and the hidden state project to, [..., gates * hidden], and the state, to the next state
+
+
+def _tanh_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+    return (jnp.tanh(from_input + from_hidden),)
+
+
+def _relu_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+    return (F.relu(from_input + from_hidden),)
+
+
+def _rnn_step(nonlinearity: Nonlinearity) -> Step:
+    steps: dict[str, Step] = {"tanh": _tanh_step, "relu": _relu_step}
+    if nonlinearity not in steps:
+        raise ValueError(f"nonlinearity={nonlinearity!r}; it is 'tanh' or 'relu'")
+    return steps[nonlinearity]
+
+
+def _lstm_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+    _, cell = state
+    enter, forget, candidate, leave = jnp.split(from_input + from_hidden, 4, axis=-1)
+    cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
+    return jax.nn.sigmoid(leave) * jnp.tanh(cell), cell
+
+
+def _gru_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+    (hidden,) = state
+    input_reset, input_update, input_new = jnp.split(from_input, 3, axis=-1)
+    hidden_reset, hidden_update, hidden_new = jnp.split(from_hidden, 3, axis=-1)
+    new = jnp.tanh(input_new + jax.nn.sigmoid(input_reset + hidden_reset) * hidden_new)
+    update = jax.nn.sigmoid(input_update + hidden_update)
+    return ((1 - update) * new + update * hidden,)
+
+
+class _Recurrent(Module):
+    """Layers of one kind of step, each in one direction or both."""
+
+    state_names: ClassVar[tuple[str, ...]] = ("hx",)
+
+    def __init__(
+        self, step: Step, gates: int, input_size: int, hidden_size: int, num_layers: int, bias: bool,
+        batch_first: bool, dropout: float, bidirectional: bool, proj_size: int = 0,
+    ):
+        if min(input_size, hidden_size, num_layers) < 1:
+            raise ValueError(
+                f"sizes are 1 or more; got input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}"
+            )
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(f"proj_size={proj_size} must be less than hidden_size={hidden_size}, or 0 for none")
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout={dropout} is not a probability from 0 to 1")
+        if dropout and num_layers == 1:
+            warnings.warn(f"dropout={dropout} acts between layers and has no effect with num_layers=1", stacklevel=5)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
+        self.proj_size, self.step = proj_size, step
+        bound = 1 / math.sqrt(hidden_size)
+        within = init.uniform(-bound, bound)
+        output_size = proj_size or hidden_size
+        for layer in range(num_layers):
+            features = output_size * len(self._suffixes(0)) if layer else input_size
+            for suffix in self._suffixes(layer):
+                self._declare(f"weight_ih{suffix}", (gates * hidden_size, features), within)
+                self._declare(f"weight_hh{suffix}", (gates * hidden_size, output_size), within)
+                if bias:
+                    self._declare(f"bias_ih{suffix}", (gates * hidden_size,), within)
+                    self._declare(f"bias_hh{suffix}", (gates * hidden_size,), within)
+                if proj_size:
+                    self._declare(f"weight_hr{suffix}", (proj_size, hidden_size), within)
+
+    def _suffixes(self, layer: int) -> list[str]:
+        """The ends of the names of one layer's parameters, a direction each."""
+        return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
+
+    def _declare(self, name: str, shape: tuple[int, ...], initializer: init.Initializer) -> None:
+        setattr(self, name, Param(shape, initializer, "OI->IO" if len(shape) == 2 else None))
+
+    def forward(self, x: jax.Array, hx: Any = None) -> tuple[jax.Array, Any]:
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            layout = "batch, length" if self.batch_first else "length, batch"
+            raise ValueError(
+                f"{type(self).__name__} takes [{layout}, {self.input_size}] or [length, {self.input_size}] "
+                f"and got {x.shape}"
+            )
+        batched = x.ndim == 3
+        if not batched:
+            x = x[:, None]
+        elif self.batch_first:
+            x = x.swapaxes(0, 1)
+        states = self._initial_states(x, hx, batched)
+
+        last: list[State] = []
+        for layer in range(self.num_layers):
+            if layer and self.training and self.dropout > 0:
+                x = F.dropout(x, self.dropout, key=self.random_key())
+            outputs = []
+            for suffix in self._suffixes(layer):
+                state, output = self._scan(x, tuple(s[len(last)] for s in states), suffix)
+                outputs.append(output)
+                last.append(state)
+            x = jnp.concatenate(outputs, axis=-1)
+
+        final = tuple(jnp.stack(parts) for parts in zip(*last, strict=True))
+        if not batched:
+            x, final = x[:, 0], tuple(part[:, 0] for part in final)
+        elif self.batch_first:
+            x = x.swapaxes(0, 1)
+        return x, final if len(self.state_names) > 1 else final[0]
+
+    def _scan(self, x: jax.Array, state: State, suffix: str) -> tuple[State, jax.Array]:
+        """One layer in one direction: its last state, and its hidden states [length, batch, features], in order."""
+        weight_hh, bias_hh = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}", None)
+        weight_hr = getattr(self, f"weight_hr{suffix}", None)
+
+        def advance(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
+            hidden, *rest = self.step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
+            if weight_hr is not None:
+                hidden = F.linear(hidden, weight_hr)
+            return (hidden, *rest), hidden
+
+        from_input = F.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}", None))
+        return lax.scan(advance, state, from_input, reverse=suffix.endswith("_reverse"))
+
+    def _initial_states(self, x: jax.Array, hx: Any, batched: bool) -> State:
+        """The given state, or zeros, each array [layers * directions, batch, features]."""
+        count = self.num_layers * len(self._suffixes(0))
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: len(self.state_names)]
+        if hx is None:
+            return tuple(jnp.zeros((count, x.shape[1], size), x.dtype) for size in sizes)
+        states = _as_tuple(type(self).__name__, self.state_names, hx)
+        for name, state, size in zip(self.state_names, states, sizes, strict=True):
+            shape = (count, x.shape[1], size) if batched else (count, size)
+            _check_state(type(self).__name__, name, state, shape, x.dtype)
+        return states if batched else tuple(state[:, None] for state in states)
+
+
+def _as_tuple(layer: str, names: tuple[str, ...], hx: Any) -> State:
+    states = (hx,) if len(names) == 1 else tuple(hx)
+    if len(states) != len(names):
+        raise ValueError(f"{layer} takes hx=({', '.join(names)}) and got {len(states)} arrays")
+    return states
+
+
+def _check_state(layer: str, name: str, state: jax.Array, shape: tuple[int, ...], dtype: Any) -> None:
+    if state.shape != shape or state.dtype != dtype:
+        raise ValueError(f"{layer} takes {name} of {dtype}{list(shape)} here and got {state.dtype}{list(state.shape)}")
+
+
+class RNN(_Recurrent):
+    """Elman's recurrent network, `h = tanh(x @ weight_ih + bias_ih + h @ weight_hh + bias_hh)`, over sequences.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: layers, each of which reads the one before.
+        nonlinearity: "tanh" or "relu".
+        bias: whether there are `bias_ih_l0`, ...
+        batch_first: the input and output are [batch, length, features]; by default [length, batch, features].
+        dropout: between layers, in training.
+        bidirectional: a second network reads each layer's input backwards; their outputs stand side by side.
+
+    Called with `x`, [length, input_size] or the above, and `hx` [num_layers * directions, batch, hidden_size], zeros by
+    default and always layer first, it returns the last layer's hidden states at all times and every layer's last one.
+    Parameters have torch's names, `weight_ih_l0`, `weight_hh_l0_reverse`, ..., and are stored [in, out].
+    Packed sequences of different lengths are not supported.
+
+    Raises ValueError for inputs or states of another shape, and for states of another dtype.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: Nonlinearity = "tanh",
+        bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+    ):
+        self.nonlinearity = nonlinearity
+        super().__init__(
+            _rnn_step(nonlinearity), 1, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+        )
+
+
+class LSTM(_Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
+
+    Arguments as of `RNN`, and `proj_size`: where not 0, `weight_hr_l0` projects hidden states to this size (Sak et al.
+    2014, https://arxiv.org/abs/1402.1128). `hx` and the second result are pairs (hidden, cell), the cell always of
+    `hidden_size` features. Gates are stored in torch's order: input, forget, cell, output.
+
+    >>> lstm = LSTM(3, 8, num_layers=2, bidirectional=True)
+    >>> params, state = lstm.init(jax.random.key(0))
+    >>> (y, (h, c)), _ = lstm.apply(params, state, jnp.ones((5, 2, 3)))
+    >>> y.shape, h.shape
+    ((5, 2, 16), (4, 2, 8))
+    """
+
+    state_names = ("h_0", "c_0")
+
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
+    ):
+        super().__init__(
+            _lstm_step, 4, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
+        )
+
+
+class GRU(_Recurrent):
+    """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078).
+
+    The reset gate multiplies what the hidden state projects to, as in torch; in the paper it multiplies the state.
+    Arguments and results as of `RNN`. Gates are stored in torch's order: reset, update, new.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False,
+    ):
+        super().__init__(
+            _gru_step, 3, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+        )
+
+
+class _Cell(Module):
+    """One step for [..., input_size]."""
+
+    state_names: ClassVar[tuple[str, ...]] = ("hx",)
+
+    def __init__(self, step: Step, gates: int, input_size: int, hidden_size: int, bias: bool):
+        self.input_size, self.hidden_size, self.step = input_size, hidden_size, step
+        bound = 1 / math.sqrt(hidden_size)
+        within = init.uniform(-bound, bound)
+        self.weight_ih = Param((gates * hidden_size, input_size), within, "OI->IO")
+        self.weight_hh = Param((gates * hidden_size, hidden_size), within, "OI->IO")
+        self.bias_ih = Param((gates * hidden_size,), within) if bias else None
+        self.bias_hh = Param((gates * hidden_size,), within) if bias else None
+
+    def forward(self, x: jax.Array, hx: Any = None) -> Any:
+        layer, shape = type(self).__name__, (*x.shape[:-1], self.hidden_size)
+        if x.shape[-1:] != (self.input_size,):
+            raise ValueError(f"{layer} takes [..., {self.input_size}] and got {x.shape}")
+        if hx is None:
+            states = tuple(jnp.zeros(shape, x.dtype) for _ in self.state_names)
+        else:
+            states = _as_tuple(layer, self.state_names, hx)
+            for name, state in zip(self.state_names, states, strict=True):
+                _check_state(layer, name, state, shape, x.dtype)
+        from_hidden = F.linear(states[0], self.weight_hh, self.bias_hh)
+        states = self.step(F.linear(x, self.weight_ih, self.bias_ih), from_hidden, states)
+        return states if len(self.state_names) > 1 else states[0]
+
+
+class RNNCell(_Cell):
+    """One step of `RNN`: `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to the next state."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: Nonlinearity = "tanh"):
+        self.nonlinearity = nonlinearity
+        super().__init__(_rnn_step(nonlinearity), 1, input_size, hidden_size, bias)
+
+
+class LSTMCell(_Cell):
+    """One step of `LSTM`: `x` [..., input_size] and (hidden, cell), zeros by default, to the next (hidden, cell)."""
+
+    state_names = ("h_0", "c_0")
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+        super().__init__(_lstm_step, 4, input_size, hidden_size, bias)
+
+
+class GRUCell(_Cell):
+    """One step of `GRU`: `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to the next state."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+        super().__init__(_gru_step, 3, input_size, hidden_size, bias)
