@@ -72,7 +72,7 @@ def test_public_names(name):
         if inspect.isclass(value) and value.__module__ == name:
             for method, function in vars(value).items():
                 if inspect.isfunction(function) and not method.startswith("_") and method != "forward":
-                    assert function.__doc__, f"{name}.{symbol}.{method} has no docstring"
+                    assert inspect.getdoc(getattr(value, method)), f"{name}.{symbol}.{method} has no docstring"
 
 
 @pytest.mark.parametrize("name", MODULES)

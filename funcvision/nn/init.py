@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
+from ..functional._precision import accumulation_dtype
+
 __all__ = [
     "Elementwise", "Initializer", "calculate_gain", "constant", "dirac", "eye", "fans", "kaiming_normal",
     "kaiming_uniform", "normal", "ones", "orthogonal", "sparse", "trunc_normal", "uniform", "xavier_normal",
@@ -99,7 +101,7 @@ ones = constant(1.0)
 
 @dataclasses.dataclass(frozen=True)
 class uniform(Elementwise):
-    """Uniform in [low, high)."""
+    """Uniform in [low, high]."""
 
     low: float = 0.0
     high: float = 1.0
@@ -223,10 +225,10 @@ class orthogonal:
         if len(shape) < 2:
             raise ValueError(f"orthogonal fills weights of two axes or more; this parameter has shape {shape}")
         rows, columns = shape[0], math.prod(shape[1:])
-        gaussian = jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
+        gaussian = jax.random.normal(key, (max(rows, columns), min(rows, columns)), accumulation_dtype(dtype))
         q, r = jnp.linalg.qr(gaussian)
         q = q * jnp.sign(jnp.diagonal(r))[None, :]  # makes the distribution uniform over orthogonal matrices
-        return (self.gain * (q.T if rows < columns else q)).reshape(shape)
+        return (self.gain * (q.T if rows < columns else q)).reshape(shape).astype(dtype)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""Attention and `MultiheadAttention` against torch: value, weights and gradients, with every mask."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as TF
+
+from funcvision import functional as F
+from funcvision import nn
+from tests.parity.layers import arrays_of, assert_layer_equal
+from tests.parity.reference import assert_close, assert_same_with_gradients, back, random, same
+
+BOOLEAN = np.random.default_rng(5).uniform(size=(3, 7)) < 0.6
+EMPTY_ROW = BOOLEAN & (np.arange(3) != 1)[:, None]
+
+
+def compare(shapes, masks=(), **options):
+    """Ours and torch's function on random query, key and value, and float masks that get a gradient too."""
+    arrays = [random(i, *shape) for i, shape in enumerate(shapes)]
+    floating = [mask for mask in masks if mask.dtype != bool]
+    boolean = [mask for mask in masks if mask.dtype == bool]
+    layouts = {"to_torch": [same] * (3 + len(floating)), "from_torch": [back] * (3 + len(floating))}
+    assert_same_with_gradients(
+        lambda q, k, v, *m: F.scaled_dot_product_attention(q, k, v, *m, *map(jnp.asarray, boolean), **options),
+        lambda q, k, v, *m: TF.scaled_dot_product_attention(q, k, v, *m, *map(same, boolean), **options),
+        [*arrays, *floating], **layouts, out=back,
+    )
+
+
+@pytest.mark.parametrize(("shapes", "options"), [
+    ([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], {}),
+    ([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], {"scale": 0.3}),
+    ([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], {"is_causal": True}),
+    ([(1, 2, 7, 4), (1, 2, 3, 4), (1, 2, 3, 4)], {"is_causal": True, "scale": 1.5}),
+    ([(3, 5), (7, 5), (7, 2)], {}),
+    ([(2, 3, 2, 3, 5), (2, 3, 2, 7, 5), (2, 3, 2, 7, 5)], {}),
+    ([(2, 4, 1, 5), (1, 4, 1, 5), (1, 1, 1, 5)], {"is_causal": True}),
+])
+def test_shapes_and_options(shapes, options):
+    compare(shapes, **options)
+
+
+@pytest.mark.parametrize("mask", [BOOLEAN, EMPTY_ROW, np.zeros((3, 7), bool), BOOLEAN[None, None], BOOLEAN[:1]])
+def test_boolean_masks_and_rows_that_may_attend_to_nothing(mask):
+    compare([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], [mask])
+
+
+@pytest.mark.parametrize("mask", [
+    random(7, 3, 7), random(7, 2, 1, 3, 7), np.where(EMPTY_ROW, random(7, 3, 7), -np.inf).astype(np.float32),
+])
+def test_float_masks(mask):
+    compare([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], [mask])
+
+
+@pytest.mark.parametrize("heads", [(6, 2, 2), (6, 3, 2), (4, 1, 1)])
+def test_grouped_queries(heads):
+    shapes = [(2, h, n, 5) for h, n in zip(heads, (3, 7, 7))]
+    compare(shapes, [BOOLEAN], enable_gqa=True)
+
+
+def test_no_keys_at_all_gives_zeros():
+    shapes = (2, 3, 4), (2, 0, 4), (2, 0, 5)
+    expected = TF.scaled_dot_product_attention(*(torch.zeros(shape) for shape in shapes))
+    assert_close(F.scaled_dot_product_attention(*map(jnp.zeros, shapes)), expected)
+
+
+def test_bfloat16_is_rounded_once():
+    arrays = [jnp.asarray(random(i, 2, 4, n, 8) * 3, jnp.bfloat16) for i, n in enumerate((3, 7, 7))]
+    ours = F.scaled_dot_product_attention(*arrays)
+    assert ours.dtype == jnp.bfloat16
+    tensors = [torch.from_numpy(np.asarray(a, np.float32)) for a in arrays]
+    assert_close(ours.astype(jnp.float32), TF.scaled_dot_product_attention(*tensors), rtol=2**-8)
+    assert_close(ours, TF.scaled_dot_product_attention(*(t.bfloat16() for t in tensors)))
+    gradient = jax.grad(lambda q: F.scaled_dot_product_attention(q, *arrays[1:]).sum())(arrays[0])
+    assert gradient.dtype == jnp.bfloat16
+
+
+def test_float64():
+    with jax.enable_x64(True):
+        arrays = [random(i, 2, n, 5, dtype="float64") for i, n in enumerate((3, 7, 7))]
+        assert_same_with_gradients(
+            lambda *qkv: F.scaled_dot_product_attention(*qkv, jnp.asarray(EMPTY_ROW)),
+            lambda *qkv: TF.scaled_dot_product_attention(*qkv, same(EMPTY_ROW)),
+            arrays, to_torch=[same] * 3, from_torch=[back] * 3, out=back,
+        )
+
+
+KPM = np.array([[0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 1, 1]], bool)
+ATTN = np.random.default_rng(6).uniform(size=(4, 5)) < 0.3
+
+
+def qkv(batch_first=False, batch=3, kdim=8, vdim=8):
+    arrays = [random(i, batch, n, e) for i, (n, e) in enumerate([(4, 8), (5, kdim), (5, vdim)])]
+    return arrays if batch_first else [a.swapaxes(0, 1).copy() for a in arrays]
+
+
+def both(*args, **options):
+    return nn.MultiheadAttention(*args, **options), torch.nn.MultiheadAttention(*args, **options)
+
+
+@pytest.mark.parametrize(("options", "call"), [
+    ({}, {}),
+    ({"batch_first": True}, {"need_weights": False}),
+    ({"bias": False}, {"need_weights": False}),
+    ({"add_bias_kv": True}, {"attn_mask": ATTN}),
+    ({"add_zero_attn": True, "batch_first": True}, {"key_padding_mask": KPM, "need_weights": False}),
+    ({"kdim": 6, "vdim": 7, "batch_first": True}, {}),
+    ({"vdim": 5}, {}),
+    ({"add_bias_kv": True, "add_zero_attn": True, "bias": False, "kdim": 6}, {"attn_mask": ATTN}),
+])
+def test_multihead_attention(options, call):
+    inputs = qkv(options.get("batch_first", False), kdim=options.get("kdim", 8), vdim=options.get("vdim", 8))
+    assert_layer_equal(*both(8, 2, **options), inputs, train=True, **call)
+
+
+@pytest.mark.parametrize("call", [
+    {"key_padding_mask": KPM}, {"attn_mask": ATTN, "key_padding_mask": KPM}, {"attn_mask": random(7, 4, 5)},
+    {"key_padding_mask": random(8, 3, 5), "attn_mask": random(7, 6, 4, 5), "average_attn_weights": False},
+    {"attn_mask": np.random.default_rng(8).uniform(size=(6, 4, 5)) < 0.2},
+    {"attn_mask": ~np.tri(4, 5, dtype=bool), "is_causal": True},
+    {"attn_mask": ~np.tri(4, 5, dtype=bool), "is_causal": True, "need_weights": False},
+])
+def test_masks_of_multihead_attention(call):
+    assert_layer_equal(*both(8, 2), qkv(), **call)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_multihead_attention_without_a_batch(batch_first):
+    inputs = [x[0] for x in qkv(batch_first=True)]
+    masks = {"key_padding_mask": random(8, 5), "attn_mask": random(7, 2, 4, 5)}
+    assert_layer_equal(*both(8, 2, batch_first=batch_first, add_bias_kv=True), inputs, **masks)
+    assert_layer_equal(*both(8, 2, batch_first=batch_first), inputs, attn_mask=ATTN, average_attn_weights=False)
+
+
+def test_self_attention_in_float64_with_a_batch_of_one():
+    ours, theirs = both(6, 3, batch_first=True)
+    assert_layer_equal(_OnItself(ours), _TorchOnItself(theirs), [random(0, 1, 5, 6)], dtype="float64", train=True)
+
+
+class _OnItself(nn.Module):
+    def __init__(self, attention):
+        self.attention = attention
+
+    def forward(self, x):
+        return self.attention(x, x, x)
+
+
+class _TorchOnItself(torch.nn.Module):
+    def __init__(self, attention):
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x):
+        return self.attention(x, x, x)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_a_query_whose_keys_are_all_ignored_gets_zeros_ahead_of_the_projection(need_weights):
+    """As torch's without weights. With them torch gives NaN, from which no training recovers."""
+    ours, theirs = both(8, 2, batch_first=True)
+    params, state = arrays_of(ours, theirs)
+    inputs, mask = qkv(batch_first=True), KPM | (np.arange(3) == 1)[:, None]
+
+    def loss(params):
+        (y, weights), _ = ours.apply(params, state, *inputs, key_padding_mask=mask, need_weights=need_weights)
+        return y.sum(), (y, weights)
+
+    expected, _ = theirs(*map(same, inputs), key_padding_mask=same(mask), need_weights=False)
+    gradient, (y, weights) = jax.jit(jax.grad(loss, has_aux=True))(params)
+    assert_close(y, expected)
+    expected.sum().backward()
+    assert_close(gradient["in_proj_weight"], theirs.in_proj_weight.grad.T)
+    if need_weights:
+        assert_close(weights[1], np.zeros((4, 5), np.float32))
