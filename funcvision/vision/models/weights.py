@@ -71,7 +71,7 @@ def classify(
         model: a classifier.
         params: its parameters.
         state: its other arrays.
-        image: [height, width, channels], prepared as the model expects (`transforms.ImageClassification`).
+        image: [height, width, channels], prepared as the model expects (`transforms.presets.ImageClassification`).
         top: how many.
         classes: their names; by default ImageNet's for 1,000 logits, and "class 0", "class 1", ... else.
     """

@@ -1,0 +1,95 @@
+"""Random numbers from an explicit key, with one interface on the host and on the device."""
+
+import operator
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["DeviceRandom", "HostRandom", "Random", "device_key", "random_from"]
+
+Shape = tuple[int, ...]
+
+
+class HostRandom:
+    """Numbers of numpy's from a seed, which always gives the same ones, or from a Generator, which is advanced."""
+
+    xp: ModuleType = np
+
+    def __init__(self, source: np.random.SeedSequence | np.random.Generator):
+        self._source = source
+        self._generator = source if isinstance(source, np.random.Generator) else np.random.default_rng(source)
+
+    def spawn(self) -> "HostRandom":
+        """A source for one part of a transform: independent of its siblings; the Generator itself if that was given."""
+        source = self._source
+        return HostRandom(source if isinstance(source, np.random.Generator) else source.spawn(1)[0])
+
+    def uniform(self, low: float, high: float, shape: Shape = ()) -> Any:
+        """Floats in [low, high)."""
+        return self._generator.uniform(low, high, shape or None)
+
+    def integer(self, high: Any) -> int:
+        """One of 0, 1, ..., high - 1."""
+        return int(self._generator.integers(high))
+
+
+class DeviceRandom:
+    """Numbers of jax's from a key; works on traced keys. Lives no longer than the one call that it serves."""
+
+    xp: ModuleType = jnp
+
+    def __init__(self, key: jax.Array):
+        self._key = key
+        self._drawn = 0
+
+    def spawn(self) -> "DeviceRandom":
+        """A source for one part of a transform, independent of its siblings."""
+        return DeviceRandom(self._next_key())
+
+    def uniform(self, low: float, high: float, shape: Shape = ()) -> jax.Array:
+        """Float32 numbers in [low, high)."""
+        return jax.random.uniform(self._next_key(), shape, jnp.float32, low, high)
+
+    def integer(self, high: Any) -> jax.Array:
+        """One of 0, 1, ..., high - 1 as int32; `high` may be traced."""
+        return jax.random.randint(self._next_key(), (), 0, high, jnp.int32)
+
+    def _next_key(self) -> jax.Array:
+        self._drawn += 1
+        return jax.random.fold_in(self._key, self._drawn)
+
+
+Random: TypeAlias = HostRandom | DeviceRandom
+
+
+def random_from(key: Any, device: bool) -> Random:
+    """The source of random numbers that a key means on the host or on the device.
+
+    Raises:
+        TypeError: the key belongs to the other place, or is no key at all.
+    """
+    if device:
+        return DeviceRandom(device_key(key))
+    if isinstance(key, np.random.Generator):
+        return HostRandom(key)
+    if isinstance(key, jax.Array) or not hasattr(key, "__index__"):
+        raise TypeError(
+            f"on PIL images and numpy arrays key is an int or a numpy Generator, and this is a {type(key).__name__}: "
+            f"pass key=0, or key=np.random.default_rng(0)"
+        )
+    seed = operator.index(key)
+    if seed < 0:
+        raise ValueError(f"key={seed} is negative; an int key is zero or more")
+    return HostRandom(np.random.SeedSequence(seed))
+
+
+def device_key(key: Any) -> jax.Array:
+    """The key itself, or TypeError if it is none of jax's."""
+    if not isinstance(key, jax.Array):
+        raise TypeError(
+            f"on jax arrays key is a jax key, and this is a {type(key).__name__}: pass key=jax.random.key(0)"
+        )
+    return key

@@ -1,0 +1,163 @@
+"""Between PIL images and arrays, between dtypes, and to zero mean and unit variance."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+
+from ..sample import Image, PlainImage
+from ._kernel import kernel, namespace
+
+__all__ = ["normalize", "to_dtype", "to_image", "to_pil_image"]
+
+VALUE_BITS = {"uint8": 8, "int8": 7, "int16": 15, "uint16": 16, "int32": 31, "int64": 63}
+TWO_CHANNELS, THREE_CHANNELS, FOUR_CHANNELS = ("LA",), ("RGB", "YCbCr", "HSV"), ("RGBA", "CMYK", "RGBX")
+
+
+@kernel
+def to_image(image: PlainImage) -> Any:
+    """A PIL image as a new numpy array `[height, width, channels]` of the same values; an array as it is.
+
+    A grey image has one channel, and an array without a channel axis is given one. A palette image (mode "P") becomes
+    its palette indices, as in torchvision: `convert("RGB")` it first if it is a picture.
+
+    >>> to_image(PIL.Image.new("RGB", (4, 3))).shape, to_image(np.zeros((28, 28))).shape
+    ((3, 4, 3), (28, 28, 1))
+    """
+    if isinstance(image, PIL.Image.Image):
+        image = np.array(image)
+    if isinstance(image, np.ndarray | jax.Array) and image.ndim == 2:
+        image = image[..., None]
+    namespace(image, "to_image")
+    return image
+
+
+@kernel
+def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -> Any:
+    """The array in another dtype, and, where `scale` is set, over the range of that dtype.
+
+    Floats range over [0, 1], integers from 0 to the largest they hold. From float to integer [0, 1] is cut into equal
+    parts, 256 of them for uint8, and values beyond it go to the nearest integer there is (in torchvision they wrap
+    around). Between integers low bits are dropped, or zero bits appended.
+
+    Raises:
+        TypeError: a PIL image, which has no dtype, or a dtype that has no range.
+        ValueError: a float too narrow to tell the integers apart, or 64 bits where jax has 32.
+
+    >>> to_dtype(np.array([[[0, 255]]], np.uint8), np.float32, scale=True)
+    array([[[0., 1.]]], dtype=float32)
+    """
+    array = _array(image, "to_dtype")
+    xp = namespace(array, "to_dtype")
+    old, new = np.dtype(array.dtype), np.dtype(dtype)
+    if old == new:
+        return array
+    if xp is jnp and jax.dtypes.canonicalize_dtype(new) != new:
+        raise ValueError(f'jax has no {new} by default: jax.config.update("jax_enable_x64", True)')
+    floats = jnp.issubdtype(old, jnp.floating), jnp.issubdtype(new, jnp.floating)
+    if not scale or floats == (True, True) or (old.kind == "b" and floats[1]):
+        return array.astype(new)
+    for side, is_float in zip((old, new), floats):
+        if not is_float and side.name not in VALUE_BITS:
+            raise TypeError(f"to_dtype(scale=True) knows no range of values for {side}")
+    if floats[1]:
+        wide = np.float64 if new == np.float64 else np.float32
+        return (array.astype(wide) * wide(1 / jnp.iinfo(old).max)).astype(new)
+    if floats[0]:
+        return _to_integers(xp, array, new)
+    shift = VALUE_BITS[old.name] - VALUE_BITS[new.name]
+    return (array >> shift).astype(new) if shift > 0 else array.astype(new) << -shift
+
+
+@kernel
+def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Sequence[float]) -> Any:
+    """`(image - mean) / std`, channel by channel, in the dtype of the image.
+
+    Args:
+        image: float array `[..., height, width, channels]`.
+        mean: one number, or one for each channel.
+        std: likewise.
+
+    Raises:
+        TypeError: a PIL image, or an array of integers.
+        ValueError: a std of zero; or not one number per channel (torchvision broadcasts a grey image to three
+            channels, without a word).
+    """
+    array = _array(image, "normalize")
+    namespace(array, "normalize")
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(
+            f"normalize takes a float image and got {array.dtype}: put ToDtype(jnp.float32, scale=True) before it"
+        )
+    centre, spread = _per_channel(mean, "mean", array), _per_channel(std, "std", array)
+    if not np.all(spread):
+        raise ValueError(f"std={std!r} has a zero in {array.dtype}, and would be divided by")
+    return (array - centre) / spread
+
+
+def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None) -> PIL.Image.Image:
+    """An array as a PIL image.
+
+    Args:
+        image: `[height, width, channels]` or `[height, width]`: uint8 with 1 to 4 channels; float in [0, 1], which is
+            rounded down to bytes; or one channel of uint16, int16, int32, or of float32 with `mode="F"`.
+        mode: how to read the channels: "LA" for two (the default), "RGB", "YCbCr", "HSV" for three, "RGBA", "CMYK",
+            "RGBX" for four. An array has its values read in that mode, not converted to it.
+
+    Raises:
+        TypeError: no array, or a dtype that Pillow has no mode for.
+        ValueError: a shape or mode that does not fit.
+    """
+    if isinstance(image, Image):
+        image = image.array
+    image = to_image(image) if isinstance(image, np.ndarray | jax.Array) else image
+    namespace(image, "to_pil_image")
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[-1] > 4:
+        raise ValueError(f"to_pil_image takes [height, width, 1 to 4 channels] and got {array.shape}")
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        array = array.astype(np.float32) if mode == "F" else (array * 255).clip(0, 255).astype(np.uint8)
+    modes = (_one_channel_modes(array), TWO_CHANNELS, THREE_CHANNELS, FOUR_CHANNELS)[array.shape[-1] - 1]
+    if not modes or (array.shape[-1] > 1 and array.dtype != np.uint8):
+        raise TypeError(f"Pillow has no mode for {array.shape[-1]} channels of {array.dtype}")
+    mode = modes[0] if mode is None else mode
+    if mode not in modes:
+        raise ValueError(f"mode={mode!r} does not fit {array.shape[-1]} channels of {array.dtype}: {modes} do")
+    return PIL.Image.frombytes(mode, array.shape[1::-1], array.tobytes())
+
+
+def _array(image: PlainImage, function: str) -> Any:
+    """The image itself; raises TypeError if it is a PIL image."""
+    if isinstance(image, PIL.Image.Image):
+        raise TypeError(f"{function} takes an array and got a PIL image: put ToImage() before it")
+    return image
+
+
+def _to_integers(xp: Any, image: Any, new: np.dtype) -> Any:
+    """Floats in [0, 1] as integers: n equal parts for n integers. The last part ends a little before n."""
+    old = np.dtype(image.dtype)
+    if VALUE_BITS[new.name] > (52 if old == np.float64 else 23):
+        raise ValueError(f"{old} is too narrow to be scaled to {new}: go by way of a wider float or a narrower integer")
+    wide = np.float64 if old == np.float64 else np.float32
+    largest = jnp.iinfo(new).max
+    scaled = image.astype(wide) * wide(largest + 1 - 1e-3)
+    return xp.clip(scaled, jnp.iinfo(new).min, largest).astype(new)
+
+
+def _per_channel(values: float | Sequence[float], name: str, image: Any) -> np.ndarray:
+    """`mean` or `std` in the image's dtype, with the image's number of axes."""
+    array = np.atleast_1d(np.asarray(values, np.float64)).astype(image.dtype)
+    if array.ndim != 1 or array.size not in (1, image.shape[-1]):
+        raise ValueError(
+            f"{name}={values!r} has {array.size} numbers for an image of {image.shape[-1]} channels, shape "
+            f"{image.shape}; a PIL image is brought to three channels by convert('RGB')"
+        )
+    return array.reshape((1,) * (image.ndim - 1) + (-1,))
+
+
+def _one_channel_modes(array: np.ndarray) -> tuple[str, ...]:
+    names = {"uint8": "L", "uint16": "I;16", "int16": "I;16", "int32": "I", "float32": "F"}
+    return (names[array.dtype.name],) if array.dtype.name in names else ()

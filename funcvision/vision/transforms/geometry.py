@@ -1,0 +1,198 @@
+"""Transforms that change the size of an image or where its pixels are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+
+from . import functional as F
+from ._random import Random
+from .functional.cropping import check_padding_mode, edges, square
+from .functional.resizing import check_interpolation
+from .sample import ImageLike
+from .transform import RandomTransform, Transform, common_size, where
+
+__all__ = ["CenterCrop", "RandomCrop", "RandomHorizontalFlip", "RandomResizedCrop", "Resize"]
+
+
+@dataclass(frozen=True, eq=False)
+class Resize(Transform):
+    """Resizes the image; `functional.resize` explains the arguments.
+
+    >>> Resize(15)(np.zeros((30, 40, 3), np.uint8)).shape
+    (15, 20, 3)
+    """
+
+    size: int | Sequence[int] | None
+    interpolation: str = "bilinear"
+    _: KW_ONLY
+    max_size: int | None = None
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        check_interpolation(self.interpolation, self.antialias)
+        if self.size is None and self.max_size is None:
+            raise ValueError("Resize(None) needs max_size, the length of the longer edge")
+        if self.size is not None:
+            square(self.size)
+
+    def apply(self, image: ImageLike, **params: Any) -> Any:
+        """The resized image."""
+        return F.resize(image, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
+
+
+@dataclass(frozen=True, eq=False)
+class CenterCrop(Transform):
+    """Cuts out the middle, (height, width) or a square; puts a smaller image in the middle of black.
+
+    >>> CenterCrop(4)(np.zeros((30, 40, 3), np.uint8)).shape
+    (4, 4, 3)
+    """
+
+    size: int | Sequence[int]
+
+    def __post_init__(self) -> None:
+        square(self.size)
+
+    def apply(self, image: ImageLike, **params: Any) -> Any:
+        """The middle of the image."""
+        return F.center_crop(image, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomCrop(RandomTransform):
+    """Cuts out a box of a given size at a random place.
+
+    Args:
+        size: (height, width), or an int for a square.
+        padding: a border that the image is given first, as in `functional.pad`; None for none.
+        pad_if_needed: widen that border where the image is still smaller than `size`.
+        fill: value of the border, or one value per channel.
+        padding_mode: "constant", "edge", "reflect" or "symmetric".
+
+    Raises:
+        ValueError: when called, if the image with its border is smaller than `size`.
+    """
+
+    size: int | Sequence[int]
+    padding: int | Sequence[int] | None = None
+    _: KW_ONLY
+    pad_if_needed: bool = False
+    fill: float | Sequence[float] = 0
+    padding_mode: str = "constant"
+
+    def __post_init__(self) -> None:
+        square(self.size)
+        edges(self.padding or 0)
+        check_padding_mode(self.padding_mode)
+
+    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+        """The upper left corner in the image with its border."""
+        height, width = square(self.size)
+        old_height, old_width = common_size(images)
+        left, top, right, bottom = self._border(old_height, old_width)
+        old_height, old_width = old_height + top + bottom, old_width + left + right
+        if old_height < height or old_width < width:
+            raise ValueError(
+                f"{self!r} needs an image of at least {(height, width)} and got, with its border, "
+                f"{(old_height, old_width)}: give padding or pad_if_needed=True"
+            )
+        return {"top": random.integer(old_height - height + 1), "left": random.integer(old_width - width + 1)}
+
+    def apply(self, image: ImageLike, *, top: Any, left: Any, **params: Any) -> Any:
+        """The box whose upper left corner, in the image with its border, is (top, left)."""
+        border = self._border(*F.get_size(image))
+        if any(border):
+            image = F.pad(image, border, self.fill, padding_mode=self.padding_mode)
+        return F.crop(image, top, left, *square(self.size))
+
+    def _border(self, height: int, width: int) -> tuple[int, int, int, int]:
+        left, top, right, bottom = edges(self.padding or 0)
+        if self.pad_if_needed:  # the whole deficit on either side, as in torchvision: the place of the image is random
+            missing = [new - old for new, old in zip(square(self.size), (height + top + bottom, width + left + right))]
+            rows, columns = (max(number, 0) for number in missing)
+            left, top, right, bottom = left + columns, top + rows, right + columns, bottom + rows
+        return left, top, right, bottom
+
+
+@dataclass(frozen=True, eq=False)
+class RandomResizedCrop(RandomTransform):
+    """Cuts out a box of random area and aspect ratio, and resizes it: the crop of Szegedy et al. 2014.
+
+    https://arxiv.org/abs/1409.4842, section 6. Ten boxes are drawn and the first that fits into the image is used; if
+    none does, the largest box in its middle whose ratio is allowed.
+
+    Args:
+        size: (height, width) of the result, or an int for a square.
+        scale: bounds of the area of the box, as a share of the image.
+        ratio: bounds of width / height of the box; its logarithm is uniform.
+        interpolation: as in `functional.resize`.
+        antialias: as in `functional.resize`.
+    """
+
+    size: int | Sequence[int]
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    _: KW_ONLY
+    interpolation: str = "bilinear"
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        square(self.size)
+        check_interpolation(self.interpolation, self.antialias)
+        for name, (low, high) in (("scale", self.scale), ("ratio", self.ratio)):
+            if not 0 < low <= high:
+                raise ValueError(f"{name}={(low, high)} must be (low, high) with 0 < low <= high")
+
+    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+        """The box, in pixels."""
+        xp, tries = random.xp, 10
+        height, width = common_size(images)
+        areas = height * width * random.uniform(*self.scale, (tries,))
+        ratios = xp.exp(random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (tries,)))
+        heights = xp.round(xp.sqrt(areas / ratios)).astype(np.int32)
+        widths = xp.round(xp.sqrt(areas * ratios)).astype(np.int32)
+        fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
+        first, found = xp.argmax(fits), xp.any(fits)
+        middle_height, middle_width = self._middle(height, width)
+        h = xp.where(found, heights[first], middle_height)
+        w = xp.where(found, widths[first], middle_width)
+        top = xp.where(found, random.integer(height - h + 1), (height - middle_height) // 2)
+        left = xp.where(found, random.integer(width - w + 1), (width - middle_width) // 2)
+        return {"top": top, "left": left, "height": h, "width": w}
+
+    def apply(self, image: ImageLike, *, top: Any, left: Any, height: Any, width: Any, **params: Any) -> Any:
+        """The box, resized."""
+        return F.resized_crop(
+            image, top, left, height, width, square(self.size), self.interpolation, antialias=self.antialias
+        )
+
+    def _middle(self, height: int, width: int) -> tuple[int, int]:
+        """The largest box whose ratio is allowed."""
+        low, high = self.ratio
+        if width / height < low:
+            return round(width / low), width
+        if width / height > high:
+            return height, round(height * high)
+        return height, width
+
+
+@dataclass(frozen=True, eq=False)
+class RandomHorizontalFlip(RandomTransform):
+    """Mirrors the image, left to right, with probability `p`."""
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p <= 1:
+            raise ValueError(f"p={self.p} is no probability: give a number from 0 to 1")
+
+    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+        """Whether to flip."""
+        return {"flip": random.uniform(0, 1) < self.p}
+
+    def apply(self, image: ImageLike, *, flip: Any, **params: Any) -> Any:
+        """The image, mirrored if `flip`."""
+        return where(flip, F.horizontal_flip, image)

@@ -1,0 +1,145 @@
+"""Transforms against torchvision's v2: the same numbers drawn give the same images."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+import torchvision.transforms as v1
+import torchvision.transforms.v2 as v2
+import torchvision.transforms.v2.functional as tvf
+from torchvision.transforms._presets import ImageClassification
+
+from funcvision.vision import transforms
+from funcvision.vision.transforms import functional as F
+from funcvision.vision.transforms._random import DeviceRandom, HostRandom
+
+from .images import MODES, array, assert_same_pil, picture, tensor
+from .reference import assert_close
+
+
+@pytest.mark.parametrize("where", ["classes", "kernels"])
+def test_names_of_arguments(where):
+    ours, theirs = (transforms, v2) if where == "classes" else (F, tvf)
+    names = set(ours.__all__) - {"functional", "presets", "Image", "Transform", "RandomTransform"}
+    assert len(names) > 5
+    for name in names:
+        mine, reference = (list(inspect.signature(getattr(module, name)).parameters) for module in (ours, theirs))
+        if where == "kernels":  # torchvision calls the image inpt, pic or image
+            mine, reference = mine[1:], reference[1:]
+        assert mine == [parameter for parameter in reference if parameter != "inplace"], name
+
+
+# transforms with the numbers that torchvision drew
+
+
+def test_random_resized_crop_with_their_box():
+    x = picture(60, 83, 3)
+    image = PIL.Image.fromarray(x)
+    for mode, antialias in MODES:
+        theirs = v2.RandomResizedCrop((24, 30), interpolation=v1.InterpolationMode(mode), antialias=antialias)
+        ours = transforms.RandomResizedCrop((24, 30), interpolation=mode, antialias=antialias)
+        for seed in range(4):
+            torch.manual_seed(seed)
+            box = theirs.make_params([image])
+            assert_close(ours.apply(x, **box), array(theirs.transform(tensor(x), box)))
+            if antialias:
+                assert_same_pil(ours.apply(image, **box), theirs.transform(image, box))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"padding": 4}, {"padding": (1, 2), "padding_mode": "reflect"}, {"padding": (1, 2, 3, 4), "fill": (9, 8, 7)},
+     {"pad_if_needed": True, "size": (40, 9)}, {"pad_if_needed": True, "size": (30, 60), "padding": 3, "fill": 5}],
+)
+def test_random_crop_with_their_corner(options):
+    options = {"size": (13, 17), **options}
+    x = picture(20, 31, 3)
+    image = PIL.Image.fromarray(x)
+    theirs = v2.RandomCrop(**options)
+    ours = transforms.RandomCrop(**options)
+    traced = jax.jit(lambda x, top, left: ours.apply(x, top=top, left=left))
+    for seed in range(4):
+        torch.manual_seed(seed)
+        params = theirs.make_params([image])
+        corner = {"top": params["top"], "left": params["left"]}
+        expected = array(theirs.transform(tensor(x), params))
+        assert_close(ours.apply(x, **corner), expected)
+        assert_close(traced(x, *map(jnp.int32, corner.values())), expected)
+        assert_same_pil(ours.apply(image, **corner), theirs.transform(image, params))
+
+
+def quantiles(values):
+    return np.quantile(np.asarray(values, dtype=np.float64), np.linspace(0.02, 0.98, 25))
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (40, 200)])
+def test_random_resized_crop_draws_from_their_distribution(shape):
+    image, n = PIL.Image.new("L", shape[::-1]), 2000
+    theirs, ours = v2.RandomResizedCrop(8), transforms.RandomResizedCrop(8)
+    torch.manual_seed(0)
+    reference = np.array([list(theirs.make_params([image]).values()) for _ in range(n)])
+    generator = np.random.default_rng(0)
+    host = np.array([list(ours.draw(HostRandom(generator), [image]).values()) for _ in range(n)])
+    blank = jnp.zeros((*shape, 1))
+    keys = jax.random.split(jax.random.key(0), n)
+    device = jax.vmap(lambda key: jnp.stack(list(ours.draw(DeviceRandom(key), [blank]).values())))(keys)
+    for name, draws in (("host", host), ("device", np.asarray(device))):
+        for column, side in enumerate((shape[0], shape[1], shape[0], shape[1])):  # top, left, height, width
+            difference = np.abs(quantiles(draws[:, column]) - quantiles(reference[:, column])).max()
+            assert difference <= 0.06 * side, f"{name}, column {column}: quantiles differ by {difference} of {side}"
+        np.testing.assert_allclose(np.corrcoef(draws.T), np.corrcoef(reference.T), atol=0.1, err_msg=name)
+
+
+# pipelines
+
+
+PAIRS = [
+    lambda t, dtype: t.Resize(24), lambda t, dtype: t.CenterCrop((20, 26)), lambda t, dtype: t.ToImage(),
+    lambda t, dtype: t.ToDtype(dtype, scale=True), lambda t, dtype: t.Normalize([0.4, 0.5, 0.6], [0.2, 0.3, 0.25]),
+]
+
+
+def test_pipeline():
+    theirs = v2.Compose([make(v2, torch.float32) for make in PAIRS])
+    ours = transforms.Compose([make(transforms, jnp.float32) for make in PAIRS])
+    x = picture(40, 57, 3)
+    image = PIL.Image.fromarray(x)
+    result, label = ours((image, 3))
+    assert label == 3
+    assert_close(result, array(theirs(image)))
+    assert_close(ours(x), array(theirs(tensor(x))))
+    assert_close(ours(jnp.asarray(x)), array(theirs(tensor(x))))
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("shape", [(40, 57), (70, 33), (25, 25)])
+def test_image_classification(shape, interpolation):
+    options = {"crop_size": 24, "resize_size": 29, "antialias": True}
+    theirs = ImageClassification(**options, interpolation=v1.InterpolationMode(interpolation))
+    ours = transforms.presets.ImageClassification(**options, interpolation=interpolation)
+    x = picture(*shape, 3)
+    image = PIL.Image.fromarray(x)
+    assert_close(ours(image), array(theirs(image)))
+    for pixels in (x, picture(2, *shape, 3), picture(*shape, 3, dtype="float32")):
+        expected = array(theirs(tensor(pixels)))
+        assert_close(ours(pixels), expected)
+        assert_close(ours(transforms.Image(jnp.asarray(pixels))).array, expected)
+
+
+def test_image_classification_on_photos(shared_data):
+    theirs = ImageClassification(crop_size=224)
+    ours = transforms.presets.ImageClassification(crop_size=224)
+    paths = sorted((shared_data / "imagenet-samples").rglob("*.JPEG"))[:3] or sorted(shared_data.glob("*.jpg"))
+    assert paths
+    for path in paths:
+        image = PIL.Image.open(path).convert("RGB")
+        assert_close(ours(image), array(theirs(image)))
+        x = np.asarray(image)
+        # A byte that lies halfway between two levels may be rounded either way: some of the 150,000 differ by a level.
+        difference = np.abs(ours(x) - array(theirs(tensor(x))))
+        assert (difference > 1e-5).mean() < 1e-4
+        assert difference.max() < 1.01 / 255 / min(transforms.presets.IMAGENET_STD)
