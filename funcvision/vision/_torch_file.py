@@ -1,0 +1,217 @@
+"""Reads and writes torch's `.pth` files without torch: mapped in, streamed out.
+
+A file is either a zip archive (torch 1.6 and later: `data.pkl` and one uncompressed member a storage) or, before that,
+five pickles and then the storages, each behind its element count. `_torch_pickle` reads the pickles.
+"""
+
+import io
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from . import _mapping
+from ._element_types import BY_DTYPE
+from ._torch_pickle import Storage, Tensor, read_pickle
+
+__all__ = ["TorchFile", "write"]
+
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before the zip format
+_PROTOCOL = 1001  # the second
+_ALIGNMENT = 64  # torch aligns storages to this many bytes, so that it can map them
+_LARGE = 1 << 30  # bytes beyond which a member gets the 64-bit form of the zip header, which is 20 bytes longer
+_NOT_A_CHECKPOINT = (
+    (b"<", "is a web page or XML, not a checkpoint (a failed download?)"),
+    (b"version https://git-lfs", "is a git-lfs pointer, not the checkpoint itself: run `git lfs pull`"),
+    (b"\x1f\x8b", "is a gzip file: unpack it first"),
+    (b"\x89HDF", "is an HDF5 file, not a torch checkpoint"),
+)
+
+
+class TorchFile:
+    """A `.pth` file whose structure has been read and whose tensors have not.
+
+    `content` is what was saved: dicts, lists, plain values, and a `Tensor` for each tensor.
+
+    Raises `ValueError`, with one sentence that names the file, where it is damaged, something else than a torch
+    checkpoint, or holds anything but tensors and plain data.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self._start: dict[str, int] = {}  # where the bytes of each storage begin
+        self._swap = False
+        with open(path, "rb") as stream:
+            try:
+                self.size = os.fstat(stream.fileno()).st_size
+                if not self.size:
+                    raise ValueError("is empty")
+                self._mapped = _mapping.map_file(stream)
+                self.content = self._open(stream)
+            except ValueError as error:
+                raise ValueError(f"{os.fspath(path)} {error}") from error
+
+    def array(self, tensor: Tensor) -> np.ndarray:
+        """A tensor as a read-only view of the file (a copy where its bytes are not what the numbers are)."""
+        storage, itemsize = tensor.storage, tensor.dtype.itemsize
+        offset = self._start[storage.key] + storage.start * storage.dtype.itemsize + tensor.offset * itemsize
+        strides = tuple(stride * itemsize for stride in tensor.strides)
+        array = _mapping.view(self._mapped, tensor.dtype, offset, tensor.shape, strides)
+        if self._swap:
+            array = _swapped(array)
+        if tensor.conjugate:
+            array = np.conj(array)
+        return np.negative(array) if tensor.negative else array
+
+    def _open(self, stream: IO[bytes]) -> Any:
+        start = self._mapped[:512]
+        if start[:2] == b"PK":
+            return self._open_zip(stream)
+        if start[:1] == b"\x80":
+            return self._open_legacy()
+        if start[257:262] == b"ustar":
+            raise ValueError("is a tar archive, the format of torch 0.1; load and save it again with a later torch")
+        if start[8:9] == b"{":
+            raise ValueError("is a safetensors file, not a torch checkpoint: `read` and `load` take both")
+        for beginning, sentence in _NOT_A_CHECKPOINT:
+            if start.lstrip().startswith(beginning):
+                raise ValueError(sentence)
+        raise ValueError("is not a torch checkpoint: it is neither a zip archive nor a pickle")
+
+    def _open_zip(self, stream: IO[bytes]) -> Any:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                members = {member.filename: member for member in archive.infolist()}
+        except (zipfile.BadZipFile, NotImplementedError, struct.error, EOFError, UnicodeDecodeError) as error:
+            raise ValueError(f"is a truncated or damaged zip archive ({error})") from error
+        pickles = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise ValueError("is a zip archive without a data.pkl, so not a torch checkpoint")
+        folder = pickles[0].removesuffix("data.pkl")
+        if f"{folder}constants.pkl" in members:
+            raise ValueError("is a TorchScript archive: load it with torch.jit.load and save its state_dict()")
+        if byteorder := members.get(f"{folder}byteorder"):
+            self._swap = self._mapped[self._extent(byteorder)] == b"big"
+        storages: dict[str, Storage] = {}
+        content = read_pickle(io.BytesIO(self._mapped[self._extent(members[pickles[0]])]), storages)
+        for key, storage in storages.items():
+            if (member := members.get(f"{folder}data/{key}")) is None:
+                raise ValueError(f"lacks storage {key[:40]!r}")
+            extent = self._extent(member)
+            if extent.stop - extent.start < storage.size * storage.dtype.itemsize:
+                raise ValueError(f"holds too few bytes of storage {key[:40]!r}")
+            self._start[key] = extent.start
+        return content
+
+    def _extent(self, member: zipfile.ZipInfo) -> slice:
+        """Where the bytes of a member lie in the file."""
+        stored = member.compress_type == zipfile.ZIP_STORED and member.compress_size == member.file_size
+        if not stored or member.flag_bits & 1:  # bit 0: encrypted
+            raise ValueError("is a compressed or encrypted zip archive, which torch never writes")
+        # The local header repeats name and extra field, with lengths of its own (APPNOTE.TXT, 4.3.7).
+        header = self._mapped[member.header_offset : member.header_offset + 30]
+        if member.header_offset < 0 or len(header) < 30 or header[:4] != b"PK\x03\x04":
+            raise ValueError("is a truncated or damaged zip archive")
+        name_length, extra_length = struct.unpack("<26xHH", header)
+        start = member.header_offset + 30 + name_length + extra_length
+        if start + member.file_size > self.size:
+            raise ValueError("is a truncated or damaged zip archive")
+        return slice(start, start + member.file_size)
+
+    def _open_legacy(self) -> Any:
+        stream, storages = self._mapped, dict[str, Storage]()
+        if read_pickle(stream) != _MAGIC:
+            raise ValueError("is a pickle, but not a torch checkpoint")
+        if (protocol := read_pickle(stream)) != _PROTOCOL:
+            raise ValueError(f"is a torch checkpoint of an unknown version, {str(protocol)[:20]}")
+        read_pickle(stream)  # the saving machine's word sizes; storages are little-endian whatever it was
+        content = read_pickle(stream, storages)
+        keys, position = read_pickle(stream), stream.tell()
+        if type(keys) is not list or not all(type(key) is str and key in storages for key in keys):
+            raise ValueError("is a damaged torch checkpoint: its list of storages is not one")
+        for key in keys:
+            count = int.from_bytes(stream[position : position + 8], "little", signed=True)
+            end = position + 8 + storages[key].size * storages[key].dtype.itemsize
+            if count != storages[key].size or end > self.size:
+                raise ValueError(f"is truncated or damaged: storage {key[:40]!r} is not whole")
+            self._start[key], position = position + 8, end
+        if missing := storages.keys() - self._start.keys():
+            raise ValueError(f"is truncated or damaged: it lacks {len(missing)} of {len(storages)} storages")
+        return content
+
+
+def _swapped(array: np.ndarray) -> np.ndarray:
+    """The array with the bytes of each number reversed; the two parts of a complex number keep their places."""
+    width = array.dtype.itemsize // (2 if array.dtype.kind == "c" else 1)
+    numbers = np.ascontiguousarray(array).reshape(-1).view(f"u{width}")
+    return numbers.byteswap().view(array.dtype).reshape(array.shape)
+
+
+def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callable[[int], object]) -> None:
+    """Writes a state dict in torch's zip format: little-endian, every storage aligned, one storage a tensor."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+
+        def add(name: str, size: int, content: Iterable[bytes | memoryview], progress: Callable[[int], object]) -> None:
+            large = size > _LARGE
+            member = zipfile.ZipInfo(f"archive/{name}")
+            member.file_size = size
+            padding = -(stream.tell() + 30 + len(member.filename) + 20 * large + 4) % _ALIGNMENT
+            member.extra = struct.pack("<2sH", b"FB", padding) + bytes(padding)
+            with archive.open(member, "w", force_zip64=large) as target:
+                for piece in content:
+                    target.write(piece)
+                    progress(len(piece))
+
+        def note(name: str, content: bytes) -> None:
+            add(name, len(content), [content], lambda _: None)
+
+        note("data.pkl", _state_dict_pickle(tensors))
+        note("byteorder", b"little")
+        for number, array in enumerate(tensors.values()):
+            add(f"data/{number}", array.nbytes, _mapping.pieces(array), progress)
+        note("version", b"3\n")
+
+
+def _state_dict_pickle(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """The pickle of an OrderedDict of tensors, as torch writes it.
+
+    The module versions that torch hangs on a state dict are reduced to "2" for the model itself: torchvision's MNASNet
+    refuses a state dict without it, and no other model asks.
+    """
+    out = [pickle.PROTO, b"\x02", _ORDERED_DICT, pickle.MARK]
+    for number, (name, array) in enumerate(tensors.items()):
+        out += [_plain(name), *_tensor_pickle(str(number), array)]
+    out += [pickle.SETITEMS, pickle.EMPTY_DICT, _plain("_metadata"), _ORDERED_DICT]
+    out += [_plain(""), _plain({"version": 2}), pickle.SETITEM, pickle.SETITEM, pickle.BUILD, pickle.STOP]
+    return b"".join(out)
+
+
+def _tensor_pickle(key: str, array: np.ndarray) -> list[bytes]:
+    element = BY_DTYPE[array.dtype]
+    storage = _name(f"torch {element.storage}") if element.storage else _name("torch.storage UntypedStorage")
+    size = array.size if element.storage else array.nbytes
+    strides = tuple(np.cumprod((1, *array.shape[:0:-1]), dtype=np.int64)[::-1].tolist()) if array.ndim else ()
+    return [
+        _name("torch._utils _rebuild_tensor_v2" if element.storage else "torch._utils _rebuild_tensor_v3"),
+        pickle.MARK,
+        pickle.MARK, _plain("storage"), storage, _plain(key), _plain("cpu"), _plain(size), pickle.TUPLE,
+        pickle.BINPERSID,
+        _plain(0), _plain(array.shape), _plain(strides), pickle.NEWFALSE, _ORDERED_DICT,
+        *([] if element.storage else [_name(f"torch {element.torch}")]),
+        pickle.TUPLE, pickle.REDUCE,
+    ]  # fmt: skip
+
+
+def _name(module_and_name: str) -> bytes:
+    return pickle.GLOBAL + module_and_name.replace(" ", "\n").encode() + b"\n"
+
+
+def _plain(value: Any) -> bytes:
+    """The instructions that put a plain value on the stack: its pickle without the frame around them."""
+    return pickle.dumps(value, protocol=2)[2:-1]
+
+
+_ORDERED_DICT = _name("collections OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
