@@ -72,7 +72,8 @@ def test_what_initialisers_refuse(initializer, shape, match):
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("initializer", [
     init.constant(2.0), init.uniform(), init.normal(), init.trunc_normal(), init.xavier_uniform(),
-    init.xavier_normal(), init.kaiming_uniform(), init.kaiming_normal(), init.eye(), init.sparse(0.5), init.orthogonal(),
+    init.xavier_normal(), init.kaiming_uniform(), init.kaiming_normal(), init.eye(), init.sparse(0.5),
+    init.orthogonal(),
 ])
 def test_initialisers_are_values_that_make_the_dtype_asked_for(initializer, dtype):
     assert initializer == type(initializer)(**vars(initializer))

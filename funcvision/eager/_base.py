@@ -1,0 +1,281 @@
+"""What a Tensor is before it has methods: an array, its history, and the gradient that it collects."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from ._elementwise import DEFAULT, canonical
+from ._graph import Edge, Node, backward, is_grad_enabled
+from ._operation import ARRAY, Form, Operation, differentiable
+
+__all__ = ["TensorBase", "as_array", "record"]
+
+Self = TypeVar("Self", bound="TensorBase")
+
+
+def as_array(data: Any) -> jax.Array:
+    """An array of what was given, independent of it if it can change; Python's floats become float32, as in torch."""
+    if isinstance(data, TensorBase):
+        return data.data
+    if isinstance(data, jax.Array):
+        return data
+    array = np.asarray(data)
+    python = not hasattr(data, "dtype") and array.dtype == np.float64
+    return jnp.array(array, DEFAULT if python else jax.dtypes.canonicalize_dtype(array.dtype))
+
+
+class TensorBase:
+    """An array that remembers how it was computed, if anything that it was computed from requires a gradient."""
+
+    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "version")
+    __array_ufunc__ = None  # numpy's arrays leave `array + tensor` to the Tensor
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any, requires_grad: bool = False):
+        self._start(as_array(data))
+        self.requires_grad = requires_grad
+
+    def _start(self, array: jax.Array, node: Node | None = None, index: int = 0) -> None:
+        self._data, self._node, self._index, self.version = array, node, index, 0
+        self._grad: Any = None
+        self._requires_grad = False
+
+    @classmethod
+    def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
+        """A Tensor of a jax array, which is the output `index` of a node if one is given."""
+        self = object.__new__(cls)
+        self._start(array, node, index)
+        return self
+
+    # What it is
+
+    @property
+    def data(self) -> jax.Array:
+        """The array. It can be set, which the graph does not record."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = as_array(value)
+        self.version += 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def device(self) -> Any:
+        """The device, or the sharding over several."""
+        return self._data.device
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one axis."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def is_floating_point(self) -> Any:
+        """Whether the elements are floating-point numbers."""
+        return jnp.issubdtype(self.dtype, jnp.floating)
+
+    # Its values on the host
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self.numel() != 1:
+            raise ValueError(f"item is for Tensors of one element, and this one is of shape {self.shape}: use tolist")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self) -> np.ndarray:
+        """The elements as a read-only numpy array.
+
+        Raises:
+            RuntimeError: the Tensor requires a gradient, which numpy would lose.
+        """
+        if self.requires_grad:
+            raise RuntimeError("numpy does not record for backward, and this Tensor requires a gradient: use .detach()")
+        return np.asarray(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ValueError(f"a Tensor of shape {self.shape} is neither true nor false: use .any() or .all()")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self.item().__index__()
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a Tensor without axes has no length")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        if isinstance(self._data, Tracer):
+            values = repr(self._data)
+        else:
+            values = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
+        history = f", made by {self._node.name}" if self._node else ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec else str(self), spec)
+
+    # The graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` reaches this Tensor. It can be set on leaves, those that no recorded operation made."""
+        return self._node is not None or self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None and not value:
+            raise RuntimeError("only of a leaf can one say that it requires no gradient: use .detach() on this Tensor")
+        if value and not differentiable(self._data):
+            raise RuntimeError(f"only floating-point Tensors have a gradient; this one is {self.dtype}")
+        self._requires_grad = value
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Sets `requires_grad` and returns the Tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this Tensor."""
+        return self._node is None
+
+    @property
+    def grad(self) -> Any:
+        """The sum of the gradients from all calls of `backward` so far, a Tensor; None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
+            raise ValueError(f"grad is None or a Tensor of shape {self.shape}; got {value!r}")
+        self._grad = value
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Adds the derivative of this Tensor to the `grad` of every leaf that it was computed from.
+
+        Args:
+            gradient: the derivative, with respect to this Tensor, of what is to be differentiated: 1 by default, for
+                a Tensor that is a single number.
+            retain_graph: keep the graph, so that backward can go through it again.
+
+        Raises:
+            RuntimeError: nothing here requires a gradient; there are several elements and no `gradient`; the graph has
+                been freed by an earlier call; or a value that it needs was changed in place.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward leads nowhere: nothing that this Tensor was computed from requires a gradient, or it was "
+                "computed under no_grad"
+            )
+        if gradient is None:
+            if self.numel() != 1:
+                raise RuntimeError(
+                    f"backward starts from one number, and this Tensor is of shape {self.shape}: take its sum() or "
+                    "mean(), or pass backward(gradient) of that shape"
+                )
+            gradient = jnp.ones(self.shape, self.dtype)
+        gradient = as_array(gradient)
+        if gradient.shape != self.shape:
+            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {self.shape}")
+        backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
+
+    def retain_grad(self) -> None:
+        """Makes `backward` collect the gradient here too, though this Tensor is no leaf."""
+        if self._node is not None:
+            self._node.watchers[self._index] = self
+
+    def accumulate(self, gradient: jax.Array) -> None:
+        """Adds to `grad`; `backward` calls this."""
+        if self._grad is None:
+            self._grad = self.wrap(gradient)
+        else:
+            self._grad.data = self._grad.data + gradient
+
+    def _edge(self) -> Edge:
+        return Edge(self if self._node is None else self._node, self._index)
+
+    def detach(self: Self) -> Self:
+        """The same array without its history. Changing one of the two in place leaves the other as it is."""
+        return self.wrap(self._data)
+
+
+def record(
+    operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
+) -> tuple[Any, Any, Node | None]:
+    """Runs an operation on Tensors anywhere in its arguments: (output, aux, node that made the differentiable outputs).
+
+    Arrays, Tensors and, if `numbers` is set, Python numbers are arguments of the compiled function; all else is static.
+    There is a node if a Tensor requires a gradient and operations are recorded. Results are arrays.
+    """
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    tensors, arrays, form = [], [], []
+    for leaf in leaves:
+        tensor = leaf if isinstance(leaf, TensorBase) else None
+        if tensor is not None:
+            array = tensor.data
+        elif isinstance(leaf, np.ndarray):
+            array = jnp.array(leaf)  # a copy: numpy's arrays can change before backward
+        elif isinstance(leaf, jax.Array | np.generic) or (numbers and isinstance(leaf, complex | float | int)):
+            array = leaf
+        else:
+            form.append((type(leaf), leaf))
+            continue
+        form.append(ARRAY)
+        tensors.append(tensor)
+        arrays.append(array)
+    called = Form(structure, tuple(form))
+    chosen = tuple(is_grad_enabled() and tensor is not None and tensor.requires_grad for tensor in tensors)
+    if not any(chosen):
+        return *operation.run(called, arrays), None
+    recorded = operation.record(called, arrays, chosen)
+    outputs = [leaf for leaf in jax.tree.leaves(recorded.output) if differentiable(leaf)]
+    node = Node(
+        operation.name, recorded.pullback,
+        edges=[tensor._edge() for tensor, pick in zip(tensors, chosen, strict=True) if pick],
+        outputs=[jax.ShapeDtypeStruct(output.shape, output.dtype) for output in outputs],
+        needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
+        holds_arrays=recorded.holds_arrays,
+    )
+    return recorded.output, recorded.aux, node

@@ -1,0 +1,202 @@
+"""Elementwise functions of arrays and Python numbers, with torch's rules for shapes and dtypes."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..functional._kinks import absolute
+
+__all__ = [
+    "DEFAULT", "abs", "add", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast", "ceil",
+    "clamp", "cos", "div", "eq", "erf", "exp", "expm1", "floor", "floor_divide", "ge", "gt", "isfinite", "isinf",
+    "isnan", "kind", "le", "log", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill",
+    "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sqrt",
+    "square", "sub", "tan", "together", "trunc", "where",
+]  # fmt: skip
+
+Operand = Any  # an array or a Python number; to the eager face also a Tensor
+DEFAULT = np.dtype(np.float32)  # what integers become where a result is no integer, as in torch
+
+
+def canonical(dtype: Any) -> np.dtype:
+    """The dtype as jax has it: 64-bit integers are 32-bit ones unless its 64-bit types are on.
+
+    Raises:
+        ValueError: float64 or complex128 while they are off; less precision than was asked for is no small matter.
+    """
+    wanted = np.dtype({int: np.int64, float: DEFAULT}.get(dtype, dtype))
+    found = np.dtype(jax.dtypes.canonicalize_dtype(wanted))
+    if found != wanted and jnp.issubdtype(wanted, jnp.inexact):
+        raise ValueError(f'{wanted} is off in jax: turn it on with jax.config.update("jax_enable_x64", True)')
+    return found
+
+
+def kind(dtype: Any) -> int:
+    """0 for bool, 1 for integers, 2 for floating-point and 3 for complex types."""
+    kinds = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
+    return next(rank for rank, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
+
+
+def _result_dtype(operands: list[jax.Array]) -> np.dtype:
+    """The dtype in which torch combines these.
+
+    Arrays that have axes decide. Scalar arrays, and after them Python numbers, count only where they are of a higher
+    kind: bool < integer < floating-point < complex.
+    """
+    of_numbers = (np.dtype(bool), canonical(int), DEFAULT, np.dtype(np.complex64))
+    groups: list[list[np.dtype]] = [[], [], []]
+    for x in operands:
+        if jax.typeof(x).weak_type:
+            groups[2].append(of_numbers[kind(x.dtype)])
+        else:
+            groups[x.ndim == 0].append(x.dtype)
+    with jax.numpy_dtype_promotion("standard"):
+        first, *others = [functools.reduce(jnp.promote_types, group) for group in groups if group]
+        for other in others:
+            first = jnp.promote_types(first, other) if kind(other) > kind(first) else first
+    return np.dtype(first)
+
+
+def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
+    """The operands in one dtype and one shape. Where `real` is set, integers become floating-point."""
+    arrays = [jnp.asarray(x) for x in operands]
+    dtype = _result_dtype(arrays)
+    if real and not jnp.issubdtype(dtype, jnp.inexact):
+        dtype = DEFAULT
+    shape = jnp.broadcast_shapes(*(x.shape for x in arrays))
+    return [jnp.broadcast_to(lax.convert_element_type(x, dtype), shape) for x in arrays]
+
+
+def _elementwise(name: str, function: Callable[..., jax.Array], real: bool = False) -> Callable[..., jax.Array]:
+    """`function` of operands that are first brought together."""
+
+    def of(*operands: Operand) -> jax.Array:
+        return function(*together(*operands, real=real))
+
+    of.__name__ = of.__qualname__ = name
+    of.__doc__ = f"`jax.numpy.{function.__name__}` of each element" + (", integers as float32." if real else ".")
+    return of
+
+
+def _rounding(name: str, function: Callable[..., jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    def of(x: jax.Array) -> jax.Array:
+        return function(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
+
+    of.__name__ = of.__qualname__ = name
+    of.__doc__ = f"`jax.numpy.{name}` of each element; integers stay as they are."
+    return of
+
+
+cos = _elementwise("cos", jnp.cos, real=True)
+erf = _elementwise("erf", jax.scipy.special.erf, real=True)
+exp = _elementwise("exp", jnp.exp, real=True)
+expm1 = _elementwise("expm1", jnp.expm1, real=True)
+log = _elementwise("log", jnp.log, real=True)
+log1p = _elementwise("log1p", jnp.log1p, real=True)
+log2 = _elementwise("log2", jnp.log2, real=True)
+reciprocal = _elementwise("reciprocal", jnp.reciprocal, real=True)
+rsqrt = _elementwise("rsqrt", lax.rsqrt, real=True)
+sin = _elementwise("sin", jnp.sin, real=True)
+sqrt = _elementwise("sqrt", jnp.sqrt, real=True)
+tan = _elementwise("tan", jnp.tan, real=True)
+
+neg = _elementwise("neg", jnp.negative)
+sign = _elementwise("sign", jnp.sign)
+square = _elementwise("square", jnp.square)
+isfinite = _elementwise("isfinite", jnp.isfinite)
+isinf = _elementwise("isinf", jnp.isinf)
+isnan = _elementwise("isnan", jnp.isnan)
+bitwise_not = _elementwise("bitwise_not", jnp.bitwise_not)
+logical_not = _elementwise("logical_not", jnp.logical_not)
+
+ceil, floor = _rounding("ceil", jnp.ceil), _rounding("floor", jnp.floor)
+round, trunc = _rounding("round", jnp.round), _rounding("trunc", jnp.trunc)
+
+mul = _elementwise("mul", jnp.multiply)
+floor_divide = _elementwise("floor_divide", jnp.floor_divide)
+remainder = _elementwise("remainder", jnp.remainder)
+maximum = _elementwise("maximum", jnp.maximum)
+minimum = _elementwise("minimum", jnp.minimum)
+eq = _elementwise("eq", jnp.equal)
+ne = _elementwise("ne", jnp.not_equal)
+lt = _elementwise("lt", jnp.less)
+le = _elementwise("le", jnp.less_equal)
+gt = _elementwise("gt", jnp.greater)
+ge = _elementwise("ge", jnp.greater_equal)
+bitwise_and = _elementwise("bitwise_and", jnp.bitwise_and)
+bitwise_or = _elementwise("bitwise_or", jnp.bitwise_or)
+bitwise_xor = _elementwise("bitwise_xor", jnp.bitwise_xor)
+logical_and = _elementwise("logical_and", jnp.logical_and)
+logical_or = _elementwise("logical_or", jnp.logical_or)
+
+
+def abs(x: jax.Array) -> jax.Array:
+    """The absolute value of each element, with derivative 0 at 0."""
+    return absolute(x) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.abs(x)
+
+
+def add(x: jax.Array, other: Operand, *, alpha: float = 1) -> jax.Array:
+    """`x + alpha * other`."""
+    return jnp.add(*together(x, other if isinstance(alpha, int) and alpha == 1 else mul(other, alpha)))
+
+
+def sub(x: jax.Array, other: Operand, *, alpha: float = 1) -> jax.Array:
+    """`x - alpha * other`."""
+    return jnp.subtract(*together(x, other if isinstance(alpha, int) and alpha == 1 else mul(other, alpha)))
+
+
+def div(x: jax.Array, other: Operand, *, rounding_mode: str | None = None) -> jax.Array:
+    """`x / other`; with rounding_mode "floor" or "trunc" the quotient is rounded so and integers stay integers."""
+    if rounding_mode is None:
+        return jnp.true_divide(*together(x, other, real=True))
+    if rounding_mode == "floor":
+        return floor_divide(x, other)
+    if rounding_mode != "trunc":
+        raise ValueError(f'rounding_mode={rounding_mode!r}; it is None, "floor" or "trunc"')
+    x, other = together(x, other)
+    return lax.div(x, other) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / other)
+
+
+def pow(x: Operand, exponent: Operand) -> jax.Array:
+    """Each element to a power. A Python number is best given as such: it decides how the power is computed."""
+    if isinstance(exponent, float | int) and not isinstance(exponent, bool):
+        (base,) = together(x) if isinstance(exponent, int) else together(x, exponent)[:1]
+        if not jnp.issubdtype(base.dtype, jnp.inexact) and exponent < 0:
+            raise ValueError(f"integers have no integer power {exponent}: turn the base into floating-point")
+        return lax.integer_pow(base, int(exponent)) if exponent == int(exponent) else jnp.power(base, exponent)
+    return jnp.power(*together(x, exponent))
+
+
+def clamp(x: jax.Array, min: Operand | None = None, max: Operand | None = None) -> jax.Array:
+    """Each element, or `min` where it is below that, or `max` where it is above; the derivative at both ends is 1."""
+    if min is None and max is None:
+        raise ValueError("clamp needs min, max, or both")
+    for limit, beyond in ((min, jnp.less), (max, jnp.greater)):
+        if limit is not None:
+            x, limit = together(x, limit)
+            x = jnp.where(beyond(x, limit), limit, x)
+    return x
+
+
+def where(condition: jax.Array, input: Operand, other: Operand) -> jax.Array:
+    """`input` where the condition holds, else `other`."""
+    if condition.dtype != jnp.bool_:
+        raise TypeError(f"where takes a condition of bools and got {condition.dtype}: write `condition != 0`")
+    input, other = together(input, other)
+    shape = jnp.broadcast_shapes(condition.shape, input.shape)
+    return jnp.where(*(jnp.broadcast_to(x, shape) for x in (condition, input, other)))
+
+
+def masked_fill(x: jax.Array, mask: jax.Array, value: Operand) -> jax.Array:
+    """`value` where the mask holds, else `x`, in the dtype of `x`."""
+    return where(mask, jnp.asarray(value).astype(x.dtype), x)
+
+
+def cast(x: jax.Array, dtype: Any) -> jax.Array:
+    """`x` in another dtype."""
+    return x.astype(dtype)

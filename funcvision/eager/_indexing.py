@@ -1,0 +1,149 @@
+"""Indexing with torch's meaning: integers, slices, None and ... first, then index arrays and masks on what is left.
+
+An index is taken apart on the host into numbers and arrays, which a compiled function takes as arguments, and a static
+description of the rest. So `x[i]` and `x[i : i + 32]` are compiled once, whatever `i` is. Masks become indices on the
+host, because how many elements they pick must be known.
+"""
+
+import dataclasses
+import math
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+__all__ = ["Index", "get", "in_range", "parse", "put"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """The static part of an index.
+
+    sizes, steps: of the slice of every axis of the array; an integer index is a slice of size 1.
+    dropped: axes that integers index.
+    added: axes of the result of the slicing that are new.
+    indexed: axes after that which index arrays address, one array each.
+    """
+
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
+    dropped: tuple[int, ...]
+    added: tuple[int, ...]
+    indexed: tuple[int, ...]
+
+
+def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[jax.Array]]:
+    """The static part, the start of the slice of every axis, and the index arrays.
+
+    Raises:
+        IndexError: too many indices, one out of range, or a mask of the wrong shape.
+        TypeError: something that does not index.
+        ValueError: a slice that does not go forward.
+    """
+    items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
+    items = _with_every_axis(items, shape)
+    starts, sizes, steps, dropped, added, indexed, arrays = [], [], [], [], [], [], []
+    axis = place = 0  # in the array, and in the result of slicing it
+    for item in items:
+        if item is None:
+            added.append(place)
+            place += 1
+        elif isinstance(item, int):
+            if not -shape[axis] <= item < shape[axis]:
+                raise IndexError(f"index {item} is out of range for axis {axis} of an array of shape {shape}")
+            start, size, step = item % shape[axis], 1, 1
+            dropped.append(axis)
+            starts, sizes, steps = [*starts, start], [*sizes, size], [*steps, step]
+            axis += 1
+        elif isinstance(item, slice):
+            if item.step is not None and item.step <= 0:
+                raise ValueError(f"a slice goes forward, and {item} does not: use flip")
+            start, stop, step = item.indices(shape[axis])
+            starts, sizes, steps = [*starts, start], [*sizes, len(range(start, stop, step))], [*steps, step]
+            axis, place = axis + 1, place + 1
+        else:
+            for picked in _picks(item, shape, axis):
+                arrays.append(picked)
+                indexed.append(place)
+                starts, sizes, steps = [*starts, 0], [*sizes, shape[axis]], [*steps, 1]
+                axis, place = axis + 1, place + 1
+    return Index(*map(tuple, (sizes, steps, dropped, added, indexed))), starts, arrays
+
+
+def _item(item: Any) -> Any:
+    """One of None, Ellipsis, a slice of integers, an integer, or an array of integers or bools."""
+    if item is None or item is Ellipsis:
+        return item
+    if isinstance(item, slice):
+        return slice(*(None if part is None else operator.index(part) for part in (item.start, item.stop, item.step)))
+    array = np.asarray(item) if not isinstance(item, jax.Array) else item
+    if array.dtype == np.bool_ and array.ndim > 0:
+        return np.asarray(array)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"an index is an integer, a slice, None, ..., integers or a mask; {item!r} is none of these")
+    return operator.index(array.item()) if array.ndim == 0 else array
+
+
+def _with_every_axis(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    """The items with `:` for each axis that they do not mention."""
+    used = sum(getattr(item, "ndim", 1) if getattr(item, "dtype", None) == np.bool_ else 1 for item in items)
+    used -= sum(item is None or item is Ellipsis for item in items)
+    if used > len(shape):
+        raise IndexError(f"{used} indices for an array of shape {shape}")
+    rest = [slice(None)] * (len(shape) - used)
+    at = next((place for place, item in enumerate(items) if item is Ellipsis), None)
+    if at is None:
+        return [*items, *rest]
+    if any(item is Ellipsis for item in items[at + 1 :]):
+        raise IndexError("an index can have one ... only")
+    return [*items[:at], *rest, *items[at + 1 :]]
+
+
+def _picks(item: Any, shape: tuple[int, ...], axis: int) -> list[jax.Array]:
+    """The index arrays that an index array or a mask stands for, none negative."""
+    if item.dtype == np.bool_:
+        if item.shape != shape[axis : axis + item.ndim]:
+            raise IndexError(f"a mask of shape {item.shape} does not fit an array of shape {shape} from axis {axis} on")
+        return [jnp.asarray(places, jnp.int32) for places in np.nonzero(item)]
+    return [in_range(item, shape[axis], axis)]
+
+
+def in_range(index: Any, size: int, axis: int) -> jax.Array:
+    """The index array with negative ones counted from the end.
+
+    Raises:
+        IndexError: one is out of range. On an accelerator this waits for the array.
+    """
+    values = np.asarray(index)
+    if values.size and not (-size <= values.min() and values.max() < size):
+        raise IndexError(
+            f"indices from {values.min()} to {values.max()} are out of range for axis {axis}, which has {size} elements"
+        )
+    return jnp.asarray(np.where(values < 0, values + size, values).astype(np.int32))
+
+
+def get(x: jax.Array, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:
+    """`x[index]`."""
+    whole = [0 if size == 0 else (size - 1) * step + 1 for size, step in zip(index.sizes, index.steps, strict=True)]
+    if tuple(whole) != x.shape:
+        x = lax.dynamic_slice(x, [jnp.asarray(start, jnp.int32) for start in starts], whole)
+    x = lax.slice(x, (0,) * x.ndim, x.shape, index.steps) if x.ndim else x
+    x = jnp.expand_dims(jnp.squeeze(x, index.dropped), index.added)
+    if not arrays:
+        return x
+    shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
+    places = {axis: jnp.broadcast_to(array, shape) for axis, array in zip(index.indexed, arrays, strict=True)}
+    return x[tuple(places.get(axis, slice(None)) for axis in range(x.ndim))]
+
+
+def put(x: jax.Array, value: Any, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:
+    """A copy of `x` with `x[index] = value`, which is broadcast and cast to the dtype of `x`."""
+    numbers = jnp.arange(math.prod(x.shape), dtype=jnp.int32).reshape(x.shape)
+    chosen = get(numbers, starts, arrays, index)
+    value = jnp.asarray(value)
+    extra = max(0, value.ndim - chosen.ndim)  # axes of size 1 in front, which torch allows here
+    value = jnp.broadcast_to(jnp.squeeze(value, tuple(range(extra))).astype(x.dtype), chosen.shape)
+    return x.reshape(-1).at[chosen.reshape(-1)].set(value.reshape(-1)).reshape(x.shape)

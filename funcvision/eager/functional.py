@@ -1,0 +1,51 @@
+"""`funcvision.functional` for Tensors: every function of it, lifted; names, arguments and results are the same.
+
+    from funcvision.eager import functional as F
+    loss = F.cross_entropy(net(images), labels)
+
+Functions that draw random numbers take them from the eager face's generator where no key is given; see `manual_seed`.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .. import functional as pure
+from ._operation import Operation
+from .random import next_key
+from .tensor import run
+
+__all__ = list(pure.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
+
+KEYS = ("key", "dropout_key")
+WITH_STATISTICS = ("batch_norm", "instance_norm")  # their second result is not differentiated, as in torch
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """Lifts a function when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    lifted = globals()[name] = _lifted(getattr(pure, name))
+    return lifted
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
+    has_aux = function.__name__ in WITH_STATISTICS
+    operation = Operation(function, name=function.__name__, has_aux=has_aux)
+    parameters = inspect.signature(function).parameters.values()
+    keys = [p.name for p in parameters if p.name in KEYS and p.kind is p.KEYWORD_ONLY]  # attention has another key
+
+    @functools.wraps(function)
+    def lifted(*args: Any, **kwargs: Any) -> Any:
+        for name in keys:
+            if kwargs.get(name) is None:
+                kwargs[name] = next_key()
+        output, aux = run(operation, args, kwargs)
+        return (output, aux) if has_aux else output
+
+    return lifted

@@ -1,0 +1,356 @@
+"""Learning-rate schedules. They write Python numbers into `optimizer.param_groups`; a step of the optimizer reads them.
+
+Each one says how the learning rate of a step follows from that of the step before, so several can act on one optimizer.
+Call `scheduler.step()` after `optimizer.step()`, once an epoch or once a batch, as the schedule's numbers are meant.
+To go on where a run ended, restore optimizer and scheduler by `load_state_dict`.
+"""
+
+import bisect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+__all__ = [
+    "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
+    "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
+]  # fmt: skip
+
+Optimizer = Any  # anything with `param_groups`
+
+
+class LRScheduler:
+    """What all schedules share; subclasses give `next_lr`.
+
+    last_epoch: how many steps have been taken.
+    base_lrs: the learning rates of the groups before the first schedule touched them.
+    """
+
+    STATE: tuple[str, ...] = ("last_epoch", "base_lrs", "last_lrs")
+
+    def __init__(self, optimizer: Optimizer):
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"a schedule needs an optimizer and got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.last_epoch = -1
+        self.step()
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch, made of that before it (at epoch 0, of what the optimizer has)."""
+        raise NotImplementedError
+
+    def next_lrs(self) -> list[float]:
+        """The learning rates of the groups at `last_epoch`."""
+        groups = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
+        return [self.next_lr(group["lr"], base_lr, self.last_epoch) for group, base_lr in groups]
+
+    def step(self) -> None:
+        """Goes on by one epoch, or by whatever the schedule counts."""
+        self.last_epoch += 1
+        self.last_lrs = self.next_lrs()
+        self._write(self.last_lrs)
+
+    def restart(self, lrs: Sequence[float]) -> None:
+        """Begins anew at epoch 0 from these learning rates."""
+        self.last_epoch = -1
+        self._write(lrs)
+        self.step()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rates that the last `step` set, one for each group."""
+        return self.last_lrs
+
+    def _write(self, lrs: Sequence[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
+            group["lr"] = lr
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has changed since the schedule was made; the arguments it was made with are not in it."""
+        return {name: getattr(self, name) for name in self.STATE}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a `state_dict`. The learning rates themselves are in that of the optimizer."""
+        for name in self.STATE:
+            setattr(self, name, state_dict[name])
+
+
+class LambdaLR(LRScheduler):
+    """The first learning rate times a function of the epoch, one for all groups or one for each."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]):
+        groups = len(optimizer.param_groups)
+        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, Sequence) else [lr_lambda] * groups
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(f"LambdaLR got {len(self.lr_lambdas)} functions for {groups} groups")
+        super().__init__(optimizer)
+
+    def next_lrs(self) -> list[float]:
+        """The learning rates of the groups at `last_epoch`."""
+        return [base * function(self.last_epoch) for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+class StepLR(LRScheduler):
+    """Times `gamma` every `step_size` epochs."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return lr * self.gamma if epoch > 0 and epoch % self.step_size == 0 else lr
+
+
+class MultiStepLR(LRScheduler):
+    """Times `gamma` at each of the `milestones`; one that is named twice counts twice."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1):
+        self.milestones, self.gamma = list(milestones), gamma
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return lr * self.gamma ** self.milestones.count(epoch)
+
+
+class ConstantLR(LRScheduler):
+    """Times `factor` for `total_iters` epochs, then back."""
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5):
+        if not 0 < factor <= 1:
+            raise ValueError(f"ConstantLR takes a factor above 0, at most 1; got {factor}")
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        if epoch == 0:
+            return lr * self.factor
+        return lr * (1 / self.factor) if epoch == self.total_iters else lr
+
+
+class LinearLR(LRScheduler):
+    """Times a factor that goes from `start_factor` to `end_factor` in a line over `total_iters` epochs."""
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
+    ):
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR takes {start_factor=} above 0 and {end_factor=} from 0, both at most 1")
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        if epoch == 0:
+            return lr * self.start_factor
+        if epoch > self.total_iters:
+            return lr
+        rise = self.end_factor - self.start_factor
+        return lr * (1 + rise / (self.total_iters * self.start_factor + (epoch - 1) * rise))
+
+
+class ExponentialLR(LRScheduler):
+    """Times `gamma` every epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float):
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return lr * self.gamma if epoch > 0 else lr
+
+
+class PolynomialLR(LRScheduler):
+    """Times `(1 - epoch / total_iters) ** power`, which is 0 at the end."""
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0):
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        if epoch == 0 or epoch > self.total_iters:
+            return lr
+        return lr * ((1 - epoch / self.total_iters) / (1 - (epoch - 1) / self.total_iters)) ** self.power
+
+
+class CosineAnnealingLR(LRScheduler):
+    """Half a cosine from the first learning rate to `eta_min` in `T_max` epochs, and back up in the next `T_max`.
+
+    Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, without restarts.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        if epoch == 0:
+            return lr
+        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the one before is eta_min and says nothing
+            return lr + (base_lr - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
+        now, before = (1 + math.cos(math.pi * e / self.T_max) for e in (epoch, epoch - 1))
+        return now / before * (lr - self.eta_min) + self.eta_min
+
+
+class OneCycleLR(LRScheduler):
+    """Up to `max_lr`, then down to almost nothing, with momentum the other way round (Smith and Topin 2018).
+
+    See https://arxiv.org/abs/1708.07120. Steps are batches.
+
+    max_lr: the peak, one for all groups or one for each.
+    total_steps: the length of the cycle; or give `epochs` and `steps_per_epoch`.
+    pct_start: the share of it in which the learning rate rises.
+    anneal_strategy: "cos" or "linear".
+    cycle_momentum: move momentum, or the first beta, from `max_momentum` to `base_momentum` and back.
+    div_factor: the first learning rate is `max_lr / div_factor`.
+    final_div_factor: the last one is the first one divided by this.
+    three_phase: go down to the first learning rate as fast as up, and then to the last one.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, max_lr: float | Sequence[float], total_steps: int | None = None,
+        epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
+        anneal_strategy: Literal["cos", "linear"] = "cos", cycle_momentum: bool = True, base_momentum: float = 0.85,
+        max_momentum: float = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
+    ):
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
+            total_steps = epochs * steps_per_epoch
+        if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"OneCycleLR takes {total_steps=} above 0, {pct_start=} from 0 to 1, and {anneal_strategy=} of "
+                '"cos" and "linear"'
+            )
+        groups = optimizer.param_groups
+        if cycle_momentum and not all("momentum" in group or "betas" in group for group in groups):
+            raise ValueError("the optimizer has neither momentum nor betas to cycle: pass cycle_momentum=False")
+        peaks = list(max_lr) if isinstance(max_lr, Sequence) else [max_lr] * len(groups)
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = group["initial_lr"] = peak / div_factor
+        self.total_steps, self.cycle_momentum, self.anneal_strategy = total_steps, cycle_momentum, anneal_strategy
+        factors = 1.0, div_factor, 1 / final_div_factor  # of the first learning rate
+        rise = pct_start * total_steps - 1
+        # (last step, learning rate there as a factor of the first one, momentum there)
+        self._phases = [(0.0, factors[0], max_momentum), (rise, factors[1], base_momentum)]
+        if three_phase:
+            self._phases.append((2 * rise, factors[0], max_momentum))
+        self._phases.append((total_steps - 1, factors[2], max_momentum))
+        super().__init__(optimizer)
+
+    def next_lrs(self) -> list[float]:
+        """The learning rates of the groups at `last_epoch`; sets the momentum, too."""
+        if self.last_epoch > self.total_steps:
+            raise ValueError(f"OneCycleLR was made for {self.total_steps} steps and has been called once more")
+        factor, momentum = self._at(self.last_epoch)
+        for group in self.optimizer.param_groups if self.cycle_momentum else ():
+            if "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+        return [base_lr * factor for base_lr in self.base_lrs]
+
+    def _at(self, step: int) -> tuple[float, float]:
+        """Factor of the first learning rate, and momentum."""
+        ends = [end for end, _, _ in self._phases[1:-1]]
+        phase = bisect.bisect_left(ends, step)
+        (begin, *first), (end, *last) = self._phases[phase], self._phases[phase + 1]
+        share = (step - begin) / (end - begin) if end > begin else 1.0
+        if self.anneal_strategy == "cos":
+            share = (1 - math.cos(math.pi * share)) / 2
+        factor, momentum = (a + share * (b - a) for a, b in zip(first, last, strict=True))
+        return factor, momentum
+
+
+class SequentialLR(LRScheduler):
+    """One schedule after another: the next one starts, at its epoch 0, at each of the `milestones`."""
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]):
+        if len(milestones) != len(schedulers) - 1:
+            raise ValueError(f"{len(schedulers)} schedules need one milestone less; got {len(milestones)}")
+        if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
+            raise ValueError("the schedules of a SequentialLR must be made for its own optimizer")
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        self.optimizer, self.last_epoch = optimizer, 0
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        first = self.schedulers[bisect.bisect_right(self.milestones, 0)]
+        first.restart(self.base_lrs)
+        self.last_lrs = first.last_lrs
+
+    def step(self) -> None:
+        """Goes on by one epoch."""
+        self.last_epoch += 1
+        scheduler = self.schedulers[bisect.bisect_right(self.milestones, self.last_epoch)]
+        if self.last_epoch in self.milestones:
+            scheduler.restart(scheduler.base_lrs)
+        else:
+            scheduler.step()
+        self.last_lrs = scheduler.last_lrs
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has changed, in this and in each of the schedules."""
+        return super().state_dict() | {"schedulers": [scheduler.state_dict() for scheduler in self.schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a `state_dict`."""
+        super().load_state_dict(state_dict)
+        for scheduler, state in zip(self.schedulers, state_dict["schedulers"], strict=True):
+            scheduler.load_state_dict(state)
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """Times `factor` when a quantity has not improved for more than `patience` epochs; `step` is given it.
+
+    mode: "min" if smaller is better, "max" if larger.
+    threshold: by how much it must improve, as a share of the best so far (`threshold_mode` "rel") or in itself ("abs").
+    cooldown: epochs to wait after a reduction before counting again.
+    min_lr: a lower limit.
+    eps: smaller reductions than this are left out.
+    """
+
+    STATE = (*LRScheduler.STATE, "best", "num_bad_epochs", "cooldown_counter")
+
+    def __init__(
+        self, optimizer: Optimizer, mode: Literal["min", "max"] = "min", factor: float = 0.1, patience: int = 10,
+        threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel", cooldown: int = 0, min_lr: float = 0.0,
+        eps: float = 1e-8,
+    ):
+        if not factor < 1 or mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f'ReduceLROnPlateau takes {factor=} below 1, {mode=} "min" or "max", {threshold_mode=} "rel" or "abs"'
+            )
+        self.optimizer, self.last_epoch = optimizer, 0
+        self.base_lrs = self.last_lrs = [group["lr"] for group in optimizer.param_groups]
+        self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
+        self.threshold, self.threshold_mode, self.min_lr, self.eps = threshold, threshold_mode, min_lr, eps
+        self.best = math.inf if mode == "min" else -math.inf
+        self.num_bad_epochs = self.cooldown_counter = 0
+
+    def step(self, metrics: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Takes note of the quantity and reduces the learning rates if it is time."""
+        self.last_epoch += 1
+        current = float(metrics)
+        if self._improves(current):
+            self.best, self.num_bad_epochs = current, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
+        if self.num_bad_epochs > self.patience:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            reduced = [max(lr * self.factor, self.min_lr) for lr in self._read()]
+            self._write([new if lr - new > self.eps else lr for lr, new in zip(self._read(), reduced, strict=True)])
+        self.last_lrs = self._read()
+
+    def _read(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def _improves(self, current: float) -> bool:
+        sign = -1 if self.mode == "min" else 1
+        relative = self.threshold_mode == "rel"
+        limit = self.best * (1 + sign * self.threshold) if relative else self.best + sign * self.threshold
+        return current < limit if self.mode == "min" else current > limit

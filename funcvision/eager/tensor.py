@@ -1,0 +1,365 @@
+"""`Tensor`: a `jax.Array` with torch's methods that remembers how it was computed.
+
+Arrays do not change, so there are no views: a slice or a reshape is an array of its own, and changing it in place does
+not change what it was taken from. `x[1] += 1` does change `x`, for Python assigns the result.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import functional as F
+from . import _elementwise as ew
+from . import _indexing, _reductions, _shapes
+from ._base import TensorBase, as_array, record
+from ._graph import Node, is_grad_enabled
+from ._operation import Operation, differentiable
+
+__all__ = ["Tensor", "is_place", "lift", "run"]
+
+Number = complex | float | int
+
+
+def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
+    """Runs an operation on Tensors and adds it to the graph: (output with Tensors for its arrays, aux as it is)."""
+    output, aux, node = record(operation, args, kwargs, numbers=numbers)
+    leaves, structure = jax.tree.flatten(output)
+    wrapped, made = [], 0
+    for leaf in leaves:
+        by_node = node if differentiable(leaf) else None
+        wrapped.append(Tensor.wrap(leaf, by_node, made if by_node else 0))
+        made += by_node is not None
+    return jax.tree.unflatten(structure, wrapped), aux
+
+
+def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = False) -> Callable[..., Any]:
+    """A pure function of arrays as a function of Tensors: one node of the graph, compiled forward and backward.
+
+    Tensors and arrays may be anywhere in the arguments: in lists, dicts and other trees. Arguments that are no arrays
+    are static and must be hashable; for each value of them the function is compiled anew. With `numbers` Python
+    numbers are arrays too. With `jit=False` the function runs uncompiled and may look at values.
+
+    >>> length = lift(lambda v: jnp.sqrt(jnp.sum(v**2)))
+    >>> v = Tensor([3.0, 4.0], requires_grad=True)
+    >>> length(v).backward()
+    >>> v.grad
+    Tensor([0.6, 0.8])
+    """
+    operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
+
+    @functools.wraps(function)
+    def lifted(*args: Any, **kwargs: Any) -> Any:
+        return run(operation, args, kwargs, numbers=numbers)[0]
+
+    return lifted
+
+
+def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lift(function, numbers=True)
+
+
+def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[..., Any]:
+    """A method for one of Python's operators, which gives way to operands that it does not know."""
+
+    def operator(self: "Tensor", other: Any) -> Any:
+        if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
+            return NotImplemented
+        return method(other, self) if swapped else method(self, other)
+
+    return operator
+
+
+def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that puts its result in the place of the Tensor's value."""
+
+    def changed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
+        return self._become(method(self, *args, **kwargs))
+
+    changed.__doc__ = f"`{method.__name__}` in place."
+    return changed
+
+
+def _filled(x: jax.Array, value: Any) -> jax.Array:
+    """`value` everywhere."""
+    return jnp.broadcast_to(jnp.asarray(value).astype(x.dtype), x.shape)
+
+
+def _itself(x: jax.Array) -> jax.Array:
+    return x
+
+
+_add, _sub, _mul, _div = map(_arithmetic, (ew.add, ew.sub, ew.mul, ew.div))
+_floor_divide, _remainder, _pow = _arithmetic(ew.floor_divide), _arithmetic(ew.remainder), lift(ew.pow)
+_bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor))
+_eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
+_fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, ew.clamp, ew.where))
+_get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
+_cast, _clone, _matmul = lift(ew.cast), lift(_itself), lift(_shapes.matmul)
+_gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
+_place = lift(jax.device_put, jit=False)
+
+
+class Tensor(TensorBase):
+    """An array that remembers how it was computed, if anything that it was computed from requires a gradient.
+
+    data: anything that `jax.numpy.asarray` takes. Python's own floats become float32, as in torch.
+    requires_grad: `backward` collects a gradient in `grad`.
+
+    Methods have torch's names, arguments and results.
+
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = (x**2).sum()
+    >>> y.backward()
+    >>> y.item(), x.grad
+    (14.0, Tensor([2., 4., 6.]))
+    """
+
+    __slots__ = ()
+
+    def _become(self, result: "Tensor") -> "Tensor":
+        """Takes the value of a result and, where operations are recorded, its history."""
+        if is_grad_enabled() and self.is_leaf and self.requires_grad:
+            raise RuntimeError(
+                "a leaf that requires a gradient would be none after a change in place: make a new Tensor, "
+                "`y = x + 1`, or change it under `with no_grad():`"
+            )
+        if result.shape != self.shape:
+            raise ValueError(f"an operation in place cannot change the shape {self.shape} to {result.shape}")
+        if ew.kind(result.dtype) > ew.kind(self.dtype):
+            raise TypeError(f"an operation in place cannot put {result.dtype} into a Tensor of {self.dtype}")
+        result = result.to(self.dtype)
+        self.data = result.data
+        if is_grad_enabled():
+            self._node, self._index = result._node, result._index
+            if isinstance(self._node, Node):  # it keeps the value before the change, so that one is not lost
+                self._node.needed = [(tensor, version) for tensor, version in self._node.needed if tensor is not self]
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"a Tensor has no attribute {name!r}. If a function of jax arrays asked for it: there are lifted ones in "
+            "funcvision.eager.functional, and funcvision.eager.lift makes them of any"
+        )
+
+    # Elements
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        static, starts, arrays = _indexing.parse(_arrays(index), self.shape)
+        return _get(self, starts, arrays, static)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index = _arrays(index)
+        if not isinstance(value, Tensor | Number):
+            value = as_array(value)
+        is_mask = getattr(index, "dtype", None) == np.bool_ and index.shape == self.shape[: index.ndim]
+        if is_mask and np.shape(value) == ():
+            mask = index.reshape(*index.shape, *(1,) * (self.ndim - index.ndim))
+            self._become(self.masked_fill(mask, value))  # compiled once, whatever the mask
+        else:
+            static, starts, arrays = _indexing.parse(index, self.shape)
+            self._become(_put(self, value, starts, arrays, static))
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if not self.shape:
+            raise TypeError("a Tensor without axes cannot be iterated over")
+        return iter(self.unbind())
+
+    def gather(self, dim: int, index: Any) -> "Tensor":
+        """Elements along axis `dim` at `index`, which has as many axes and may be shorter in the others."""
+        return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
+
+    def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
+        """This with the elements of `src` (or one number) put at `index` along axis `dim`; the inverse of `gather`."""
+        return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
+
+    def index_select(self, dim: int, index: Any) -> "Tensor":
+        """The slices of axis `dim` at these indices."""
+        return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
+
+    def masked_select(self, mask: Any) -> "Tensor":
+        """The elements where the mask holds, in one axis."""
+        return self[mask]
+
+    def nonzero(self) -> "Tensor":
+        """The indices of the elements that are not 0, one in each row."""
+        return Tensor(np.argwhere(np.asarray(self.data)))
+
+    # Type and place
+
+    def to(self, target: Any) -> "Tensor":
+        """This in another dtype, or on another device: a `jax.Device`, a sharding, or "cpu", "gpu" or "tpu".
+
+        Another Tensor as the target stands for its dtype and device. What is there already comes back as it is.
+        """
+        if isinstance(target, Tensor):
+            return self.to(target.dtype).to(target.device)
+        if is_place(target):
+            target = jax.devices(target)[0] if isinstance(target, str) else target
+            return self if target == self.device else _place(self, target)
+        dtype = ew.canonical(target)
+        return self if dtype == self.dtype else _cast(self, dtype)
+
+    def cpu(self) -> "Tensor":
+        """This in the memory of the host."""
+        return self.to("cpu")
+
+    def type_as(self, other: "Tensor") -> "Tensor":
+        """This in the dtype of another Tensor."""
+        return self.to(other.dtype)
+
+    def half(self) -> "Tensor":
+        """This in float16."""
+        return self.to(jnp.float16)
+
+    def bfloat16(self) -> "Tensor":
+        """This in bfloat16."""
+        return self.to(jnp.bfloat16)
+
+    def double(self) -> "Tensor":
+        """This in float64, which jax must be told to have."""
+        return self.to(np.float64)
+
+    def long(self) -> "Tensor":
+        """This in int64, or in int32 where jax's 64-bit types are off."""
+        return self.to(np.int64)
+
+    def contiguous(self) -> "Tensor":
+        """This; arrays here have no strides."""
+        return self
+
+    # Operators
+
+    __add__, __radd__ = _operator(_add), _operator(_add, swapped=True)
+    __sub__, __rsub__ = _operator(_sub), _operator(_sub, swapped=True)
+    __mul__, __rmul__ = _operator(_mul), _operator(_mul, swapped=True)
+    __truediv__, __rtruediv__ = _operator(_div), _operator(_div, swapped=True)
+    __floordiv__, __rfloordiv__ = _operator(_floor_divide), _operator(_floor_divide, swapped=True)
+    __mod__, __rmod__ = _operator(_remainder), _operator(_remainder, swapped=True)
+    __pow__, __rpow__ = _operator(_pow), _operator(_pow, swapped=True)
+    __matmul__, __rmatmul__ = _operator(_matmul), _operator(_matmul, swapped=True)
+    __and__, __rand__ = _operator(_bitwise_and), _operator(_bitwise_and, swapped=True)
+    __or__, __ror__ = _operator(_bitwise_or), _operator(_bitwise_or, swapped=True)
+    __xor__, __rxor__ = _operator(_bitwise_xor), _operator(_bitwise_xor, swapped=True)
+    __eq__, __ne__ = _operator(_eq), _operator(_ne)
+    __lt__, __le__, __gt__, __ge__ = map(_operator, (_lt, _le, _gt, _ge))
+    __hash__ = TensorBase.__hash__
+    __neg__, __abs__, __invert__ = lift(ew.neg), lift(ew.abs), lift(ew.bitwise_not)
+
+    # Methods that change the Tensor
+
+    add_ = __iadd__ = _in_place(_add)
+    sub_ = __isub__ = _in_place(_sub)
+    mul_ = __imul__ = _in_place(_mul)
+    div_ = __itruediv__ = _in_place(_div)
+    pow_ = __ipow__ = _in_place(_pow)
+    __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
+    __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
+    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
+    fill_, copy_ = _in_place(_fill), _in_place(_fill)
+
+    def zero_(self) -> "Tensor":
+        """0 everywhere, in place."""
+        return self.fill_(0)
+
+    # Methods that are pure functions
+
+    add, sub, mul, div, floor_divide, remainder, pow = _add, _sub, _mul, _div, _floor_divide, _remainder, _pow
+    eq, ne, lt, le, gt, ge = _eq, _ne, _lt, _le, _gt, _ge
+    neg, square, reciprocal, sign = __neg__, lift(ew.square), lift(ew.reciprocal), lift(ew.sign)
+    exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
+    sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, ew.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
+    tanh, sigmoid, relu = lift(F.tanh), lift(F.sigmoid), lift(F.relu)
+    softmax, log_softmax = lift(F.softmax), lift(F.log_softmax)
+    floor, ceil, trunc = lift(ew.floor), lift(ew.ceil), lift(ew.trunc)
+    isnan, isinf, isfinite, logical_not = map(lift, (ew.isnan, ew.isinf, ew.isfinite, ew.logical_not))
+    logical_and, logical_or = _arithmetic(ew.logical_and), _arithmetic(ew.logical_or)
+    maximum, minimum = _arithmetic(ew.maximum), _arithmetic(ew.minimum)
+    clamp, masked_fill = _clamp, _masked_fill
+
+    mean, var, std, norm, prod = map(
+        lift, (_reductions.mean, _reductions.var, _reductions.std, _reductions.norm, _reductions.prod)
+    )
+    amax, amin, logsumexp, cumsum = map(
+        lift, (_reductions.amax, _reductions.amin, _reductions.logsumexp, _reductions.cumsum)
+    )
+    argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
+    sort, topk = lift(_reductions.sort), lift(_reductions.topk)
+
+    matmul = mm = bmm = _matmul
+    view = reshape = lift(_shapes.reshape)
+    flatten, unflatten, squeeze, unsqueeze = map(
+        lift, (_shapes.flatten, _shapes.unflatten, _shapes.squeeze, _shapes.unsqueeze)
+    )
+    permute, transpose, movedim, t = map(lift, (_shapes.permute, _shapes.transpose, _shapes.movedim, _shapes.t))
+    expand, repeat, flip, roll = map(lift, (_shapes.expand, _shapes.repeat, _shapes.flip, _shapes.roll))
+    split, chunk, unbind = lift(_shapes.split), lift(_shapes.chunk), lift(_shapes.unbind)
+    tril, triu = lift(_shapes.tril), lift(_shapes.triu)
+
+    @property
+    def T(self) -> "Tensor":  # noqa: N802
+        """This with the order of its axes reversed."""
+        return self.permute(tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> "Tensor":  # noqa: N802
+        """This with its last two axes swapped."""
+        return self.transpose(-1, -2)
+
+    def clone(self) -> "Tensor":
+        """The same value as a Tensor of its own, through which gradients flow."""
+        return _clone(self)
+
+    def view_as(self, other: "Tensor") -> "Tensor":
+        """This in the shape of another Tensor."""
+        return self.reshape(other.shape)
+
+    def expand_as(self, other: "Tensor") -> "Tensor":
+        """This broadcast to the shape of another Tensor."""
+        return self.expand(other.shape)
+
+    def where(self, condition: "Tensor", other: Any) -> "Tensor":
+        """This where the condition holds, else `other`."""
+        return _where(condition, self, other)
+
+    # These hide Python's functions of the same names, so they come last
+
+    def equal(self, other: "Tensor") -> "bool":
+        """Whether shape and all elements are the same."""
+        return self.shape == other.shape and bool(jnp.array_equal(self.data, other.data))
+
+    def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
+        """Whether all elements differ by no more than `atol + rtol * |other|`."""
+        return bool(jnp.allclose(self.data, other.data, rtol, atol))
+
+    abs, round = __abs__, lift(ew.round)
+    sum, max, min, all, any = map(
+        lift, (_reductions.sum, _reductions.max, _reductions.min, _reductions.all, _reductions.any)
+    )
+
+    def float(self) -> "Tensor":
+        """This in float32."""
+        return self.to(np.float32)
+
+    def int(self) -> "Tensor":
+        """This in int32."""
+        return self.to(np.int32)
+
+    def bool(self) -> "Tensor":
+        """Whether each element is not 0."""
+        return self.to(np.bool_)
+
+
+def is_place(target: Any) -> bool:
+    """Whether this says where an array is to be, rather than of which dtype."""
+    return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
+
+
+def _arrays(index: Any) -> Any:
+    """An index with arrays for its Tensors."""
+    if isinstance(index, tuple):
+        return tuple(map(_arrays, index))
+    return index.data if isinstance(index, Tensor) else index
