@@ -1,4 +1,4 @@
-"""ResNet-50's .pth to .safetensors: time against torch with safetensors, and the peak memory beside the file's size.
+"""ResNet-152's .pth to .safetensors: time against torch with safetensors, and the peak memory beside the file's size.
 
 Bar: the memory that a conversion adds to the imports' is at most 1.3 times the checkpoint's size, both ways and with
 `convert.load`. Peak memory is the process's largest resident set (Linux's VmHWM); pages of the mapped file count in it.

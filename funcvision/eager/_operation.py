@@ -11,6 +11,14 @@ from jax import lax
 
 __all__ = ["Form", "Operation", "Recorded", "differentiable"]
 
+# What XLA merges into the operations around it, so that computing it again costs less than memory. A ResNet then holds
+# the inputs and outputs of its convolutions, as torch does, in place of every step of a batch normalisation.
+CHEAP = frozenset((
+    "abs", "add", "and", "broadcast_in_dim", "ceil", "convert_element_type", "copy", "cos", "div", "eq", "erf", "exp",
+    "expm1", "floor", "ge", "gt", "integer_pow", "iota", "is_finite", "le", "log", "log1p", "logistic", "lt", "max",
+    "min", "mul", "ne", "neg", "not", "or", "pad", "pow", "reshape", "rev", "round", "rsqrt", "select_n", "sign",
+    "sin", "slice", "split", "sqrt", "square", "squeeze", "stop_gradient", "sub", "tanh", "transpose", "xor",
+))  # fmt: skip
 ARRAY = object()  # stands in a Form where the call had an array
 
 
@@ -62,10 +70,15 @@ class Operation:
     name: what errors call it.
     has_aux: the function returns `(output, aux)`, and `aux` is not differentiated.
     jit: False runs it, and its derivative, uncompiled: then it may look at values.
+    recompute: hold for the derivative what is costly to compute, and compute the rest again. For long functions.
     """
 
-    def __init__(self, function: Callable[..., Any], *, name: str, has_aux: bool = False, jit: bool = True):
+    def __init__(
+        self, function: Callable[..., Any], *, name: str, has_aux: bool = False, jit: bool = True,
+        recompute: bool = False,
+    ):
         self.function = function if has_aux else _without_aux(function)
+        self.recompute = recompute and jit
         self.name = name
         self.jit = jit
         self._run: dict[Form, Callable[..., Any]] = {}
@@ -79,7 +92,8 @@ class Operation:
     def record(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> Recorded:
         """Output and pullback for the derivative with respect to the chosen arrays."""
         linearize = self._compiled(
-            self._linearized, (form, chosen), lambda: functools.partial(_linearize, self.function, form, chosen)
+            self._linearized, (form, chosen),
+            lambda: functools.partial(_linearize, self.function, form, chosen, self.recompute),
         )
         real, (structure, others, aux), residuals, layout = linearize(arrays)
         pullback_structure, sources = layout.value
@@ -122,7 +136,9 @@ def _run(function: Callable[..., Any], form: Form, arrays: Sequence[Any]) -> Any
     return jax.tree.map(_array, form.call(function, arrays))
 
 
-def _linearize(function: Callable[..., Any], form: Form, chosen: tuple[bool, ...], arrays: Sequence[Any]) -> Any:
+def _linearize(
+    function: Callable[..., Any], form: Form, chosen: tuple[bool, ...], recompute: bool, arrays: Sequence[Any]
+) -> Any:
     """What `Operation.record` needs.
 
     Leaves of the pullback that are arrays of the call are not returned but named by their place, so that they are
@@ -136,6 +152,8 @@ def _linearize(function: Callable[..., Any], form: Form, chosen: tuple[bool, ...
         real = [leaf for leaf in leaves if differentiable(leaf)]
         return real, (_Static(structure), [None if differentiable(leaf) else leaf for leaf in leaves], aux)
 
+    if recompute:  # forward and backward are two programs, so that nothing could undo it: prevent_cse is not needed
+        of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
     picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
     real, pullback, rest = jax.vjp(of_chosen, *picked, has_aux=True)
     leaves, structure = jax.tree.flatten(pullback)
@@ -143,6 +161,10 @@ def _linearize(function: Callable[..., Any], form: Form, chosen: tuple[bool, ...
     sources = tuple(places.get(id(leaf)) for leaf in leaves)
     residuals = [leaf for leaf, source in zip(leaves, sources, strict=True) if source is None]
     return real, rest, residuals, _Static((structure, sources))
+
+
+def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
+    return primitive.name not in CHEAP
 
 
 def _pull(pullback: Callable[..., Any], cotangents: list[jax.Array]) -> Any:

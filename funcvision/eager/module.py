@@ -65,7 +65,7 @@ class Module:
             parameter.requires_grad = differentiable(parameter)
         self._key, self._calls = jax.random.key(seed), 0
         forward = functools.partial(_forward, model)
-        self._operation = Operation(forward, name=type(model).__name__, has_aux=True, jit=jit)
+        self._operation = Operation(forward, name=type(model).__name__, has_aux=True, jit=jit, recompute=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this moves running statistics, also under `no_grad`, as in torch."""
@@ -92,12 +92,12 @@ class Module:
 
     @property
     def params(self) -> Arrays:
-        """The parameters as arrays, for `model.apply` and everything else that is pure."""
+        """The parameters as arrays, for `model.apply` and all else that is pure. Copy them before you donate them."""
         return {name: parameter.data for name, parameter in self._parameters.items()}
 
     @property
     def state(self) -> Arrays:
-        """The buffers as arrays, for `model.apply`."""
+        """The buffers as arrays. Otherwise as `params`."""
         return {name: buffer.data for name, buffer in self._buffers.items()}
 
     def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -112,10 +112,12 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         trained = [[param for param in group["params"] if param.grad is not None] for group in self.param_groups]
-        for group, params in zip(self.param_groups, trained, strict=True):
-            for param in params:
-                self._states[param] = self._fitting_state(group, param)
         flags, numbers = zip(*map(self._options, self.param_groups), strict=True)
+        for group, params, of_group in zip(self.param_groups, trained, flags, strict=True):
+            for param in params:
+                if self._made_for.get(param) != of_group:
+                    self._fit_state(group, param)
+                    self._made_for[param] = of_group
         arrays = [[param.data for param in params] for params in trained]
         gradients = [[param.grad.data for param in params] for params in trained]
         states = [[self._states[param] for param in params] for params in trained]
@@ -171,15 +173,13 @@ class Optimizer:
         flags, numbers = self._options(group)
         return self.transformation(Options(numbers, flags)).init(param.data)
 
-    def _fitting_state(self, group: Mapping[str, Any], param: Tensor) -> tuple[Any, ...]:
-        """The state of a parameter; where an option was turned on since the last step, its part is new."""
-        flags, _ = self._options(group)
-        if self._made_for.get(param) == flags:
-            return self._states[param]
-        self._made_for[param] = flags
+    def _fit_state(self, group: Mapping[str, Any], param: Tensor) -> None:
+        """Makes the state of a parameter, or, where an option was turned on since the last step, its part of it."""
         first = self._first_state(group, param)
-        pairs = zip(first, self._states.get(param, first), strict=True)
-        return tuple(old if jax.tree.structure(old) == jax.tree.structure(new) else new for new, old in pairs)
+        pairs = zip(first, self._states.get(param) or first, strict=True)
+        self._states[param] = tuple(
+            old if jax.tree.structure(old) == jax.tree.structure(new) else new for new, old in pairs
+        )
 
 
 def _update(transformation: Any, flags: Any, numbers: Any, arrays: Any, gradients: Any, states: Any) -> Any:

@@ -1,0 +1,162 @@
+"""Optimizers and schedules as objects: groups, states, compilation, errors. Their numbers are in tests/parity."""
+
+import jax
+import numpy as np
+import pytest
+
+from funcvision import eager
+from funcvision.eager import optim
+from funcvision.eager.optim import lr_scheduler
+
+
+def params(count=2):
+    tensors = [eager.full((3,), float(i + 1), requires_grad=True) for i in range(count)]
+    for tensor in tensors:
+        tensor.grad = eager.full((3,), 0.5)
+    return tensors
+
+
+def test_a_step_in_numbers():
+    (x,) = params(1)
+    optimizer = optim.SGD([x], lr=0.1)
+    assert optimizer.step() is None
+    np.testing.assert_allclose(x.tolist(), [0.95] * 3, rtol=1e-6)
+    optimizer.zero_grad(set_to_none=False)
+    assert x.grad.tolist() == [0, 0, 0]
+    optimizer.zero_grad()
+    assert x.grad is None
+    optimizer.step()  # nothing to do
+    np.testing.assert_allclose(x.tolist(), [0.95] * 3, rtol=1e-6)
+
+
+def test_closure():
+    (x,) = params(1)
+    optimizer = optim.SGD([x], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (x**2).sum()
+        loss.backward()
+        return loss
+
+    with eager.no_grad():
+        assert optimizer.step(closure).item() == 3
+    assert x.tolist() == [0.5] * 3
+
+
+def test_learning_rates_and_momenta_do_not_compile_anew(caplog):
+    tensors = params()
+    optimizer = optim.Adam(tensors, lr=0.1)
+    schedule = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=10)
+    optimizer.step()
+    with jax.log_compiles():
+        for _ in range(4):
+            schedule.step()
+            optimizer.step()
+        assert "Compiling" not in caplog.text
+        optimizer.param_groups[0]["weight_decay"] = 0.1
+        optimizer.step()
+        assert "Compiling" in caplog.text
+
+
+def test_parameters_held_elsewhere_stay():
+    (x,) = params(1)
+    before = x.data
+    optimizer = optim.Adam([x])
+    optimizer.step()
+    saved = optimizer.state_dict()
+    optimizer.step()  # reuses the memory of its own state
+    assert before.tolist() == [1] * 3
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(saved["state"]))
+
+
+@pytest.mark.parametrize("algorithm", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_resuming(algorithm):
+    options = {"momentum": 0.9} if algorithm in ("SGD", "RMSprop") else {}
+    first, second = params(), params()
+    optimizer = getattr(optim, algorithm)(first, lr=0.1, **options)
+    schedule = lr_scheduler.StepLR(optimizer, 2)
+    for _ in range(3):
+        optimizer.step()
+        schedule.step()
+    resumed = getattr(optim, algorithm)(second, lr=0.7, **options)
+    later = lr_scheduler.StepLR(resumed, 2)
+    resumed.load_state_dict(optimizer.state_dict())
+    later.load_state_dict(schedule.state_dict())
+    for ours, theirs in zip(second, first, strict=True):
+        ours.data = theirs.data
+    for _ in range(3):
+        for each in (optimizer, schedule, resumed, later):
+            each.step()
+    for ours, theirs in zip(second, first, strict=True):
+        assert ours.equal(theirs)
+    assert later.get_last_lr() == schedule.get_last_lr() == [pytest.approx(0.0001)]
+
+
+def test_resuming_a_sequence():
+    def make():
+        optimizer = optim.SGD(params(1), lr=0.1)
+        parts = [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=3), lr_scheduler.CosineAnnealingLR(optimizer, 5)]
+        return optimizer, lr_scheduler.SequentialLR(optimizer, parts, [3])
+
+    optimizer, schedule = make()
+    resumed, later = make()
+    for _ in range(5):
+        schedule.step()
+    resumed.load_state_dict(optimizer.state_dict())
+    later.load_state_dict(schedule.state_dict())
+    schedule.step()
+    later.step()
+    assert later.get_last_lr() == schedule.get_last_lr()
+
+
+def test_a_state_that_does_not_fit():
+    adam, sgd = optim.Adam(params()), optim.SGD(params(), momentum=0.9)
+    sgd.step()
+    with pytest.raises(ValueError, match="no state of Adam"):
+        adam.load_state_dict({**sgd.state_dict(), "param_groups": adam.state_dict()["param_groups"]})
+    with pytest.raises(ValueError, match=r"groups saved have \[2\] parameters and those of this optimizer \[1\]"):
+        optim.SGD(params(1)).load_state_dict(sgd.state_dict())
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: optim.SGD([]), ValueError, "got none"),
+    (lambda: optim.SGD(eager.ones(2)), TypeError, "takes Tensors, such"),
+    (lambda: optim.SGD([np.ones(2)]), TypeError, "got ndarray"),
+    (lambda: optim.SGD([params()[0] * 2]), ValueError, "changes leaves"),
+    (lambda: optim.SGD(params() * 2), ValueError, "twice"),
+    (lambda: optim.SGD(params(), lr=-1), ValueError, r"SGD got lr=-1; it must be 0 or more$"),
+    (lambda: optim.Adam(params(), betas=(0.9, 1.0)), ValueError, r"betas=.* must be 0 or more and below 1"),
+    (lambda: optim.SGD(params(), nesterov=True), ValueError, "nesterov needs momentum"),
+    (lambda: optim.SGD([{"params": params(), "lr": -2}]), ValueError, "lr=-2"),
+    (lambda: lr_scheduler.StepLR(params(), 2), TypeError, "needs an optimizer and got list"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD(params()), 0.1), ValueError, "needs total_steps, or epochs"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD(params()), 0.1, 10, pct_start=2), ValueError, "pct_start=2"),
+    (lambda: lr_scheduler.OneCycleLR(optim.Adagrad(params()), 0.1, 10), ValueError, "cycle_momentum=False"),
+    (lambda: lr_scheduler.LinearLR(optim.SGD(params()), 0.0), ValueError, "start_factor=0.0"),
+    (lambda: lr_scheduler.ConstantLR(optim.SGD(params()), 2.0), ValueError, "factor above 0"),
+    (lambda: lr_scheduler.LambdaLR(optim.SGD(params()), [abs, abs]), ValueError, "2 functions for 1 groups"),
+    (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "one milestone less"),
+    (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD(params()), mode="up"), ValueError, "mode='up'"),
+])  # fmt: skip
+def test_refusals(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_sequence_of_another_optimizer_and_a_cycle_that_is_over():
+    optimizer = optim.SGD(params(), lr=0.1)
+    with pytest.raises(ValueError, match="its own optimizer"):
+        lr_scheduler.SequentialLR(optim.SGD(params()), [lr_scheduler.StepLR(optimizer, 1)], [])
+    schedule = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
+    schedule.step()
+    schedule.step()
+    with pytest.raises(ValueError, match="made for 2 steps"):
+        schedule.step()
+
+
+def test_groups_added_later_and_text():
+    optimizer = optim.SGD(params(), lr=0.1)
+    optimizer.add_param_group({"params": params()[0], "lr": 0.5})
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+    assert repr(optimizer).startswith("SGD(lr=0.1, momentum=0.0")

@@ -1,0 +1,177 @@
+"""Tensors as Python objects: values, conversions, indexing errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from funcvision import eager
+
+
+def test_what_a_tensor_says_of_itself():
+    x = eager.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    assert (x.shape, x.size(), x.size(-1), x.ndim, x.dim(), x.numel(), len(x)) == ((2, 2), (2, 2), 2, 2, 2, 4, 2)
+    assert x.dtype == np.float32
+    assert x.is_floating_point()
+    assert not eager.arange(3).is_floating_point()
+    assert isinstance(x.data, jax.Array)
+    assert x.device == jax.devices()[0]
+    assert x.is_leaf
+
+
+def test_text():
+    x = eager.tensor([1.0, 2.0], requires_grad=True)
+    assert repr(x) == "Tensor([1., 2.], requires_grad=True)"
+    assert repr((x * 2).sum()) == "Tensor(6., made by sum)"
+    assert repr(eager.zeros(2, dtype=jnp.bfloat16)) == "Tensor([0, 0], dtype=bfloat16)"
+    assert f"{x.sum():.2f} {x.detach()}" == "3.00 Tensor([1., 2.])"
+
+
+def test_tensors_within_a_compiled_function():
+    seen = []
+
+    @jax.jit
+    def f(array):
+        x = eager.Tensor(array)
+        seen.append(repr(x))
+        return (x * 2 + 1).data
+
+    assert f(jnp.ones(2)).tolist() == [3, 3]
+    assert seen[0].startswith("Tensor(JitTracer")
+
+
+def test_values_on_the_host():
+    x = eager.tensor([[1, 2], [3, 4]])
+    assert x.tolist() == [[1, 2], [3, 4]]
+    assert [row.tolist() for row in x] == x.tolist()
+    assert x[1, 0].item() == 3
+    assert (int(x[0, 1]), float(x[0, 1]), [10, 20, 30][x[0, 1]]) == (2, 2.0, 30)
+    np.testing.assert_array_equal(np.asarray(x), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(np.asarray(x, np.float64), [[1, 2], [3, 4]])
+    assert bool(eager.tensor([[True]]))
+    assert 2 if x[0, 0] > 0 else 3
+    with pytest.raises(ValueError, match=r"item is for Tensors of one element.*\(2, 2\)"):
+        x.item()
+    with pytest.raises(ValueError, match="neither true nor false"):
+        bool(x > 1)
+    with pytest.raises(RuntimeError, match=r"use \.detach\(\)"):
+        np.asarray(eager.ones(2, requires_grad=True))
+    for use in (len, iter):
+        with pytest.raises(TypeError, match="without axes"):
+            use(x[0, 0])
+
+
+def test_operands_of_other_libraries_and_strangers():
+    x = eager.tensor([1.0, 2.0], requires_grad=True)
+    total = np.ones(2, np.float32) + x + jnp.ones(2) * x - np.float32(2) * x
+    assert isinstance(total, eager.Tensor)
+    total.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 0])
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x + "1"
+    assert (x == None) is False  # noqa: E711
+    assert x in {x: 1}  # hashed by identity
+
+
+def test_data_can_be_set():
+    x = eager.tensor([1.0, 2.0], requires_grad=True)
+    x.data -= 1
+    assert x.tolist() == [0, 1]
+    assert isinstance(x.data, jax.Array)
+    assert x.is_leaf
+    with pytest.raises(ValueError, match=r"grad is None or a Tensor of shape \(2,\)"):
+        x.grad = eager.ones(3)
+
+
+def test_conversions():
+    x = eager.tensor([1.7, -1.7])
+    assert x.to(x.dtype) is x
+    assert x.long().tolist() == x.int().tolist() == [1, -1]
+    assert (x.half().dtype, x.bfloat16().dtype, x.long().dtype) == (np.float16, jnp.bfloat16, np.int32)
+    with pytest.raises(ValueError, match="float64 is off in jax"):
+        x.double()
+    assert eager.tensor([1, 2]).to(x).dtype == np.float32
+    other = jax.devices()[1]
+    x.requires_grad_()
+    moved = x.to(other) * 2
+    assert moved.device == other
+    moved.to("cpu").sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    assert x.cpu() is x
+    assert eager.zeros(2).type_as(x.half()).dtype == np.float16
+
+
+def test_numbers_of_python_and_numpy():
+    assert eager.tensor(np.ones(2)).dtype == np.float32  # jax's 64-bit types are off
+    assert eager.tensor([True]).dtype == np.bool_
+    assert eager.tensor([1, 2], dtype=jnp.float16).dtype == np.float16
+    array = np.ones(2, np.float32)
+    x = eager.from_numpy(array)
+    array[:] = 5
+    assert x.tolist() == [1, 1]
+    assert eager.tensor(x) is not x
+
+
+@pytest.mark.parametrize(("index", "error", "message"), [
+    (5, IndexError, "index 5 is out of range for axis 0"), ((0, 0, 0), IndexError, "3 indices for an array of shape"),
+    ((..., 0, ...), IndexError, "one ... only"), (slice(None, None, -1), ValueError, "use flip"),
+    ([0, 3], IndexError, "indices from 0 to 3 are out of range for axis 0, which has 3"),
+    (1.5, TypeError, "an index is"),
+    (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not fit"), ("a", TypeError, "an index is"),
+])  # fmt: skip
+def test_indices_that_do_not_fit(index, error, message):
+    x = eager.zeros(3, 4)
+    with pytest.raises(error, match=message):
+        x[index]
+    with pytest.raises(error, match=message):
+        x[index] = 1.0
+
+
+def test_indices_given_as_tensors():
+    x = eager.arange(12).reshape(3, 4)
+    assert x[eager.tensor(1), eager.tensor([0, -1])].tolist() == [4, 7]
+    assert x[x > 9].tolist() == [10, 11]
+    x[eager.tensor([0, 1]), eager.tensor([0, 1])] = eager.tensor([50, 60])
+    assert x.numpy().diagonal().tolist() == [50, 60, 10]
+    x[0] = [[1, 2, 3, 4]]
+    assert x[0].tolist() == [1, 2, 3, 4]
+    with pytest.raises(IndexError, match="out of range"):
+        x.gather(1, eager.tensor([[4]]))
+
+
+@pytest.mark.parametrize(("use", "error", "message"), [
+    (lambda x: x @ x.int(), TypeError, "matmul takes one dtype"),
+    (lambda x: x.int().mean(), TypeError, r"call \.float"),
+    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"), (lambda x: x.topk(9), ValueError, "no 9 elements"),
+    (lambda x: x.clamp(), ValueError, "clamp needs"), (lambda x: x.int() ** -1, ValueError, "no integer power -1"),
+    (lambda x: x.where(x, 0), TypeError, "condition of bools"), (lambda x: x[None].t(), ValueError, "t transposes"),
+    (lambda x: x.div(x, rounding_mode="up"), ValueError, "rounding_mode='up'"),
+    (lambda x: x.repeat(2), ValueError, "a number for each axis"),
+    (lambda x: x.gather(0, eager.tensor([0])), ValueError, "as many axes"),
+])  # fmt: skip
+def test_refusals(use, error, message):
+    with pytest.raises(error, match=message):
+        use(eager.ones(3, 3))
+
+
+def test_comparison_of_whole_tensors():
+    x = eager.tensor([1.0, 2.0])
+    assert x.equal(x.clone())
+    assert not x.equal(eager.tensor([1.0]))
+    assert x.allclose(x + 1e-7)
+    assert not x.allclose(x + 1e-3)
+
+
+def test_functions_are_the_methods():
+    x = eager.randn(3, 4, key=jax.random.key(0))
+    assert eager.exp(x).equal(x.exp())
+    assert eager.max(x, 1)[1].equal(x.argmax(1))
+    assert eager.flatten(eager.stack([x, x]), 1).shape == (2, 12)
+    for name in eager.functions.__all__:
+        assert getattr(eager, name) is getattr(eager.Tensor, name)
+
+
+def test_the_signature_of_methods_is_that_of_the_function():
+    import inspect
+
+    assert list(inspect.signature(eager.Tensor.sum).parameters) == ["x", "dim", "keepdim", "dtype"]

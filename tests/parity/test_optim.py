@@ -1,0 +1,172 @@
+"""Optimizers and schedules against torch's, step for step on the same gradients."""
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from funcvision import eager
+from funcvision.eager import optim
+from funcvision.eager.optim import lr_scheduler
+
+from .reference import assert_close, random
+
+SHAPES = ((3, 4), (5,), ())
+STEPS = 12
+OPTIMIZERS = {
+    "sgd": ("SGD", {"lr": 0.1}),
+    "momentum": ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
+    "dampening": ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "maximize": True}),
+    "nesterov": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    "adam": ("Adam", {"lr": 0.01}),
+    "adam options": ("Adam", {"lr": 0.01, "betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    "amsgrad": ("Adam", {"lr": 0.01, "betas": (0.7, 0.9), "amsgrad": True, "weight_decay": 0.1}),
+    "adamw": ("AdamW", {"lr": 0.01}),
+    "adamw options": ("AdamW", {"lr": 0.01, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+    "rmsprop": ("RMSprop", {"lr": 0.01}),
+    "rmsprop options": ("RMSprop", {"lr": 0.01, "alpha": 0.8, "eps": 1e-4, "momentum": 0.9, "weight_decay": 0.1}),
+    "centered": ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "maximize": True}),
+    "adagrad": ("Adagrad", {"lr": 0.1}),
+    "adagrad options": ("Adagrad", {
+        "lr": 0.1, "lr_decay": 0.2, "initial_accumulator_value": 0.1, "weight_decay": 0.1, "eps": 1e-3,
+        "maximize": True,
+    }),
+}  # fmt: skip
+
+
+def pair(dtype="float32"):
+    """The same parameters for us and for torch, and a function that gives both the same new gradients."""
+    arrays = [random(i, *shape, dtype=dtype, low=0.5, high=1.5) for i, shape in enumerate(SHAPES)]
+    ours = [eager.tensor(array, requires_grad=True) for array in arrays]
+    theirs = [torch.tensor(array, requires_grad=True) for array in arrays]
+
+    def gradients(step, leave_out=()):
+        for i, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+            gradient = random(100 * step + i, *SHAPES[i], dtype=dtype)
+            our.grad = None if i in leave_out else eager.tensor(gradient)
+            their.grad = None if i in leave_out else torch.tensor(gradient)
+
+    return ours, theirs, gradients
+
+
+def assert_same(ours, theirs, rtol=None):
+    for i, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+        assert_close(our.data, their, rtol=rtol, what=f"parameter {i}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps(name, dtype):
+    algorithm, options = OPTIMIZERS[name]
+    with jax.enable_x64(dtype == "float64"):
+        ours, theirs, gradients = pair(dtype)
+        optimizer = getattr(optim, algorithm)(ours, **options)
+        reference = getattr(torch.optim, algorithm)(theirs, **options)
+        for step in range(STEPS):
+            gradients(step, leave_out=[1] if step in (0, 3) else [])  # its moments and its count wait
+            optimizer.step()
+            reference.step()
+            assert_same(ours, theirs, rtol=2e-6 if dtype == "float32" else 1e-12)
+
+
+def test_defaults_are_torchs():
+    tensors, parameters = [eager.ones(1, requires_grad=True)], [torch.ones(1, requires_grad=True)]
+    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
+        defaults = getattr(torch.optim, name)(parameters).defaults
+        for option, value in getattr(optim, name)(tensors).defaults.items():
+            assert value == defaults[option], f"{name} {option}"
+
+
+def test_groups_have_options_of_their_own():
+    ours, theirs, gradients = pair()
+
+    def groups(params):
+        return [{"params": params[:2]}, {"params": params[2], "lr": 0.5, "momentum": 0.0}]
+
+    optimizer = optim.SGD(groups(ours), lr=0.1, momentum=0.9)
+    reference = torch.optim.SGD(groups(theirs), lr=0.1, momentum=0.9)
+    for step in range(4):
+        gradients(step)
+        optimizer.step()
+        reference.step()
+        for either in (optimizer, reference):
+            either.param_groups[0]["lr"] *= 0.5
+            either.param_groups[1]["weight_decay"] = 0.1
+            either.param_groups[1]["momentum"] = 0.5 if step else 0.0
+    assert_same(ours, theirs)
+
+
+SCHEDULES = {
+    "LambdaLR": lambda s, o: s.LambdaLR(o, [lambda epoch: 0.95**epoch, lambda epoch: 1 / (1 + epoch)]),
+    "StepLR": lambda s, o: s.StepLR(o, 7, gamma=0.3),
+    "MultiStepLR": lambda s, o: s.MultiStepLR(o, [3, 5, 5, 20], gamma=0.5),
+    "ConstantLR": lambda s, o: s.ConstantLR(o, factor=0.25, total_iters=6),
+    "LinearLR": lambda s, o: s.LinearLR(o, start_factor=0.2, end_factor=0.9, total_iters=9),
+    "ExponentialLR": lambda s, o: s.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda s, o: s.PolynomialLR(o, 11, power=0.9),
+    "CosineAnnealingLR": lambda s, o: s.CosineAnnealingLR(o, 10, eta_min=0.001),
+    "OneCycleLR": lambda s, o: s.OneCycleLR(o, [0.3, 0.1], total_steps=60),
+    "OneCycleLR linear": lambda s, o: s.OneCycleLR(o, 0.3, 60, anneal_strategy="linear", cycle_momentum=False),
+    "OneCycleLR phases": lambda s, o: s.OneCycleLR(
+        o, 0.3, epochs=6, steps_per_epoch=10, three_phase=True, pct_start=0.4
+    ),
+    "OneCycleLR at once": lambda s, o: s.OneCycleLR(o, 0.3, 60, pct_start=0.0, base_momentum=0.7, max_momentum=0.8),
+    "SequentialLR": lambda s, o: s.SequentialLR(
+        o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 20), s.ExponentialLR(o, 0.8)], [5, 40]
+    ),
+}  # fmt: skip
+
+
+def scheduled(algorithm):
+    tensors = [[module.ones(1, requires_grad=True) for _ in range(2)] for module in (eager, torch)]
+    options = {"momentum": 0.9} if algorithm == "SGD" else {}
+    return [
+        getattr(module, algorithm)([{"params": [a]}, {"params": [b], "lr": 0.05}], lr=0.1, **options)
+        for module, (a, b) in zip((optim, torch.optim), tensors, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("algorithm", ["SGD", "Adam"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name, algorithm):
+    ours, theirs = scheduled(algorithm)
+    schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
+    theirs.step()  # torch warns otherwise
+    for epoch in range(60):
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, atol=1e-15)
+        assert schedule.last_epoch == reference.last_epoch == epoch
+        for group, wanted in zip(ours.param_groups, theirs.param_groups, strict=True):
+            for option in ("lr", "momentum", "betas"):
+                if option in wanted:
+                    np.testing.assert_allclose(group[option], wanted[option], rtol=1e-9, atol=1e-15)
+        schedule.step()
+        reference.step()
+
+
+def test_schedules_on_top_of_each_other():
+    ours, theirs = scheduled("SGD")
+    both = []
+    for module, optimizer in ((lr_scheduler, ours), (torch.optim.lr_scheduler, theirs)):
+        both.append([module.LinearLR(optimizer, 0.1, total_iters=5), module.ExponentialLR(optimizer, 0.9)])
+        optimizer.step()
+    for _ in range(12):
+        for schedule, reference in zip(*both, strict=True):
+            schedule.step()
+            reference.step()
+        for schedule, reference in zip(*both, strict=True):
+            np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"mode": "max", "patience": 2, "factor": 0.5, "cooldown": 3},
+    {"threshold_mode": "abs", "threshold": 0.1, "patience": 1},
+    {"mode": "max", "threshold_mode": "abs", "patience": 0, "min_lr": 0.02, "eps": 0.01},
+])  # fmt: skip
+def test_plateaus(options):
+    ours, theirs = scheduled("SGD")
+    schedule = lr_scheduler.ReduceLROnPlateau(ours, **options)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **options)
+    for loss in np.concatenate([np.linspace(3, 1, 10), 1 + 0.05 * random(0, 30)]):
+        schedule.step(loss)
+        reference.step(loss)
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)

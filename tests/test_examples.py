@@ -1,0 +1,53 @@
+"""The examples run and learn, as a user runs them but in a shorter form."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, folder: pathlib.Path, *arguments: str) -> str:
+    """What an example prints, run in `folder`, which also is its home. The suite's strict promotion is not a user's."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_NUMPY_")}
+    environment |= {"HOME": str(folder), "PYTHONPATH": str(EXAMPLES.parent)}
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_train_digits(tmp_path):
+    printed = run("train_digits.py", tmp_path, "--epochs", "4", "--width", "8")
+    assert float(re.search(r"test accuracy ([\d.]+)%", printed)[1]) > 80
+    with PIL.Image.open(tmp_path / "out" / "digits.png") as picture:
+        assert min(picture.size) > 800
+        assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_train_digits_on_a_folder_with_a_model_of_the_zoo(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 3)):
+        for level, name in ((30, "dark"), (220, "light")):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(level - 20, level + 20, (40, 36, 3), np.uint8)
+                PIL.Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
+    printed = run(
+        "train_digits.py", tmp_path, "--data", "folder", "--root", str(tmp_path), "--model", "resnet18",
+        "--epochs", "2", "--batch-size", "8", "--lr", "0.01",
+    )
+    assert "test accuracy" in printed
+    assert (tmp_path / "out" / "folder.png").exists()
+
+
+def test_quickstart(tmp_path):
+    printed = run("quickstart.py", tmp_path, "--epochs", "3")
+    assert float(re.findall(r"accuracy ([\d.]+)%", printed)[-1]) > 80
+    assert "Predicted:" in printed
+    assert (tmp_path / "model.pth").exists()
