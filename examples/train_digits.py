@@ -8,14 +8,18 @@
 Augmentation, forward, backward and update are one compiled step; every image is augmented with a key of its own. At
 the end there is a picture of predictions and curves under --out.
 
-RESULTS
+Measured on two CPU cores, other work going on beside it:
+
+    (no options)                                                 99.7% of digits             1 minute
+    --data mnist --epochs 2 --batch-size 128 --width 16          99.1% of MNIST              4 minutes
+    --data folder --epochs 3 --batch-size 128 --width 16         67.5% of CIFAR-10 as JPEGs  12 minutes
 """
 
 import argparse
 import functools
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +31,7 @@ from tqdm import tqdm
 
 from funcvision import functional as F
 from funcvision import nn
-from funcvision.data import ArrayDataset, DataLoader
+from funcvision.data import ArrayDataset, DataLoader, Subset
 from funcvision.vision import datasets, models, transforms
 from funcvision.vision.models.resnet import BasicBlock
 
@@ -143,10 +147,6 @@ def train(options: argparse.Namespace, task: Task) -> float:
     def predict(params, state, images):
         return model.apply(params, state, prepare.batch(images))[0].argmax(-1)
 
-    def predictions() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        for images, labels in loaders[1]:
-            yield images, labels, np.asarray(predict(params, state, images))
-
     params, state = model.init(jax.random.key(options.seed))
     moments = optimizer.init(params)
     print(f"{options.model}: {sum(p.size for p in params.values()):,} parameters on {jax.devices()[0]}")
@@ -159,11 +159,14 @@ def train(options: argparse.Namespace, task: Task) -> float:
                 )
                 losses.append(loss)  # not waited for: the next batch is loaded meanwhile
                 bar.update()
-            hits = np.concatenate([labels == guesses for _, labels, guesses in predictions()])
-            accuracies.append(float(hits.mean()))
+            hits = [labels == np.asarray(predict(params, state, images)) for images, labels in loaders[1]]
+            accuracies.append(float(np.concatenate(hits).mean()))
             bar.set_description(f"epoch {epoch + 1}: loss {float(loss):.3f}, test accuracy {accuracies[-1]:.2%}")
     picture = pathlib.Path(options.out) / f"{options.data}.png"
-    draw(picture, next(predictions()), task.classes, np.asarray(losses), accuracies)
+    spread = Subset(task.test, np.linspace(0, len(task.test) - 1, min(50, len(task.test))).astype(int))
+    images, labels = next(iter(DataLoader(spread, 50, transform=task.transform)))
+    guesses = np.asarray(predict(params, state, images))
+    draw(picture, (images, labels, guesses), task.classes, np.asarray(losses), accuracies)
     print(f"test accuracy {accuracies[-1]:.2%}; see {picture}")
     return accuracies[-1]
 
@@ -187,6 +190,7 @@ def draw(
     left.set(xlabel="step", ylabel="training loss", yscale="log")
     right.plot(np.arange(1, len(accuracies) + 1), accuracies, color="darkgreen", marker=".")
     right.set(xlabel="epoch", ylabel="test accuracy", title=f"{accuracies[-1]:.2%} at the end")
+    right.xaxis.get_major_locator().set_params(integer=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
