@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after torch's own turn has ended
 Prepared = tuple[Callable[[], Any], np.ndarray]
 
 
@@ -81,8 +82,8 @@ def compare(
             _same([c.name for c in contenders], answers, rtol)
         times = np.zeros((rounds, len(contenders)))
         for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
-            order = np.roll(np.arange(len(contenders)), turn)  # nobody always follows the same one
-            for i in order:
+            for i in np.random.default_rng(turn).permutation(len(contenders)):  # nobody always follows the same one
+                time.sleep(PAUSE)
                 pipes[i].send(True)
                 times[turn, i] = _ask(pipes[i])
     finally:
