@@ -10,8 +10,8 @@ import numpy as np
 
 from .harness import Contender, Prepared, compare
 
-RATE, MOMENTUM = 0.01, 0.9
-COMPARED = 2  # losses; by the third step torch's own two modes differ by a percent, rounding having been amplified
+RATE, MOMENTUM = 1e-4, 0.9  # at 0.01 torch's own two modes differ by 1% in the second loss: rounding, amplified
+COMPARED = 2  # losses: one tells of the forward pass, the other, 4% lower, of gradients and update
 
 
 def torch_model() -> Any:
@@ -144,4 +144,4 @@ def main(size: int = 8) -> None:
             Contender("torch eager", __name__, "theirs", shared | {"compiled": False}),
             Contender("torch.compile", __name__, "theirs", shared | {"compiled": True}),
             Contender("flax.linen", __name__, "flax", shared),
-        ], rounds=rounds, rtol=5e-3)
+        ], rounds=rounds, rtol=2e-3)
