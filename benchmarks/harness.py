@@ -58,7 +58,7 @@ def _ask(pipe: Any) -> Any:
 
 
 def compare(
-    title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3, check: bool = True
+    title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3
 ) -> dict[str, float]:
     """Times the contenders in turns and prints a table; the ratios are of the first one to each other.
 
@@ -78,8 +78,7 @@ def compare(
             processes.append(process)
             first.append(seconds)
             answers.append(answer)
-        if check:
-            _same([c.name for c in contenders], answers, rtol)
+        _same([c.name for c in contenders], answers, rtol)
         times = np.zeros((rounds, len(contenders)))
         for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
             for i in np.random.default_rng(turn).permutation(len(contenders)):  # nobody always follows the same one

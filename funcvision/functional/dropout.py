@@ -6,6 +6,8 @@ otherwise the input is returned as it is.
 Every function raises ValueError for a `p` outside [0, 1] and for a missing key.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -20,7 +22,7 @@ def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Arr
     >>> sorted(set(dropout(jnp.ones(100), 0.75, key=jax.random.key(0)).tolist()))
     [0.0, 4.0]
     """
-    return _drop("dropout", x, x.shape, p, training, key)
+    return _drop("dropout", x, x.shape, p, training, key, _to_zero)
 
 
 def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
@@ -49,7 +51,7 @@ def alpha_dropout(x: jax.Array, p: float = 0.5, training: bool = False, *, key: 
 
     See Klambauer et al. 2017, https://arxiv.org/abs/1706.02515.
     """
-    return _drop_to_alpha("alpha_dropout", x, x.shape, p, training, key)
+    return _drop("alpha_dropout", x, x.shape, p, training, key, _to_alpha)
 
 
 def feature_alpha_dropout(
@@ -59,7 +61,7 @@ def feature_alpha_dropout(
     if x.ndim < 2:
         raise ValueError(f"feature_alpha_dropout takes [batch, ..., channels] and got an array of shape {x.shape}")
     shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
-    return _drop_to_alpha("feature_alpha_dropout", x, shape, p, training, key)
+    return _drop("feature_alpha_dropout", x, shape, p, training, key, _to_alpha)
 
 
 def _drop_channels(
@@ -68,36 +70,29 @@ def _drop_channels(
     if x.ndim < axes + 1:
         raise ValueError(f"{function} takes [..., {axes} spatial axes, channels] and got an array of shape {x.shape}")
     shape = (*x.shape[: -axes - 1], *(1,) * axes, x.shape[-1])
-    return _drop(function, x, shape, p, training, key)
+    return _drop(function, x, shape, p, training, key, _to_zero)
 
 
 def _drop(
-    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None
+    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None,
+    replaced: Callable[[jax.Array, jax.Array, float], jax.Array],
 ) -> jax.Array:
-    """One decision for each element of `shape`, which broadcasts to that of `x`."""
-    _check_probability(function, p)
+    """One decision for each element of `shape`, which broadcasts to that of `x`; `replaced` says what comes of it."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{function} drops with a probability from 0 to 1; p={p}")
     if not training or p == 0:
         return x
     if p == 1:
         return jnp.zeros_like(x)
     kept = jax.random.bernoulli(require_key(key, function), 1 - p, shape)
+    return replaced(x, kept, p)
+
+
+def _to_zero(x: jax.Array, kept: jax.Array, p: float) -> jax.Array:
     return jnp.where(kept, x / (1 - p), 0)
 
 
-def _drop_to_alpha(
-    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None
-) -> jax.Array:
-    _check_probability(function, p)
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return jnp.zeros_like(x)
-    kept = jax.random.bernoulli(require_key(key, function), 1 - p, shape)
+def _to_alpha(x: jax.Array, kept: jax.Array, p: float) -> jax.Array:
     limit = -1.7580993408473766  # of selu for x to minus infinity: minus its alpha times its scale
     scale = ((1 - p) * (1 + p * limit**2)) ** -0.5
     return scale * jnp.where(kept, x, limit) - scale * limit * p
-
-
-def _check_probability(function: str, p: float) -> None:
-    if not 0 <= p <= 1:
-        raise ValueError(f"{function} drops with a probability from 0 to 1; p={p}")

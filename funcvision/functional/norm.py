@@ -93,8 +93,8 @@ def group_norm(
         raise ValueError(f"group_norm takes [batch, ..., channels], channels a multiple of {num_groups}; got {x.shape}")
     grouped = x.reshape(*x.shape[:-1], num_groups, channels // num_groups)
     mean, var = _moments(grouped, (*range(1, x.ndim - 1), x.ndim), keepdims=True)
-    y = _normalise(grouped, mean, var, None, None, eps, cast=False).reshape(x.shape)
-    return _affine(y, weight, bias).astype(x.dtype)
+    weight, bias = (None if v is None else v.reshape(grouped.shape[-2:]) for v in (weight, bias))
+    return _normalise(grouped, mean, var, weight, bias, eps).reshape(x.shape)
 
 
 def instance_norm(
@@ -148,13 +148,11 @@ def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False) -> Sta
 
 
 def _normalise(
-    x: jax.Array, mean: jax.Array, var: jax.Array, weight: jax.Array | None, bias: jax.Array | None, eps: float,
-    cast: bool = True,
+    x: jax.Array, mean: jax.Array, var: jax.Array, weight: jax.Array | None, bias: jax.Array | None, eps: float
 ) -> jax.Array:
     wide = at_least_float32(x)
     mean, var = (jnp.broadcast_to(v.astype(wide.dtype), (1,) * (x.ndim - v.ndim) + v.shape) for v in (mean, var))
-    y = _affine((wide - mean) * lax.rsqrt(var + eps), weight, bias)
-    return y.astype(x.dtype) if cast else y
+    return _affine((wide - mean) * lax.rsqrt(var + eps), weight, bias).astype(x.dtype)
 
 
 def _affine(y: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> jax.Array:

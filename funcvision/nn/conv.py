@@ -55,7 +55,8 @@ class _Conv(Module):
 
     def _border(self) -> tuple[int, ...]:
         """The padding as `functional.pad` takes it: pairs, the last axis first."""
-        strides, dilations = (per_axis(v, self.axes, "option") for v in (self.stride, self.dilation))
+        strides = per_axis(self.stride, self.axes, "stride")
+        dilations = per_axis(self.dilation, self.axes, "dilation")
         pairs = padding_pairs(type(self).__name__, self.padding, self.kernel_size, strides, dilations)
         return tuple(end for pair in reversed(pairs) for end in pair)
 

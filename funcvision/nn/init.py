@@ -28,12 +28,15 @@ Noise = Literal["normal", "uniform"]
 Mode = Literal["fan_in", "fan_out"]
 
 
-def draw(noise: Noise, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """Independent draws: standard normal, or uniform in (-1, 1)."""
-    if noise == "normal":
-        return jax.random.normal(key, shape, dtype)
+def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Independent draws, uniform in (-1, 1)."""
     above_minus_one = jnp.nextafter(jnp.array(-1, dtype), jnp.array(0, dtype))
     return jax.random.uniform(key, shape, dtype, minval=above_minus_one, maxval=1)
+
+
+def standard(noise: Noise, draws: jax.Array) -> jax.Array:
+    """Uniform draws as they are, or made standard normal."""
+    return math.sqrt(2) * jax.lax.erf_inv(draws) if noise == "normal" else draws
 
 
 class Elementwise:
@@ -49,7 +52,7 @@ class Elementwise:
         raise NotImplementedError
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-        return self.scale(draw(self.noise, key, shape, dtype), shape)
+        return self.scale(standard(self.noise, draw(key, shape, dtype)), shape)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

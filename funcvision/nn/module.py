@@ -389,10 +389,10 @@ def _standard_draws(key: jax.Array, shares: tuple[tuple[tuple[initializers.Noise
     """For each (kind of noise, dtype) as many draws as asked; normal ones are made of uniform ones."""
     pools = {}
     for number, dtype in enumerate(dict.fromkeys(dtype for (_, dtype), _ in shares)):
-        sizes = {noise: size for (noise, of), size in shares if of == dtype}
-        drawn = initializers.draw("uniform", jax.random.fold_in(key, number), (sum(sizes.values()),), dtype)
+        sizes: dict[initializers.Noise, int] = {noise: size for (noise, of), size in shares if of == dtype}
+        drawn = initializers.draw(jax.random.fold_in(key, number), (sum(sizes.values()),), dtype)
         for noise, part in zip(sizes, jax.lax.split(drawn, list(sizes.values())), strict=True):
-            pools[noise, dtype.name] = math.sqrt(2) * jax.lax.erf_inv(part) if noise == "normal" else part
+            pools[noise, dtype.name] = initializers.standard(noise, part)
     return pools
 
 

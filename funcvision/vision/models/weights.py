@@ -42,9 +42,9 @@ def load(
         name, _ = recognise(shapes)
     model = get_model(name, **(sizes_in(name, shapes) | options))
     declared = model.declarations()
-    misfits = [key for key, shape in shapes.items() if key in declared and declared[key].shape != shape]
-    if misfits and not options.keys() & {"num_classes", "in_channels"}:
-        misfits = []  # another model's file: from_torch says so, with all that differs
+    misfits = []
+    if options.keys() & {"num_classes", "in_channels"}:  # else it is another model's file, as from_torch will say
+        misfits = [key for key, shape in shapes.items() if key in declared and declared[key].shape != shape]
     if misfits:
         if key is None:
             raise ValueError(f"{', '.join(misfits)} must start anew for these options: pass key=jax.random.key(0)")
