@@ -11,7 +11,7 @@ import argparse
 import jax
 import numpy as np
 
-from funcvision import eager, nn
+from funcvision import eager, enable_compilation_cache, nn
 from funcvision.data import ArrayDataset, DataLoader
 from funcvision.eager import optim
 from funcvision.vision import convert, datasets, transforms
@@ -88,6 +88,7 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--out", default="model.pth", help="the weights at the end, as a file that torch reads too")
     options = parser.parse_args(arguments)
+    enable_compilation_cache()  # the second run starts at once
 
     training_data, test_data, classes = digits() if options.data == "digits" else fashion(options.root)
     train_dataloader = DataLoader(training_data, batch_size=64, shuffle=True)

@@ -29,8 +29,8 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from funcvision import enable_compilation_cache, nn
 from funcvision import functional as F
-from funcvision import nn
 from funcvision.data import ArrayDataset, DataLoader, Subset
 from funcvision.vision import datasets, models, transforms
 from funcvision.vision.models.resnet import BasicBlock
@@ -211,6 +211,7 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="out")
     options = parser.parse_args(arguments)
+    enable_compilation_cache()  # the second run starts at once
     # A second run finds its compiled programs here.
     jax.config.update("jax_compilation_cache_dir", os.path.expanduser("~/.cache/funcvision/jax"))
     if options.data == "digits":

@@ -2,17 +2,19 @@
 
 `functional` holds torch's functions, `nn` its layers, `vision` torchvision's models, transforms and data sets, `data` a
 loader, and `eager` a PyTorch-style face over the same models. The last three are imported when they are first used.
+`enable_compilation_cache` spares the second run of a program its compilation.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import functional, nn
+from ._compilation_cache import enable_compilation_cache
 
 if TYPE_CHECKING:
     from . import data, eager, vision
 
-__all__ = ["data", "eager", "functional", "nn", "vision"]
+__all__ = ["data", "eager", "enable_compilation_cache", "functional", "nn", "vision"]
 
 __version__ = "0.1.0"
 

@@ -100,8 +100,10 @@ def _add_classify(commands: Any) -> None:
 def _classify(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
+    from . import enable_compilation_cache
     from .vision import models, transforms
 
+    enable_compilation_cache()
     model, params, state = models.load(arguments.model, arguments.weights)
     prepare = transforms.presets.ImageClassification(crop_size=arguments.crop, resize_size=arguments.resize)
     with Image.open(arguments.image) as image:

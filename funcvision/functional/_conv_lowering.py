@@ -1,14 +1,36 @@
-"""How convolutions are handed to XLA. The choice of a lowering by platform and shape lives here and nowhere else."""
+"""How convolutions are handed to XLA: three primitives, lowered by platform and shape here and nowhere else.
+
+A convolution is linear in the image and in the kernel. So its derivatives are two more bilinear operations, and
+the derivatives of those are again among the three:
+
+    ==================  =====================  ==================  ===================
+    operation           takes                  first derivative    second derivative
+    ==================  =====================  ==================  ===================
+    `value`             image, kernel          `image_gradient`    `kernel_gradient`
+    `image_gradient`    output, kernel         `value`             `kernel_gradient`
+    `kernel_gradient`   image, output          `image_gradient`    `value`
+    ==================  =====================  ==================  ===================
+
+As primitives each has a lowering of its own where a custom derivative would lose forward mode or `vmap`: on a CPU that
+of `_conv_cpu`, which keeps out of XLA's slow loops, and elsewhere `lax.conv_general_dilated` and its transposes. The
+platform is that of the compilation, not of the tracing. A transposed convolution is an `image_gradient`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
-from jax import lax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jax.sharding import AxisType
 
-_SPATIAL = "DHW"
+from . import _conv_cpu as cpu
+from . import _conv_lax as plain
+from ._conv_geometry import Geometry, Shape
 
-
-def _dimension_numbers(axes: int) -> tuple[str, str, str]:
-    spatial = _SPATIAL[-axes:]
-    return f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"
+__all__ = ["convolve", "convolve_transposed"]
 
 
 def convolve(
@@ -16,26 +38,102 @@ def convolve(
     dilation: tuple[int, ...], groups: int,
 ) -> jax.Array:
     """[N, *spatial, in] with [*kernel, in/groups, out]."""
-    return lax.conv_general_dilated(
-        x, weight, strides, padding, rhs_dilation=dilation, feature_group_count=groups,
-        dimension_numbers=_dimension_numbers(len(strides)),
-    )
+    geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
+    return (plain.value if _is_lax() else _bind(_value))(x, weight, geometry=geometry)
 
 
 def convolve_transposed(
     x: jax.Array, weight: jax.Array, strides: tuple[int, ...], padding: tuple[int, ...],
     output_padding: tuple[int, ...], dilation: tuple[int, ...], groups: int,
 ) -> jax.Array:
-    """[N, *spatial, in] with [*kernel, in, out/groups]: the stretched image convolved with the flipped kernel."""
-    *kernel, channels, out = weight.shape
-    axes = len(kernel)
-    flipped = weight[(slice(None, None, -1),) * axes]
-    # Groups divide the input channels here; XLA wants them to divide the last axis.
-    split = flipped.reshape(*kernel, groups, channels // groups, out)
-    regrouped = split.swapaxes(axes, axes + 1).reshape(*kernel, channels // groups, groups * out)
-    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    pads = [(r - p, r - p + extra) for r, p, extra in zip(reach, padding, output_padding, strict=True)]
-    return lax.conv_general_dilated(
-        x, regrouped, (1,) * axes, pads, lhs_dilation=strides, rhs_dilation=dilation, feature_group_count=groups,
-        dimension_numbers=_dimension_numbers(axes),
+    """[N, *spatial, in] with [*kernel, in, out/groups]."""
+    kernel = weight.shape[:-2]
+    pads = tuple((p, p - extra) for p, extra in zip(padding, output_padding, strict=True))
+    size = tuple(
+        (n - 1) * s - low - high + d * (k - 1) + 1
+        for n, s, (low, high), d, k in zip(x.shape[1:-1], strides, pads, dilation, kernel, strict=True)
     )
+    geometry = Geometry(size, kernel, strides, pads, dilation, groups)
+    function = plain.image_gradient if _is_lax() else _bind(_image_gradient)
+    return function(x, weight.swapaxes(-1, -2), geometry=geometry)
+
+
+def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
+    """The precision that is asked for in this context goes along, because the lowering comes later."""
+    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    return functools.partial(primitive.bind, precision=precision)
+
+
+def _is_lax() -> bool:
+    """Whether a mesh with explicit or manual axes is in use, for which lax's operations have rules and these have none."""
+    return any(kind != AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)
+
+
+def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> Primitive:
+    """A bilinear operation under this name, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
+    primitive = Primitive(f"conv_{name}")
+    lowered = {None: getattr(plain, name), "cpu": getattr(cpu, name)}
+    for platform, function in lowered.items():
+        mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
+
+    @primitive.def_abstract_eval
+    def _(a: Any, b: Any, geometry: Geometry, precision: Any) -> Any:
+        return a.update(shape=shape(a.shape, b.shape, geometry), weak_type=False)
+
+    @functools.lru_cache(4096)  # outside of jit: compiled once for each geometry, not traced at every call
+    def compiled(**static: Any) -> Callable[..., jax.Array]:
+        return jax.jit(functools.partial(primitive.bind, **static))
+
+    @primitive.def_impl
+    def _(a: jax.Array, b: jax.Array, **static: Any) -> jax.Array:
+        return compiled(**static)(a, b)
+
+    return primitive
+
+
+_value = _primitive("value", lambda x, w, g: (x[0], *g.out, w[-1]))
+_image_gradient = _primitive("image_gradient", lambda y, w, g: (y[0], *g.size, w[-2] * g.groups))
+_kernel_gradient = _primitive("kernel_gradient", lambda x, y, g: (*g.kernel, x[-1] // g.groups, y[-1]))
+
+# What is given: the cotangent, then the two operands, of which the one to be differentiated by is a placeholder.
+ad.defbilinear(
+    _value,
+    lambda ct, x, w, **static: _image_gradient.bind(ct, w, **static),
+    lambda ct, x, w, **static: _kernel_gradient.bind(x, ct, **static),
+)
+ad.defbilinear(
+    _image_gradient,
+    lambda ct, y, w, **static: _value.bind(ct, w, **static),
+    lambda ct, y, w, **static: _kernel_gradient.bind(ct, y, **static),
+)
+ad.defbilinear(
+    _kernel_gradient,
+    lambda ct, x, y, **static: _image_gradient.bind(y, ct, **static),
+    lambda ct, x, y, **static: _value.bind(x, ct, **static),
+)
+
+
+def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:
+    """Under vmap more images where the kernel is shared; otherwise more groups, one for each element."""
+    (a, b), (axis_a, axis_b) = operands, axes
+    count = a.shape[axis_a] if axis_a is not None else b.shape[axis_b]
+    if axis_a is not None and axis_b is None and primitive is not _kernel_gradient:
+        images = jnp.moveaxis(a, axis_a, 0)
+        y = primitive.bind(images.reshape(-1, *images.shape[2:]), b, geometry=geometry, precision=precision)
+        return y.reshape(count, -1, *y.shape[1:]), 0
+    shared = axis_a is None and primitive is _value and geometry.groups == 1  # more output channels of the same image
+    if not shared:
+        geometry, a = geometry._replace(groups=geometry.groups * count), _beside(a, axis_a, count)
+    y = primitive.bind(a, _beside(b, axis_b, count), geometry=geometry, precision=precision)
+    return y.reshape(*y.shape[:-1], count, y.shape[-1] // count), y.ndim - 1
+
+
+def _beside(x: jax.Array, axis: int | None, count: int) -> jax.Array:
+    """The elements of the mapped axis as groups of the last axis."""
+    each = jnp.moveaxis(x, axis, -2) if axis is not None else jnp.broadcast_to(
+        jnp.expand_dims(x, -2), (*x.shape[:-1], count, x.shape[-1]))
+    return each.reshape(*each.shape[:-2], -1)
+
+
+for _p in (_value, _image_gradient, _kernel_gradient):
+    batching.primitive_batchers[_p] = functools.partial(_batched, _p)

@@ -1,0 +1,280 @@
+"""A convolution and its gradients on a CPU: lowerings that keep out of XLA's slow loops.
+
+The functions are those of `_conv_lax`, by way of what XLA runs fast there: products of matrices, dense convolutions of
+one stride whose kernel fits into the image, and sums of shifted images. `benchmarks/conv_sweep.py` measures the choice.
+"""
+
+import functools
+import itertools
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from . import _conv_lax as plain
+from ._conv_geometry import Geometry
+from ._precision import at_least_float32
+
+__all__ = ["image_gradient", "kernel_gradient", "value"]
+
+_MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
+_UNROLLED_GROUPS = 64  # more groups than these, as vmap makes them, are looped over
+_UNROLLED_ROWS = 64  # kernel positions of a depthwise convolution that are written out (7x7)
+_UNROLLED_SUMS = 9  # the same in its kernel gradient
+
+
+def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(plain.value, geometry=geometry, precision=precision)
+    if not _is_known(x, weight):
+        return fallback(x, weight)
+    if _is_depthwise(x, geometry):
+        return _depthwise(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+    if geometry.groups > 1:
+        count = _merged_groups(geometry, weight.shape[-2])
+        each = functools.partial(value, geometry=geometry._replace(groups=1), precision=precision)
+        return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
+    if _is_pointwise(geometry):
+        return (at_least_float32(_strided(x, geometry)) @ at_least_float32(weight).reshape(weight.shape[-2:])).astype(x.dtype)
+    if any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True)):
+        return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+    return fallback(x, weight)
+
+
+def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    if not _is_known(y, weight):
+        return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
+    if _is_pointwise(geometry):
+        x = at_least_float32(y) @ at_least_float32(weight).reshape(weight.shape[-2:]).T
+        return _stretched(x, geometry).astype(y.dtype)
+    if max(geometry.strides) > 1 and (max(geometry.dilation) > 1 or _is_stem(weight, geometry)):
+        return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
+    return _by_phases(functools.partial(value, precision=precision), y, _turned(weight, geometry.groups), geometry)
+
+
+def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(plain.kernel_gradient, geometry=geometry, precision=precision)
+    if not _is_known(x, y):
+        return fallback(x, y)
+    if _is_depthwise(x, geometry):
+        return _depthwise_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
+    if geometry.groups > 1:
+        count = _merged_groups(geometry, x.shape[-1] // geometry.groups)
+        each = functools.partial(kernel_gradient, geometry=geometry._replace(groups=1), precision=precision)
+        return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
+    if _is_pointwise(geometry):
+        matrix = _pixels(at_least_float32(_strided(x, geometry))).T @ _pixels(at_least_float32(y))
+        return matrix.reshape(*geometry.kernel, *matrix.shape).astype(x.dtype)
+    if any(out > n for out, n in zip(geometry.out, geometry.size, strict=True)):
+        return _dense_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
+    return fallback(x, y)
+
+
+def _is_known(a: jax.Array, b: jax.Array) -> bool:
+    """In floating point, with sizes that are known (an export may have symbols) and none of them 0."""
+    return all(isinstance(n, int) and n > 0 for n in a.shape + b.shape) and jnp.issubdtype(a.dtype, jnp.floating)
+
+
+# Kernels of one element: matrix products.
+
+
+def _is_pointwise(geometry: Geometry) -> bool:
+    return math.prod(geometry.kernel) == geometry.groups == 1 and not any(map(any, geometry.padding))
+
+
+def _pixels(x: jax.Array) -> jax.Array:
+    return x.reshape(-1, x.shape[-1])
+
+
+def _strided(x: jax.Array, geometry: Geometry) -> jax.Array:
+    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
+
+
+def _stretched(x: jax.Array, geometry: Geometry) -> jax.Array:
+    """The transpose of `_strided`."""
+    sizes = zip(geometry.size, geometry.out, geometry.strides, strict=True)
+    return _pad(x, [(0, n - (m - 1) * s - 1, s - 1) for n, m, s in sizes])
+
+
+def _pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *spatial, (0, 0, 0)])
+
+
+# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, and depthwise ones:
+# sums over the kernel positions.
+
+
+def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    matrices = weight.reshape(-1, *weight.shape[-2:])
+    return functools.reduce(operator.add, map(operator.matmul, _shifts(x, geometry), matrices))
+
+
+def _dense_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    matrices = [_pixels(shifted).T @ _pixels(y) for shifted in _shifts(x, geometry)]
+    return jnp.stack(matrices).reshape(*geometry.kernel, *matrices[0].shape)
+
+
+def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
+    return geometry.groups == x.shape[-1] > 1
+
+
+def _depthwise(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    repeated = _repeated(x, weight.shape[-1])
+    rows = weight.reshape(-1, *(1,) * (x.ndim - 1), weight.shape[-1])
+    if len(rows) <= _UNROLLED_ROWS:
+        return functools.reduce(operator.add, map(operator.mul, _shifts(repeated, geometry), rows))
+    padded, offsets = _padded(repeated, geometry), jnp.asarray(list(_offsets(geometry)))
+
+    def add(i: jax.Array, total: jax.Array) -> jax.Array:
+        return total + _window(padded, offsets[i], geometry) * lax.dynamic_index_in_dim(rows, i, 0, keepdims=False)
+
+    return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
+
+
+def _depthwise_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """A small kernel image by image, for all positions while the image is in the cache; a large one by position."""
+    repeated, axes = _repeated(x, y.shape[-1]), tuple(range(x.ndim - 1))
+    if math.prod(geometry.kernel) <= _UNROLLED_SUMS:
+        def add(total: jax.Array, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+            image, gradient = (one[None] for one in pair)
+            return total + jnp.stack([(shifted * gradient).sum(axes) for shifted in _shifts(image, geometry)]), None
+
+        rows, _ = lax.scan(add, jnp.zeros((math.prod(geometry.kernel), y.shape[-1]), x.dtype), (repeated, y))
+    else:
+        padded = _padded(repeated, geometry)
+        rows = lax.map(lambda at: (_window(padded, at, geometry) * y).sum(axes), jnp.asarray(list(_offsets(geometry))))
+    return rows.reshape(*geometry.kernel, 1, -1)
+
+
+def _repeated(x: jax.Array, out: int) -> jax.Array:
+    """Every channel once for each of its outputs."""
+    return jnp.repeat(x, out // x.shape[-1], axis=-1) if out > x.shape[-1] else x
+
+
+def _shifts(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
+    """For every kernel position the pixels [N, *out, channels] that it meets."""
+    padded, extent = _padded(x, geometry), _extent(geometry)
+    for at in _offsets(geometry):
+        limit = (x.shape[0], *map(operator.add, at, extent), x.shape[-1])
+        yield lax.slice(padded, (0, *at, 0), limit, (1, *geometry.strides, 1))
+
+
+def _window(padded: jax.Array, at: jax.Array, geometry: Geometry) -> jax.Array:
+    """The same for the position that lies `at`, an array."""
+    window = lax.dynamic_slice(padded, (0, *at, 0), (padded.shape[0], *_extent(geometry), padded.shape[-1]))
+    return _strided(window, geometry)
+
+
+def _offsets(geometry: Geometry) -> Iterator[tuple[int, ...]]:
+    """Where the kernel positions lie in a window."""
+    return itertools.product(*(range(0, k * d, d) for k, d in zip(geometry.kernel, geometry.dilation, strict=True)))
+
+
+def _padded(x: jax.Array, geometry: Geometry) -> jax.Array:
+    return _pad(x, [(low, high, 0) for low, high in geometry.padding])
+
+
+def _extent(geometry: Geometry) -> tuple[int, ...]:
+    """What one kernel position meets in the padded image, before striding."""
+    return tuple((n - 1) * s + 1 for n, s in zip(geometry.out, geometry.strides, strict=True))
+
+
+# Image gradients: convolutions of the output with the turned kernel, one for each phase of the strides.
+
+
+def _is_stem(weight: jax.Array, geometry: Geometry) -> bool:
+    """A colour image, for whose few channels lax is faster; but not in float64, in 3-D nor where it exchanges operands."""
+    fits = all(k <= out <= n for k, out, n in zip(geometry.kernel, geometry.out, geometry.size, strict=True))
+    narrow = geometry.groups == 1 and weight.shape[-2] < _MERGED
+    return narrow and fits and len(geometry.size) < 3 and weight.dtype != jnp.float64
+
+
+def _turned(weight: jax.Array, groups: int) -> jax.Array:
+    """[*kernel, in/groups, out] as [*kernel, out/groups, in]."""
+    *kernel, channels, out = weight.shape
+    each = weight.reshape(*kernel, channels, groups, out // groups)
+    return each.swapaxes(-1, -3).reshape(*kernel, out // groups, groups * channels)
+
+
+def _by_phases(
+    convolve: Callable[..., jax.Array], y: jax.Array, turned: jax.Array, geometry: Geometry
+) -> jax.Array:
+    """A pixel meets every `stride`-th position of the kernel. Which these are is its phase, the same `stride` pixels on."""
+    firsts = tuple(low // s for (low, _), s in zip(geometry.padding, geometry.strides, strict=True))
+    counts = tuple(
+        -(-(n + low) // s) - first
+        for n, (low, _), s, first in zip(geometry.size, geometry.padding, geometry.strides, firsts, strict=True)
+    )
+
+    def phase(at: tuple[int, ...]) -> jax.Array:
+        positions = tuple(slice(a, None, s) for a, s in zip(at, geometry.strides, strict=True))
+        kernel = lax.rev(turned[positions], range(len(at)))
+        if 0 in kernel.shape:
+            return jnp.zeros((y.shape[0], *counts, turned.shape[-1]), y.dtype)
+        one = geometry._replace(size=geometry.out, kernel=kernel.shape[:-2], strides=(1,) * len(at))
+        pads = zip(one.reach, firsts, counts, geometry.out, strict=True)
+        one = one._replace(padding=tuple((r - first, first + n - out) for r, first, n, out in pads))
+        return convolve(y, kernel, geometry=one)
+
+    phases = [phase(at) for at in itertools.product(*map(range, geometry.strides))]
+    if len(phases) == 1:
+        return phases[0]
+    axes = len(counts)
+    apart = jnp.stack(phases).reshape(*geometry.strides, y.shape[0], *counts, -1)
+    pairs = itertools.chain.from_iterable((axes + 1 + i, i) for i in range(axes))
+    sizes = tuple(map(operator.mul, counts, geometry.strides))
+    together = apart.transpose(axes, *pairs, apart.ndim - 1).reshape(y.shape[0], *sizes, -1)
+    starts = tuple(low - s * first for (low, _), s, first in zip(geometry.padding, geometry.strides, firsts, strict=True))
+    limits = map(operator.add, starts, geometry.size)
+    return lax.slice(together, (0, *starts, 0), (y.shape[0], *limits, together.shape[-1]))
+
+
+# Groups: a dense convolution for each, of which XLA has fast code.
+
+Parts = Sequence[jax.Array] | jax.Array  # a group each: a few that are written out, or many in one array, to be looped over
+
+
+def _merged_groups(geometry: Geometry, channels: int) -> int:
+    """How many groups are left when narrow ones are merged to `_MERGED` channels."""
+    most = min(geometry.groups, max(1, _MERGED // channels))
+    return geometry.groups // next(n for n in range(most, 0, -1) if geometry.groups % n == 0)
+
+
+def _by_groups(function: Callable[..., jax.Array], a: Parts, b: Parts) -> Parts:
+    if isinstance(a, jax.Array):
+        return lax.map(lambda pair: function(*pair), (a, b))
+    return list(map(function, a, b))
+
+
+def _split(x: jax.Array, groups: int) -> Parts:
+    if groups <= _UNROLLED_GROUPS:
+        return jnp.split(x, groups, axis=-1)
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], groups, -1), -2, 0)
+
+
+def _joined(parts: Parts) -> jax.Array:
+    """What `_split` split."""
+    if not isinstance(parts, jax.Array):
+        return jnp.concatenate(parts, axis=-1)
+    together = jnp.moveaxis(parts, 0, -2)
+    return together.reshape(*together.shape[:-2], -1)
+
+
+def _block_diagonal(weight: jax.Array, geometry: Geometry, count: int) -> jax.Array:
+    """[*kernel, in/groups, out] as `count` dense kernels, with zeros between the groups that share one."""
+    *kernel, channels, out = weight.shape
+    share = geometry.groups // count
+    apart = weight.reshape(*kernel, channels, count, share, out // geometry.groups)
+    blocks = jnp.einsum("...igso,st->g...tiso", apart, jnp.eye(share, dtype=weight.dtype))
+    return blocks.reshape(count, *kernel, share * channels, out // count)
+
+
+def _diagonal(dense: jax.Array, geometry: Geometry) -> jax.Array:
+    """What `_block_diagonal` put on the diagonal, out of [count, *kernel, in/count, out/count]."""
+    count, *kernel, channels, out = dense.shape
+    share = geometry.groups // count
+    blocks = dense.reshape(count, *kernel, share, channels // share, share, out // share)
+    return jnp.einsum("g...siso->...igso", blocks).reshape(*kernel, channels // share, count * out)

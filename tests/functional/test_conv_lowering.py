@@ -1,0 +1,336 @@
+"""The convolution of a CPU, its gradients and all of JAX's transformations against `lax.conv_general_dilated`."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, PartitionSpec
+
+from funcvision import functional as F
+from funcvision.functional import _conv_cpu as cpu
+from funcvision.functional import _conv_lax as plain
+from funcvision.functional import _conv_lowering as lowering
+from funcvision.functional._conv_geometry import Geometry
+
+
+def case(x, w, stride=1, padding=0, dilation=1, groups=1):
+    axes = len(x) - 2
+    stride, padding, dilation = (v if isinstance(v, tuple) else (v,) * axes for v in (stride, padding, dilation))
+    pads = tuple(p if isinstance(p, tuple) else (p, p) for p in padding)
+    return x, w, Geometry(x[1:-1], w[:-2], stride, pads, dilation, groups)
+
+
+CASES = [
+    # kernels of one element
+    case((3, 7, 6, 4), (1, 1, 4, 5)),
+    case((2, 7, 6, 4), (1, 1, 4, 5), (2, 3)),
+    case((2, 7, 4), (1, 4, 5), 2),
+    case((2, 3, 4, 5, 2), (1, 1, 1, 2, 3), (1, 2, 2)),
+    case((2, 5, 6, 4), (1, 1, 4, 5), 1, 1),
+    # dense
+    case((2, 7, 9, 4), (3, 3, 4, 6), 1, 1),
+    case((2, 7, 9, 16), (3, 3, 16, 6), 2, 1),
+    case((1, 8, 7, 3), (5, 3, 3, 2), (2, 3), (2, 0)),
+    case((1, 9, 8, 17), (5, 3, 17, 2), (2, 3), (2, 0)),
+    case((3, 9, 8, 16), (3, 2, 16, 5), 1, ((2, 1), (0, 3)), (2, 3)),
+    case((3, 9, 8, 16), (3, 2, 16, 5), 2, 1, (1, 2)),
+    case((2, 8, 8, 16), (2, 2, 16, 4), 2),
+    case((2, 9, 10, 16), (2, 2, 16, 4), 3),  # pixels that no position meets
+    case((2, 9, 10, 16), (3, 3, 16, 4), 2, ((-1, 2), (3, -1))),
+    case((2, 4, 5, 6, 4), (3, 2, 3, 4, 3), (1, 2, 2), (1, 0, 1)),
+    # kernels larger than the image, outputs larger than the image
+    case((2, 2, 2, 8), (3, 3, 8, 8), 1, 1),
+    case((2, 1, 1, 3), (3, 3, 3, 4), 2, 1),
+    case((2, 4, 4, 3), (3, 3, 3, 4), 1, 2),
+    case((2, 4, 3, 2), (2, 3, 2, 3), 2, 1),  # where the image gradient of lax 0.10.2 ends the process
+    # groups
+    case((2, 6, 7, 8), (3, 3, 2, 12), (1, 2), 1, 1, 4),
+    case((2, 6, 7, 6), (2, 3, 3, 4), 2, 1, (1, 2), 2),
+    case((2, 6, 7, 48), (3, 3, 8, 12), 2, 1, 1, 6),  # merged by two
+    case((2, 4, 3, 130), (3, 3, 2, 195), 1, 1, 1, 65),  # merged by five
+    case((1, 4, 3, 1072), (2, 2, 16, 67), 1, 1, 1, 67),  # a loop
+    case((2, 5, 4, 6), (1, 1, 3, 4), 1, 0, 1, 2),
+    case((3, 9, 4), (3, 2, 6), 2, 1, 1, 2),
+    # depthwise
+    case((2, 7, 9, 4), (3, 3, 1, 4), 1, 1, 1, 4),
+    case((2, 7, 8, 3), (3, 5, 1, 6), 2, (1, 2), 1, 3),
+    case((1, 9, 8, 3), (2, 3, 1, 3), (1, 2), ((0, 1), (3, 2)), (2, 1), 3),
+    case((2, 1, 1, 3), (1, 1, 1, 3), 1, 0, 1, 3),
+    case((2, 9, 4), (4, 1, 4), 1, 2, 1, 4),
+    case((1, 12, 13, 3), (9, 8, 1, 3), (1, 2), 4, 1, 3),  # too large to be written out
+    case((1, 4, 5, 4, 2), (3, 2, 3, 1, 2), 1, 1, 1, 2),
+]
+SMALL = {  # one of each kind, for the transformations
+    "pointwise": case((2, 3, 3, 4), (1, 1, 4, 2), 2),
+    "dense": case((2, 4, 3, 2), (2, 2, 2, 3), 1, 1),
+    "large kernel": case((2, 2, 2, 2), (3, 3, 2, 3), 1, 1),
+    "strided": case((2, 4, 3, 16), (2, 2, 16, 1), 2, 1),
+    "grouped": case((2, 4, 3, 4), (2, 2, 2, 4), 2, 1, 1, 2),
+    "depthwise": case((2, 4, 3, 2), (2, 2, 1, 2), 2, 1, 1, 2),
+}
+every_kind = pytest.mark.parametrize(("x", "w", "geometry"), SMALL.values(), ids=SMALL.keys())
+
+
+def ours(x, w, geometry):
+    return lowering._bind(lowering._value)(x, w, geometry=geometry)
+
+
+def theirs(x, w, geometry):
+    return plain.value(x, w, geometry=geometry)
+
+
+def draw(seed, *shapes, dtype="float32"):
+    rng = np.random.default_rng(seed)
+    return [jnp.asarray(rng.standard_normal(shape), dtype) for shape in shapes]
+
+
+def operands(x, w, geometry, dtype="float32"):
+    return draw(0, x, w, x, w, (x[0], *geometry.out, w[-1]), dtype=dtype)
+
+
+def assert_close(ours, theirs, rtol=2e-5):
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+        np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max(initial=1e-12))
+
+
+def derivatives(function, geometry):
+    """Value, tangent and both gradients, compiled together."""
+
+    def compute(x, w, dx, dw, cotangent):
+        f = lambda x, w: function(x, w, geometry)
+        y, pullback = jax.vjp(f, x, w)
+        return y, jax.jvp(f, (x, w), (dx, dw))[1], pullback(cotangent)
+
+    return jax.jit(compute)
+
+
+def reference(arrays, geometry):
+    """lax in a form that does not end the process: dilated and flipped by hand, in numpy, as sums over positions."""
+    x, w, dx, dw, ct = (np.asarray(a, np.float64) for a in arrays)
+
+    def windows(images):
+        pads = [(max(p, 0), max(q, 0)) for p, q in geometry.padding]
+        padded = np.pad(images, [(0, 0), *pads, (0, 0)])
+        cut = tuple(slice(max(-p, 0), n - max(-q, 0)) for (p, q), n in zip(geometry.padding, padded.shape[1:], strict=False))
+        return padded, cut
+
+    def positions():
+        return itertools.product(*map(range, geometry.kernel))
+
+    def slices(at):
+        steps = zip(at, geometry.dilation, geometry.out, geometry.strides, strict=True)
+        return tuple(slice(a * d, a * d + (n - 1) * s + 1, s) for a, d, n, s in steps)
+
+    def grouped(a):
+        return a.reshape(*a.shape[:-1], geometry.groups, -1)
+
+    def value(images, kernel):
+        padded, cut = windows(images)
+        inner = padded[(slice(None), *cut)]
+        total = 0
+        for at in positions():
+            matrix = kernel[at].reshape(kernel.shape[-2], geometry.groups, -1)
+            total = total + np.einsum("...gi,igo->...go", grouped(inner[(slice(None), *slices(at))]), matrix)
+        return total.reshape(*total.shape[:-2], -1)
+
+    padded, cut = windows(x)
+    inner, back = padded[(slice(None), *cut)], np.zeros_like(padded)
+    gradient = np.zeros_like(w)
+    for at in positions():
+        where = (slice(None), *slices(at))
+        pixels, cotangents = (grouped(a).reshape(-1, *grouped(a).shape[-2:]) for a in (inner[where], ct))
+        each = np.einsum("pgi,pgo->igo", pixels, cotangents)
+        gradient[at] = each.reshape(gradient.shape[-2:])
+        matrix = w[at].reshape(w.shape[-2], geometry.groups, -1)
+        spread = np.einsum("...go,igo->...gi", grouped(ct), matrix)
+        back[(slice(None), *cut)][where] += spread.reshape(*spread.shape[:-2], -1)
+    whole = tuple(slice(max(p, 0), max(p, 0) + n) for (p, _), n in zip(geometry.padding, geometry.size, strict=True))
+    return value(x, w), value(dx, w) + value(x, dw), (back[(slice(None), *whole)], gradient)
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), CASES)
+def test_equals_the_definition(x, w, geometry):
+    arrays = operands(x, w, geometry)
+    expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
+    assert_close(derivatives(ours, geometry)(*arrays), expected)
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), [CASES[i] for i in (1, 5, 10, 19, 27)])
+def test_equals_lax(x, w, geometry):
+    arrays = operands(x, w, geometry)
+    assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), [*SMALL.values(), CASES[14]])
+def test_float64(x, w, geometry):
+    with jax.enable_x64(True):
+        arrays = operands(x, w, geometry, "float64")
+        assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
+
+
+@every_kind
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_rounded_once(x, w, geometry, dtype):
+    arrays = operands(x, w, geometry, dtype)
+    exact = reference([a.astype(jnp.float32) for a in arrays], geometry)
+    y, tangent, gradients = derivatives(ours, geometry)(*arrays)
+    once = float(jnp.finfo(dtype).eps)
+    for result, expected, roundings in zip(
+        (y, tangent, *gradients), (*exact[:2], *exact[2]), (1, 3, 1, 1), strict=True  # a tangent is a sum of two
+    ):
+        assert result.dtype == dtype
+        assert_close(result.astype(jnp.float32), expected.astype(np.float32), rtol=once / 2 * roundings * 1.01)
+
+
+@pytest.mark.parametrize(("w", "groups"), [((1, 1, 4, 2), 1), ((1, 1, 2, 2), 2), ((1, 1, 1, 4), 4)])
+def test_half_precision_sums_in_float32(w, groups):
+    x, w, geometry = case((6, 8, 8, 4), w, groups=groups)
+    f = lambda w: ours(jnp.ones(x, jnp.bfloat16), w, geometry)
+    gradient = jax.grad(lambda w: f(w).astype(jnp.float32).sum())(jnp.ones(w, jnp.bfloat16))
+    assert (gradient == 384).all()  # in bfloat16 256 + 1 is 256
+
+
+@every_kind
+def test_jit_changes_nothing(x, w, geometry):
+    x, w = draw(1, x, w)
+    compiled = jax.jit(ours, static_argnums=2)(x, w, geometry)
+    np.testing.assert_allclose(ours(x, w, geometry), compiled, rtol=1e-6, atol=1e-6)
+
+
+@every_kind
+def test_second_derivatives(x, w, geometry):
+    x, w = draw(2, (1, *x[1:]), w)
+
+    def hessian(function):
+        f = lambda x, w: jnp.sum(jnp.sin(function(x, w, geometry)))
+        return jax.jit(lambda *a: (jax.hessian(f, 1)(*a), jax.jacrev(jax.grad(f, 1), 0)(*a)))(x, w)
+
+    assert_close(hessian(ours), hessian(theirs))
+
+
+@every_kind
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (2, 1), (3, 3)])
+def test_vmap(x, w, geometry, axes):
+    shapes = [s if a is None else (*s[:a], 3, *s[a:]) for s, a in zip((x, w), axes, strict=True)]
+    arrays = draw(3, *shapes)
+
+    def compute(function):
+        f = lambda x, w: function(x, w, geometry)
+        return f, jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
+
+    together = [jax.jit(jax.vmap(f, axes))(*arrays) for f in compute(ours)]
+    single = lambda i: [a if axis is None else jnp.take(a, i, axis) for a, axis in zip(arrays, axes, strict=True)]
+    one_by_one = [[jax.jit(f)(*single(i)) for f in compute(theirs)] for i in range(3)]
+    assert_close(together, jax.tree.map(lambda *a: jnp.stack(a), *one_by_one))
+
+
+@every_kind
+def test_gradients_under_vmap(x, w, geometry):
+    """Where only one operand of a gradient is mapped."""
+    x, w, ct, cts = draw(4, x, w, (x[0], *geometry.out, w[-1]), (3, x[0], *geometry.out, w[-1]))
+    pull = lambda function, x, ct: jax.vjp(lambda x, w: function(x, w, geometry), x, w)[1](ct)
+    assert_close(jax.vmap(lambda c: pull(ours, x, c))(cts), jax.vmap(lambda c: pull(theirs, x, c))(cts))
+    xs = jnp.stack([x, 2 * x, x - 1])
+    assert_close(jax.vmap(lambda x: pull(ours, x, ct))(xs), jax.vmap(lambda x: pull(theirs, x, ct))(xs))
+
+
+def test_checkpoint_and_scan():
+    x, w, geometry = SMALL["dense"]
+    x, w = draw(5, x, (*w[:-1], w[-2]))
+    geometry = geometry._replace(size=(3, 2), kernel=(1, 1), padding=((0, 0),) * 2)
+    x, w = x[:, :3, :2], w[:1, :1]
+
+    def loss(function):
+        layer = jax.checkpoint(lambda x: jnp.sin(function(x, w, geometry)))
+        return jax.grad(lambda x: jax.lax.scan(lambda x, _: (layer(x), None), x, None, length=3)[0].sum())(x)
+
+    assert_close(loss(ours), loss(theirs))
+
+
+def lowered(platform, function, *shapes):
+    arguments = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+    return jax.jit(function).trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), [SMALL["pointwise"], SMALL["depthwise"]])
+def test_choice_by_platform(x, w, geometry):
+    """Whatever device the tracing happens on; and on others than a CPU it is what lax itself becomes."""
+    gradient = lambda f: lambda x, w: jax.grad(lambda x, w: jnp.sum(f(x, w, geometry) ** 2), (0, 1))(x, w)
+    operations = lambda platform, f: sorted(
+        line.split("= stablehlo.")[1].split("(")[0] for line in lowered(platform, gradient(f), x, w).splitlines()
+        if "= stablehlo.convolution" in line
+    )
+    assert operations("cpu", ours) == []
+    for platform in ("cuda", "tpu"):
+        assert operations(platform, ours) == operations(platform, theirs) != []
+
+
+def test_precision_of_the_context_reaches_an_accelerator():
+    def f(x, w):
+        with jax.default_matmul_precision("highest"):
+            return F.conv2d(x, w)
+
+    text = lowered("cuda", f, (1, 4, 4, 2), (3, 3, 2, 2))
+    assert "HIGHEST" in next(line for line in text.splitlines() if "stablehlo.convolution" in line)
+    assert "HIGHEST" not in lowered("cuda", F.conv2d, (1, 4, 4, 2), (3, 3, 2, 2))
+
+
+def test_many_groups_are_looped_over():
+    x, w, geometry = CASES[23]
+    assert "while" in lowered("cpu", lambda x, w: ours(x, w, geometry), x, w)
+
+
+def test_integers_and_no_images():
+    x, w = jnp.arange(32).reshape(1, 4, 4, 2), jnp.arange(4).reshape(1, 1, 2, 2)
+    np.testing.assert_array_equal(F.conv2d(x, w), np.asarray(x) @ np.asarray(w)[0, 0])
+    for shape, groups in itertools.product([(1, 1), (3, 3)], (1, 2, 4)):
+        y = F.conv2d(jnp.ones((0, 4, 4, 4)), jnp.ones((*shape, 4 // groups, 8)), padding=shape[0] // 2, groups=groups)
+        assert y.shape == (0, 4, 4, 8)
+
+
+@pytest.mark.parametrize(("w", "groups"), [((1, 1, 4, 6), 1), ((3, 3, 1, 4), 4), ((3, 3, 2, 4), 2)])
+def test_export_with_symbolic_batch(w, groups):
+    f = lambda x, w: F.conv2d(x, w, padding=w.shape[0] // 2, groups=groups)
+    x, w = draw(5, (3, 5, 6, 4), w)
+    batch, = jax.export.symbolic_shape("batch")
+    exported = jax.export.export(jax.jit(f))(jax.ShapeDtypeStruct((batch, 5, 6, 4), "float32"), w)
+    assert_close(exported.call(x, w), f(x, w))
+
+
+@every_kind
+def test_sharded(x, w, geometry):
+    """Images divided over two devices, by the compiler and by hand."""
+    gradient = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
+    convolve = lambda x, w: lowering.convolve(x, w, *geometry[2:])
+    split, same = PartitionSpec("data"), PartitionSpec()
+    arrays = draw(6, x, w)
+    expected = gradient(lambda x, w: theirs(x, w, geometry))(*arrays)
+    with jax.set_mesh(jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))):
+        divided = [jax.device_put(a, s) for a, s in zip(arrays, (split, same), strict=True)]
+        assert_close(jax.tree.map(np.asarray, jax.jit(gradient(convolve))(*divided)), expected)
+        by_hand = jax.shard_map(gradient(convolve), in_specs=(split, same), out_specs=(split, same))
+        assert_close(jax.tree.map(np.asarray, jax.jit(by_hand)(*arrays)), expected)
+
+
+def test_explicit_sharding():
+    with jax.set_mesh(jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))):
+        x, w = draw(7, (8, 6, 6, 4), (3, 3, 2, 4))
+        whole = jax.device_put(x, PartitionSpec())
+        divided = jax.device_put(x, PartitionSpec("data"))
+        f = jax.jit(lambda x: F.conv2d(x, w, padding=1, groups=2))
+        assert_close(np.asarray(f(divided)), np.asarray(f(whole)))
+
+
+def test_depthwise_gradient_sums_within_an_image(monkeypatch):
+    """Both ways of summing give the same."""
+    x, w, geometry = SMALL["depthwise"]
+    arrays = operands(x, w, geometry)
+    monkeypatch.setattr(cpu, "_UNROLLED_SUMS", 1)
+    monkeypatch.setattr(cpu, "_UNROLLED_ROWS", 1)
+    value, _, (_, gradient) = reference(arrays, geometry)
+    assert_close(cpu.kernel_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
+    assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))
