@@ -14,12 +14,12 @@ RATE, MOMENTUM = 1e-4, 0.9  # at 0.01 torch's own two modes differ by 1% in the 
 COMPARED = 2  # losses: one tells of the forward pass, the other, 4% lower, of gradients and update
 
 
-def torch_model() -> Any:
+def torch_model(name: str = "resnet50") -> Any:
     import torch
     import torchvision
 
     torch.manual_seed(0)
-    return torchvision.models.resnet50()
+    return torchvision.models.get_model(name)
 
 
 def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +27,7 @@ def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal((size, 224, 224, 3), np.float32), rng.integers(0, 1000, size)
 
 
-def ours(task: str, size: int) -> Prepared:
+def ours(task: str, size: int, name: str = "resnet50") -> Prepared:
     import jax
     import optax
 
@@ -35,15 +35,15 @@ def ours(task: str, size: int) -> Prepared:
     from funcvision.vision import convert, models
 
     images, labels = jax.tree.map(jax.numpy.asarray, batch(size))
-    model = models.resnet50()
-    params, state = convert.from_torch(model, {k: v.numpy() for k, v in torch_model().state_dict().items()})
+    model = models.get_model(name)
+    params, state = convert.from_torch(model, {k: v.numpy() for k, v in torch_model(name).state_dict().items()})
 
     if task == "infer":
         infer = jax.jit(lambda p, s, x: model.apply(p, s, x)[0])
         return lambda: infer(params, state, images).block_until_ready(), infer(params, state, images)
 
     return _jax_training(
-        lambda p, s, x: model.apply(p, s, x, train=True), params, state, images,
+        lambda p, s, x: model.apply(p, s, x, train=True, key=jax.random.key(0)), params, state, images,
         lambda logits: F.cross_entropy(logits, labels), optax.sgd(RATE, MOMENTUM),
     )
 
@@ -75,7 +75,7 @@ def _jax_training(apply: Any, params: Any, state: Any, images: Any, loss_of: Any
     return run, np.asarray(losses)
 
 
-def theirs(task: str, size: int, compiled: bool) -> Prepared:
+def theirs(task: str, size: int, compiled: bool, name: str = "resnet50") -> Prepared:
     import os
 
     import torch
@@ -84,7 +84,7 @@ def theirs(task: str, size: int, compiled: bool) -> Prepared:
     images, labels = batch(size)
     x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     y = torch.from_numpy(labels)
-    model = torch_model().to(memory_format=torch.channels_last)
+    model = torch_model(name).to(memory_format=torch.channels_last)
     call = torch.compile(model) if compiled else model
 
     if task == "infer":

@@ -12,8 +12,9 @@ def enable_compilation_cache(folder: str | os.PathLike[str] | None = None) -> st
     """Has JAX keep what it compiles, in this and in later processes; returns the folder.
 
     `folder` defaults to `~/.cache/funcvision/compiled` (under `$XDG_CACHE_HOME` where that is set). A folder that was
-    chosen before, by `JAX_COMPILATION_CACHE_DIR` or by `jax.config`, is left as it is unless `folder` is given. Programs
-    that compile in under a second are not kept. See https://docs.jax.dev/en/latest/persistent_compilation_cache.html.
+    chosen before, by `JAX_COMPILATION_CACHE_DIR` or by `jax.config`, is left as it is unless `folder` is given.
+    Programs that compile in under a second are not kept.
+    See https://docs.jax.dev/en/latest/persistent_compilation_cache.html.
     """
     chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if folder is None and chosen:

@@ -23,7 +23,8 @@ def no_folder(monkeypatch):
 
 def test_default_folder(no_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert fv.enable_compilation_cache() == jax.config.jax_compilation_cache_dir == str(tmp_path / "funcvision/compiled")
+    expected = str(tmp_path / "funcvision/compiled")
+    assert fv.enable_compilation_cache() == jax.config.jax_compilation_cache_dir == expected
     monkeypatch.delenv("XDG_CACHE_HOME")
     jax.config.update("jax_compilation_cache_dir", None)
     assert fv.enable_compilation_cache() == str(pathlib.Path.home() / ".cache/funcvision/compiled")
@@ -32,7 +33,8 @@ def test_default_folder(no_folder, monkeypatch, tmp_path):
 def test_a_chosen_folder_stays(no_folder, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
     assert fv.enable_compilation_cache() == str(tmp_path / "mine")
-    assert fv.enable_compilation_cache(tmp_path / "other") == jax.config.jax_compilation_cache_dir == str(tmp_path / "other")
+    other = str(tmp_path / "other")
+    assert fv.enable_compilation_cache(tmp_path / "other") == jax.config.jax_compilation_cache_dir == other
 
 
 def test_programs_are_kept(no_folder, tmp_path):

@@ -38,7 +38,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         each = functools.partial(value, geometry=geometry._replace(groups=1), precision=precision)
         return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
     if _is_pointwise(geometry):
-        return (at_least_float32(_strided(x, geometry)) @ at_least_float32(weight).reshape(weight.shape[-2:])).astype(x.dtype)
+        matrix = at_least_float32(weight).reshape(weight.shape[-2:])
+        return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
     if any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True)):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
@@ -186,7 +187,7 @@ def _extent(geometry: Geometry) -> tuple[int, ...]:
 
 
 def _is_stem(weight: jax.Array, geometry: Geometry) -> bool:
-    """A colour image, for whose few channels lax is faster; but not in float64, in 3-D nor where it exchanges operands."""
+    """A colour image, for whose few channels lax is faster; not in float64, in 3-D nor where it exchanges operands."""
     fits = all(k <= out <= n for k, out, n in zip(geometry.kernel, geometry.out, geometry.size, strict=True))
     narrow = geometry.groups == 1 and weight.shape[-2] < _MERGED
     return narrow and fits and len(geometry.size) < 3 and weight.dtype != jnp.float64
@@ -202,7 +203,7 @@ def _turned(weight: jax.Array, groups: int) -> jax.Array:
 def _by_phases(
     convolve: Callable[..., jax.Array], y: jax.Array, turned: jax.Array, geometry: Geometry
 ) -> jax.Array:
-    """A pixel meets every `stride`-th position of the kernel. Which these are is its phase, the same `stride` pixels on."""
+    """A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`."""
     firsts = tuple(low // s for (low, _), s in zip(geometry.padding, geometry.strides, strict=True))
     counts = tuple(
         -(-(n + low) // s) - first
@@ -227,14 +228,15 @@ def _by_phases(
     pairs = itertools.chain.from_iterable((axes + 1 + i, i) for i in range(axes))
     sizes = tuple(map(operator.mul, counts, geometry.strides))
     together = apart.transpose(axes, *pairs, apart.ndim - 1).reshape(y.shape[0], *sizes, -1)
-    starts = tuple(low - s * first for (low, _), s, first in zip(geometry.padding, geometry.strides, firsts, strict=True))
+    lows = (low for low, _ in geometry.padding)
+    starts = tuple(low - s * first for low, s, first in zip(lows, geometry.strides, firsts, strict=True))
     limits = map(operator.add, starts, geometry.size)
     return lax.slice(together, (0, *starts, 0), (y.shape[0], *limits, together.shape[-1]))
 
 
 # Groups: a dense convolution for each, of which XLA has fast code.
 
-Parts = Sequence[jax.Array] | jax.Array  # a group each: a few that are written out, or many in one array, to be looped over
+Parts = Sequence[jax.Array] | jax.Array  # a group each: some that are written out, or many in one array for a loop
 
 
 def _merged_groups(geometry: Geometry, channels: int) -> int:

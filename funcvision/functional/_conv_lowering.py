@@ -65,12 +65,12 @@ def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
 
 
 def _is_lax() -> bool:
-    """Whether a mesh with explicit or manual axes is in use, for which lax's operations have rules and these have none."""
+    """Whether a mesh with explicit or manual axes is in use: lax's operations have rules for it and these have none."""
     return any(kind != AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)
 
 
 def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> Primitive:
-    """A bilinear operation under this name, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
+    """A bilinear operation, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
     primitive = Primitive(f"conv_{name}")
     lowered = {None: getattr(plain, name), "cpu": getattr(cpu, name)}
     for platform, function in lowered.items():

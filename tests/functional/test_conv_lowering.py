@@ -115,7 +115,8 @@ def reference(arrays, geometry):
     def windows(images):
         pads = [(max(p, 0), max(q, 0)) for p, q in geometry.padding]
         padded = np.pad(images, [(0, 0), *pads, (0, 0)])
-        cut = tuple(slice(max(-p, 0), n - max(-q, 0)) for (p, q), n in zip(geometry.padding, padded.shape[1:], strict=False))
+        ends = zip(geometry.padding, padded.shape[1:-1], strict=True)
+        cut = tuple(slice(max(-p, 0), n - max(-q, 0)) for (p, q), n in ends)
         return padded, cut
 
     def positions():
