@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _conv_lax as plain
-from ._conv_geometry import Geometry
+from ._conv_geometry import Geometry, Shape
 from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
@@ -40,7 +40,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if _is_pointwise(geometry):
         matrix = at_least_float32(weight).reshape(weight.shape[-2:])
         return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
-    if any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True)):
+    exchanged = any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True))
+    if exchanged or _is_small(x, geometry):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
 
@@ -51,6 +52,8 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
     if _is_pointwise(geometry):
         x = at_least_float32(y) @ at_least_float32(weight).reshape(weight.shape[-2:]).T
         return _stretched(x, geometry).astype(y.dtype)
+    if geometry.groups == max(geometry.strides) == 1 and _is_small(y, geometry):
+        return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
     if max(geometry.strides) > 1 and (max(geometry.dilation) > 1 or _is_stem(weight, geometry)):
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
     return _by_phases(functools.partial(value, precision=precision), y, _turned(weight, geometry.groups), geometry)
@@ -104,13 +107,28 @@ def _pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:
     return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *spatial, (0, 0, 0)])
 
 
-# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, and depthwise ones:
-# sums over the kernel positions.
+# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result; small images of many
+# channels, where it spends its time on the kernel; and depthwise ones: sums over the kernel positions.
+
+
+def _is_small(x: jax.Array, geometry: Geometry) -> bool:
+    """Whether all patches together are no larger than a kernel with as many outputs as inputs."""
+    return x.shape[0] * math.prod(geometry.out) <= x.shape[-1] and math.prod(geometry.kernel) > 1
 
 
 def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    if _is_small(x, geometry):
+        return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
     matrices = weight.reshape(-1, *weight.shape[-2:])
     return functools.reduce(operator.add, map(operator.matmul, _shifts(x, geometry), matrices))
+
+
+def _dense_image_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """With stride 1. Each matrix is read as it lies, where `_turned` would write another kernel first."""
+    matrices = weight.reshape(-1, *weight.shape[-2:])[::-1]
+    shifts = _shifts(y, _canonical(geometry, geometry.kernel))
+    products = (shifted @ matrix.T for shifted, matrix in zip(shifts, matrices, strict=True))
+    return functools.reduce(operator.add, products)
 
 
 def _dense_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
@@ -200,25 +218,32 @@ def _turned(weight: jax.Array, groups: int) -> jax.Array:
     return each.swapaxes(-1, -3).reshape(*kernel, out // groups, groups * channels)
 
 
+def _phase_extent(geometry: Geometry) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first pixel of a phase, counted from the edge of the padding in strides, and the number of its pixels."""
+    axes = list(zip(geometry.size, geometry.padding, geometry.strides, strict=True))
+    firsts = tuple(low // s for _, (low, _), s in axes)
+    return firsts, tuple(-(-(n + low) // s) - first for (n, (low, _), s), first in zip(axes, firsts, strict=True))
+
+
+def _canonical(geometry: Geometry, kernel: Shape) -> Geometry:
+    """The convolution, of stride 1, that makes a phase of the image gradient with the positions it meets."""
+    one = geometry._replace(size=geometry.out, kernel=kernel, strides=(1,) * len(kernel))
+    pads = zip(one.reach, *_phase_extent(geometry), geometry.out, strict=True)
+    return one._replace(padding=tuple((reach - first, first + n - out) for reach, first, n, out in pads))
+
+
 def _by_phases(
     convolve: Callable[..., jax.Array], y: jax.Array, turned: jax.Array, geometry: Geometry
 ) -> jax.Array:
     """A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`."""
-    firsts = tuple(low // s for (low, _), s in zip(geometry.padding, geometry.strides, strict=True))
-    counts = tuple(
-        -(-(n + low) // s) - first
-        for n, (low, _), s, first in zip(geometry.size, geometry.padding, geometry.strides, firsts, strict=True)
-    )
+    firsts, counts = _phase_extent(geometry)
 
     def phase(at: tuple[int, ...]) -> jax.Array:
         positions = tuple(slice(a, None, s) for a, s in zip(at, geometry.strides, strict=True))
         kernel = lax.rev(turned[positions], range(len(at)))
         if 0 in kernel.shape:
             return jnp.zeros((y.shape[0], *counts, turned.shape[-1]), y.dtype)
-        one = geometry._replace(size=geometry.out, kernel=kernel.shape[:-2], strides=(1,) * len(at))
-        pads = zip(one.reach, firsts, counts, geometry.out, strict=True)
-        one = one._replace(padding=tuple((r - first, first + n - out) for r, first, n, out in pads))
-        return convolve(y, kernel, geometry=one)
+        return convolve(y, kernel, geometry=_canonical(geometry, kernel.shape[:-2]))
 
     phases = [phase(at) for at in itertools.product(*map(range, geometry.strides))]
     if len(phases) == 1:
