@@ -1,16 +1,23 @@
 """What holds in every test: strict promotion, two virtual CPU devices, no test left out without a word."""
 
+import atexit
 import importlib.util
 import os
 import pathlib
+import shutil
+import tempfile
 
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # where JAX_COMPILATION_CACHE_DIR is set
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import pytest
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # code under test turns the cache on: not in the home directory
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="funcvision-compiled-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 HAS_TORCH = bool(importlib.util.find_spec("torch") and importlib.util.find_spec("torchvision"))
 MISSING = "tests/parity is NOT run: it compares with torch 2.13 and torchvision 0.28, which are not installed"
