@@ -4,6 +4,7 @@ All sides hold the same weights (torch's initial ones) and see the same images. 
 would for speed.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def _jax_training(apply: Any, params: Any, state: Any, images: Any, loss_of: Any
     import jax
     import optax
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
     def step(params: Any, state: Any, moments: Any) -> Any:
         def objective(params: Any) -> Any:
             logits, new_state = apply(params, state, images)

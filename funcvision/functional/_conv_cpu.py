@@ -25,6 +25,8 @@ _MERGED = 16  # channels of a group; narrower ones are merged, with zeros betwee
 _UNROLLED_GROUPS = 64  # more groups than these, as vmap makes them, are looped over
 _UNROLLED_ROWS = 64  # kernel positions of a depthwise convolution that are written out (7x7)
 _UNROLLED_SUMS = 9  # the same in its kernel gradient
+_BY_IMAGE = 27  # kernel positions for which a depthwise convolution goes image by image, where an image is
+_LARGE = 1 << 20  # at least so many bytes, and several would leave the cache between two positions
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -41,7 +43,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         matrix = at_least_float32(weight).reshape(weight.shape[-2:])
         return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
     exchanged = any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True))
-    if exchanged or _is_small(x, geometry):
+    if exchanged or _is_small(x, weight.shape[-1], geometry):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
 
@@ -52,7 +54,7 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
     if _is_pointwise(geometry):
         x = at_least_float32(y) @ at_least_float32(weight).reshape(weight.shape[-2:]).T
         return _stretched(x, geometry).astype(y.dtype)
-    if geometry.groups == max(geometry.strides) == 1 and _is_small(y, geometry):
+    if geometry.groups == max(geometry.strides) == 1 and _is_small(y, weight.shape[-2], geometry):
         return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
     if max(geometry.strides) > 1 and (max(geometry.dilation) > 1 or _is_stem(weight, geometry)):
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
@@ -111,13 +113,13 @@ def _pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:
 # channels, where it spends its time on the kernel; and depthwise ones: sums over the kernel positions.
 
 
-def _is_small(x: jax.Array, geometry: Geometry) -> bool:
-    """Whether all patches together are no larger than a kernel with as many outputs as inputs."""
-    return x.shape[0] * math.prod(geometry.out) <= x.shape[-1] and math.prod(geometry.kernel) > 1
+def _is_small(x: jax.Array, out: int, geometry: Geometry) -> bool:
+    """Whether all patches together are no larger than the kernel."""
+    return x.shape[0] * math.prod(geometry.out) <= out and math.prod(geometry.kernel) > 1
 
 
 def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    if _is_small(x, geometry):
+    if _is_small(x, weight.shape[-1], geometry):
         return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
     matrices = weight.reshape(-1, *weight.shape[-2:])
     return functools.reduce(operator.add, map(operator.matmul, _shifts(x, geometry), matrices))
@@ -143,6 +145,8 @@ def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
 def _depthwise(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     repeated = _repeated(x, weight.shape[-1])
     rows = weight.reshape(-1, *(1,) * (x.ndim - 1), weight.shape[-1])
+    if x.shape[0] > 1 and len(rows) <= _BY_IMAGE and repeated.nbytes // x.shape[0] >= _LARGE:
+        return lax.map(lambda image: _depthwise(image[None], weight, geometry)[0], repeated)
     if len(rows) <= _UNROLLED_ROWS:
         return functools.reduce(operator.add, map(operator.mul, _shifts(repeated, geometry), rows))
     padded, offsets = _padded(repeated, geometry), jnp.asarray(list(_offsets(geometry)))
