@@ -42,8 +42,9 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if _is_pointwise(geometry):
         matrix = at_least_float32(weight).reshape(weight.shape[-2:])
         return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
-    exchanged = any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True))
-    if exchanged or _is_small(x, weight.shape[-1], geometry):
+    if _is_small(x, weight.shape[-1], geometry):
+        return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+    if any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True)):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
 
@@ -118,9 +119,11 @@ def _is_small(x: jax.Array, out: int, geometry: Geometry) -> bool:
     return x.shape[0] * math.prod(geometry.out) <= out and math.prod(geometry.kernel) > 1
 
 
+def _by_patches(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
+
+
 def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    if _is_small(x, weight.shape[-1], geometry):
-        return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
     matrices = weight.reshape(-1, *weight.shape[-2:])
     return functools.reduce(operator.add, map(operator.matmul, _shifts(x, geometry), matrices))
 

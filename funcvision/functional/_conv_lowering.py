@@ -69,12 +69,35 @@ def _is_lax() -> bool:
     return any(kind != AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)
 
 
+def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:
+    """Under vmap more images where the kernel is shared; otherwise more groups, one for each element."""
+    (a, b), (axis_a, axis_b) = operands, axes
+    count = a.shape[axis_a] if axis_a is not None else b.shape[axis_b]
+    if axis_a is not None and axis_b is None and primitive is not _kernel_gradient:
+        images = jnp.moveaxis(a, axis_a, 0)
+        y = primitive.bind(images.reshape(-1, *images.shape[2:]), b, geometry=geometry, precision=precision)
+        return y.reshape(count, -1, *y.shape[1:]), 0
+    shared = axis_a is None and primitive is _value and geometry.groups == 1  # more output channels of the same image
+    if not shared:
+        geometry, a = geometry._replace(groups=geometry.groups * count), _beside(a, axis_a, count)
+    y = primitive.bind(a, _beside(b, axis_b, count), geometry=geometry, precision=precision)
+    return y.reshape(*y.shape[:-1], count, y.shape[-1] // count), y.ndim - 1
+
+
+def _beside(x: jax.Array, axis: int | None, count: int) -> jax.Array:
+    """The elements of the mapped axis as groups of the last axis."""
+    each = jnp.moveaxis(x, axis, -2) if axis is not None else jnp.broadcast_to(
+        jnp.expand_dims(x, -2), (*x.shape[:-1], count, x.shape[-1]))
+    return each.reshape(*each.shape[:-2], -1)
+
+
 def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> Primitive:
     """A bilinear operation, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
     primitive = Primitive(f"conv_{name}")
     lowered = {None: getattr(plain, name), "cpu": getattr(cpu, name)}
     for platform, function in lowered.items():
         mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
+    batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
 
     @primitive.def_abstract_eval
     def _(a: Any, b: Any, geometry: Geometry, precision: Any) -> Any:
@@ -111,29 +134,3 @@ ad.defbilinear(
     lambda ct, x, y, **static: _image_gradient.bind(y, ct, **static),
     lambda ct, x, y, **static: _value.bind(x, ct, **static),
 )
-
-
-def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:
-    """Under vmap more images where the kernel is shared; otherwise more groups, one for each element."""
-    (a, b), (axis_a, axis_b) = operands, axes
-    count = a.shape[axis_a] if axis_a is not None else b.shape[axis_b]
-    if axis_a is not None and axis_b is None and primitive is not _kernel_gradient:
-        images = jnp.moveaxis(a, axis_a, 0)
-        y = primitive.bind(images.reshape(-1, *images.shape[2:]), b, geometry=geometry, precision=precision)
-        return y.reshape(count, -1, *y.shape[1:]), 0
-    shared = axis_a is None and primitive is _value and geometry.groups == 1  # more output channels of the same image
-    if not shared:
-        geometry, a = geometry._replace(groups=geometry.groups * count), _beside(a, axis_a, count)
-    y = primitive.bind(a, _beside(b, axis_b, count), geometry=geometry, precision=precision)
-    return y.reshape(*y.shape[:-1], count, y.shape[-1] // count), y.ndim - 1
-
-
-def _beside(x: jax.Array, axis: int | None, count: int) -> jax.Array:
-    """The elements of the mapped axis as groups of the last axis."""
-    each = jnp.moveaxis(x, axis, -2) if axis is not None else jnp.broadcast_to(
-        jnp.expand_dims(x, -2), (*x.shape[:-1], count, x.shape[-1]))
-    return each.reshape(*each.shape[:-2], -1)
-
-
-for _p in (_value, _image_gradient, _kernel_gradient):
-    batching.primitive_batchers[_p] = functools.partial(_batched, _p)
