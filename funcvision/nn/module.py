@@ -16,7 +16,7 @@ import difflib
 import functools
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 import jax
@@ -164,6 +164,32 @@ class Module:
         changed = object.__new__(type(self))
         vars(changed).update(vars(self) | {name: children[name].replace(rest, module) if rest else module})
         return changed
+
+    def with_init(self: Self, rule: Callable[["Module"], Mapping[str, Initializer]]) -> Self:
+        """A description whose parameters start otherwise: as `rule` says of each module, by attribute name.
+
+        A name whose attribute is None, such as the bias of a layer without one, is passed over.
+
+        >>> from funcvision import nn
+        >>> rule = lambda layer: {"weight": nn.init.zeros} if isinstance(layer, nn.Linear) else {}
+        >>> params, _ = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).with_init(rule).init(jax.random.key(0))
+        >>> float(abs(params["0.weight"]).max())
+        0.0
+        """
+        copies: dict[int, Module] = {}
+
+        def copy(module: Module) -> Module:
+            if id(module) not in copies:
+                changed = copies[id(module)] = object.__new__(type(module))
+                contents = {k: copy(v) if isinstance(v, Module) else v for k, v in vars(module).items()}
+                for name, init in rule(module).items():
+                    declared = contents[name]
+                    if isinstance(declared, _Declaration):
+                        contents[name] = dataclasses.replace(declared, init=init)
+                vars(changed).update(contents)
+            return copies[id(module)]
+
+        return copy(self)  # pyright: ignore[reportReturnType]
 
     # The two pure functions that make it run
 

@@ -1,5 +1,5 @@
-"""What torchvision is to torch: models, transforms, data sets, and converters for torchvision's checkpoints."""
+"""What torchvision is to torch: models, operators, transforms, data sets, and converters for its checkpoints."""
 
-from . import convert, datasets, models, transforms
+from . import convert, datasets, models, ops, transforms
 
-__all__ = ["convert", "datasets", "models", "transforms"]
+__all__ = ["convert", "datasets", "models", "ops", "transforms"]

@@ -1,0 +1,13 @@
+"""How widths are rounded."""
+
+__all__ = ["make_divisible"]
+
+
+def make_divisible(channels: float, divisor: int = 8, least: int | None = None) -> int:
+    """The multiple of `divisor` nearest to a number of channels, no more than a tenth below it.
+
+    >>> make_divisible(33), make_divisible(36), make_divisible(11)
+    (32, 40, 16)
+    """
+    rounded = max(least or divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * channels else rounded + divisor
