@@ -155,7 +155,7 @@ def main(rounds: int = 7) -> None:
                     Contender("funcvision", __name__, "jaxs", shared | {"plain": False}),
                     Contender("lax", __name__, "jaxs", shared | {"plain": True}),
                     Contender("torch", __name__, "torchs", shared),
-                ], rounds=rounds)
+                ], rounds=rounds).ratios
                 table[gradients].append((f"{title}: {case}", ratios))
     print(f"\n{'funcvision / it':72} {'forward':^13} {'with gradients':^15}")
     print(f"{'':72} {'lax':>6} {'torch':>6} {'lax':>8} {'torch':>6}")

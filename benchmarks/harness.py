@@ -1,7 +1,8 @@
 """Measures contenders side by side: each in a process of its own, taking turns, and reports ratios of medians.
 
 A contender is a function in a module that prepares everything and returns `(run, answer)`: `run()` does the work once
-and returns when it is done, `answer` is an array that says what was computed. Before anything is timed the answers are
+and returns when it is done, `answer` is an array that says what was computed. A third item, if there is one, is the
+seconds that the first call took; else they are those of preparing everything. Before anything is timed the answers are
 compared. Only one process works at any moment; the others wait on a pipe.
 """
 
@@ -13,13 +14,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after torch's own turn has ended
-Prepared = tuple[Callable[[], Any], np.ndarray]
+Prepared = tuple[Callable[[], Any], np.ndarray] | tuple[Callable[[], Any], np.ndarray, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +39,9 @@ def _serve(pipe: Any, contender: Contender, threads: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
         prepare = getattr(importlib.import_module(contender.module), contender.function)
         start = time.perf_counter()
-        run, answer = prepare(**contender.options)
+        run, answer, *first = prepare(**contender.options)
         run()
-        pipe.send((time.perf_counter() - start, np.asarray(answer, np.float64)))
+        pipe.send((first[0] if first else time.perf_counter() - start, np.asarray(answer, np.float64)))
         while pipe.recv() is not None:
             start = time.perf_counter()
             run()
@@ -57,9 +58,18 @@ def _ask(pipe: Any) -> Any:
     return reply
 
 
-def compare(
-    title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3
-) -> dict[str, float]:
+class Result(NamedTuple):
+    """Of each peer by name: the ratio of medians, the first contender over it, and the largest difference in answers.
+
+    The difference is relative to the largest value. `first` has the seconds of each contender's first call, in order.
+    """
+
+    ratios: dict[str, float]
+    errors: dict[str, float]
+    first: list[float]
+
+
+def compare(title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3) -> Result:
     """Times the contenders in turns and prints a table; the ratios are of the first one to each other.
 
     Raises:
@@ -78,7 +88,7 @@ def compare(
             processes.append(process)
             first.append(seconds)
             answers.append(answer)
-        _same([c.name for c in contenders], answers, rtol)
+        errors = _differences([c.name for c in contenders], answers, rtol)
         times = np.zeros((rounds, len(contenders)))
         for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
             for i in np.random.default_rng(turn).permutation(len(contenders)):  # nobody always follows the same one
@@ -89,14 +99,16 @@ def compare(
         for pipe, process in zip(pipes, processes, strict=False):
             pipe.send(None)
             process.join()
-    return report(title, [c.name for c in contenders], times, first)
+    return Result(report(title, [c.name for c in contenders], times, first), errors, first)
 
 
-def _same(names: Sequence[str], answers: Sequence[np.ndarray], rtol: float) -> None:
+def _differences(names: Sequence[str], answers: Sequence[np.ndarray], rtol: float) -> dict[str, float]:
+    errors = {}
     for name, answer in zip(names[1:], answers[1:], strict=True):
-        worst = np.abs(answer - answers[0]).max() / np.abs(answers[0]).max()
+        errors[name] = worst = float(np.abs(answer - answers[0]).max() / np.abs(answers[0]).max())
         if not worst <= rtol:
             raise RuntimeError(f"{names[0]} and {name} computed different things: {worst:.1e} of the largest value")
+    return errors
 
 
 def report(

@@ -17,7 +17,6 @@ Measured on two CPU cores, other work going on beside it:
 
 import argparse
 import functools
-import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -212,8 +211,6 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--out", default="out")
     options = parser.parse_args(arguments)
     enable_compilation_cache()  # the second run starts at once
-    # A second run finds its compiled programs here.
-    jax.config.update("jax_compilation_cache_dir", os.path.expanduser("~/.cache/funcvision/jax"))
     if options.data == "digits":
         task = digits()
     elif options.data == "folder":

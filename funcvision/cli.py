@@ -57,7 +57,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     from . import nn
     from .vision import convert
 
-    tensors = convert.strip_prefixes(convert.read(arguments.input, entry=arguments.entry))
+    tensors = convert.modern_names(convert.read(arguments.input, entry=arguments.entry))
     name, model = _model(arguments.input, arguments.model, tensors)
     tensors = convert.conform(model, tensors, what=f"the tensors of {arguments.input}")
     total = sum(tensor.nbytes for tensor in tensors.values())
@@ -74,7 +74,7 @@ def _model(path: str, name: str | None, tensors: dict[str, Any]) -> tuple[str, A
 
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     if name is not None:
-        return name, registry.get_model(name, **registry.sizes_in(name, shapes))
+        return name, registry.get_model(name, **registry.options_in(name, shapes))
     try:
         return registry.recognise(shapes)
     except ValueError as error:
@@ -89,11 +89,19 @@ def _add_classify(commands: Any) -> None:
         "cropped and normalised as torchvision does it for its classifiers.",
     )
     command.add_argument("image", metavar="IMAGE", help="an image file that Pillow reads")
-    command.add_argument("--weights", metavar="FILE", required=True, help="a torch checkpoint or a .safetensors file")
-    command.add_argument("--model", metavar="NAME", help="the architecture; recognised by the weights if not given")
+    command.add_argument(
+        "--weights", metavar="WEIGHTS", default="DEFAULT",
+        help="a torch checkpoint, a .safetensors file, or published weights of the model by name (default: DEFAULT)",
+    )
+    command.add_argument("--model", metavar="NAME", help="the architecture; recognised by a file if not given")
+    command.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
     command.add_argument("--top", type=int, default=5, metavar="N", help="how many classes to print (default: 5)")
-    command.add_argument("--resize", type=int, default=256, metavar="PIXELS", help="of the shorter side (default: 256)")
-    command.add_argument("--crop", type=int, default=224, metavar="PIXELS", help="of the square in it (default: 224)")
+    command.add_argument(
+        "--resize", type=int, metavar="PIXELS", help="of the shorter side (default: the weights', or 256)"
+    )
+    command.add_argument(
+        "--crop", type=int, metavar="PIXELS", help="of the square in it (default: the weights', or 224)"
+    )
     command.set_defaults(run=_classify)
 
 
@@ -105,8 +113,22 @@ def _classify(arguments: argparse.Namespace) -> None:
 
     enable_compilation_cache()
     model, params, state = models.load(arguments.model, arguments.weights)
-    prepare = transforms.presets.ImageClassification(crop_size=arguments.crop, resize_size=arguments.resize)
+    prepare = transforms.presets.ImageClassification(**_preparation(arguments))
+    classes = None
+    if arguments.classes:
+        with open(arguments.classes, encoding="utf-8") as file:
+            classes = file.read().splitlines()
     with Image.open(arguments.image) as image:
         prepared = prepare(image.convert("RGB"))
-    for name, probability in models.classify(model, params, state, prepared, top=arguments.top):
+    for name, probability in models.classify(model, params, state, prepared, top=arguments.top, classes=classes):
         print(f"{probability:7.2%}  {name}")
+
+
+def _preparation(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How images are prepared: as the command says, then as published weights want it, then as most do."""
+    from .vision import models
+
+    entry = models.find_weights(arguments.model, arguments.weights) if arguments.model else None
+    options = entry.preparation if entry else {"crop_size": 224, "resize_size": 256}
+    asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
+    return options | {name: value for name, value in asked.items() if value is not None}

@@ -13,9 +13,10 @@ import funcvision
 
 ROOT = pathlib.Path(funcvision.__file__).parent
 BELOW = {  # what each floor may import of the others
-    "functional": set(), "nn": {"functional"}, "eager": {"functional", "nn"}, "data": set(),
-    "vision": {"functional", "nn", "data"}, "cli": {"functional", "nn", "data", "vision", "_compilation_cache"},
-    "__main__": {"cli"}, "_compilation_cache": set(),
+    "functional": set(), "nn": {"functional"}, "eager": {"functional", "nn"}, "data": set(), "_home": set(),
+    "vision": {"functional", "nn", "data", "_home"},
+    "cli": {"functional", "nn", "data", "vision", "_compilation_cache"},
+    "__main__": {"cli"}, "_compilation_cache": {"_home"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 MODULES = sorted(

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import PIL.Image
+import safetensors.numpy
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
@@ -30,14 +31,19 @@ def test_train_digits(tmp_path):
         assert np.asarray(picture.convert("L")).std() > 10
 
 
-def test_train_digits_on_a_folder_with_a_model_of_the_zoo(tmp_path):
+def make_photos(folder: pathlib.Path, count: int) -> None:
+    """Images of the classes dark and light."""
     rng = np.random.default_rng(0)
-    for part, count in (("train", 8), ("test", 3)):
-        for level, name in ((30, "dark"), (220, "light")):
-            (tmp_path / part / name).mkdir(parents=True)
-            for i in range(count):
-                pixels = rng.integers(level - 20, level + 20, (40, 36, 3), np.uint8)
-                PIL.Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
+    for level, name in ((30, "dark"), (220, "light")):
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(level - 20, level + 20, (40, 36, 3), np.uint8)
+            PIL.Image.fromarray(pixels).save(folder / name / f"{i}.png")
+
+
+def test_train_digits_on_a_folder_with_a_model_of_the_zoo(tmp_path):
+    make_photos(tmp_path / "train", 8)
+    make_photos(tmp_path / "test", 3)
     printed = run(
         "train_digits.py", tmp_path, "--data", "folder", "--root", str(tmp_path), "--model", "resnet18",
         "--epochs", "2", "--batch-size", "8", "--lr", "0.01",
@@ -51,3 +57,23 @@ def test_quickstart(tmp_path):
     assert float(re.findall(r"accuracy ([\d.]+)%", printed)[-1]) > 80
     assert "Predicted:" in printed
     assert (tmp_path / "model.pth").exists()
+
+
+def test_finetune(tmp_path):
+    """From nothing, then from the file that this made, where the classifier fits and a part is frozen."""
+    make_photos(tmp_path / "photos", 15)
+    shared = ("photos", "--model", "squeezenet1_1", "--size", "32", "--batch-size", "8", "--lr", "0.02")
+    first = run("finetune.py", tmp_path, *shared, "--weights", "none", "--epochs", "8")
+    assert "723,522 parameters are trained" in first
+    before = safetensors.numpy.load_file(tmp_path / "out/finetuned.safetensors")
+    printed = run(
+        "finetune.py", tmp_path, *shared, "--weights", "out/finetuned.safetensors", "--epochs", "1",
+        "--freeze", "features.*",
+    )
+    assert float(re.search(r"test accuracy ([\d.]+)%", printed)[1]) > 80
+    after = safetensors.numpy.load_file(tmp_path / "out/finetuned.safetensors")
+    changed = {name for name in after if (after[name] != before[name]).any()}
+    assert changed == {"classifier.1.weight", "classifier.1.bias"}
+    assert (tmp_path / "out/classes.txt").read_text() == "dark\nlight\n"
+    with PIL.Image.open(tmp_path / "out/finetuned.png") as picture:
+        assert np.asarray(picture.convert("L")).std() > 10

@@ -17,7 +17,7 @@ import functools
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -94,9 +94,35 @@ class _Call:
 
     train: bool
     key: jax.Array | None
-    wanted: frozenset[str]
-    captured: dict[str, Any]
-    seen: list[str]
+    captures: list["_Capture"]
+
+
+class _Capture:
+    """Takes down what the modules of these names return, and the names of all that have returned."""
+
+    def __init__(self, names: Sequence[str], stops: bool = False):
+        self.names, self.stops = tuple(names), stops
+        self.outputs: dict[str, Any] = {}
+        self.seen: list[str] = []
+
+    def take(self, name: str, output: Any) -> None:
+        self.seen.append(name)
+        if name in self.names:
+            self.outputs[name] = output
+            if self.stops and len(self.outputs) == len(set(self.names)):
+                raise _Complete(self)
+
+    def check(self) -> None:
+        if missing := [name for name in self.names if name not in self.outputs]:
+            close = difflib.get_close_matches(missing[0], self.seen, n=3, cutoff=0.4)
+            raise ValueError(
+                f"capture names {', '.join(map(repr, missing))}, which no module of this call bears; "
+                f"close to it: {', '.join(map(repr, close)) or 'nothing'}"
+            )
+
+
+class _Complete(BaseException):
+    """Leaves a `forward` whose wanted outputs are all there. Not an error, so `except Exception` lets it through."""
 
 
 class Module:
@@ -233,7 +259,8 @@ class Module:
             ValueError: an array is missing, unexpected or of the wrong shape; a random layer got no key.
         """
         _check(self.declarations(), params, state)
-        call = _Call(train, key, frozenset(capture or ()), {}, [])
+        wanted = _Capture(capture or ())
+        call = _Call(train, key, [wanted] if wanted.names else [])
         bound: dict[int, Module] = {}
         output = _bind(self, "", {**params, **state}, call, bound)(*args, **kwargs)
         new_state = {}
@@ -242,9 +269,8 @@ class Module:
             new_state |= {f"{path}.{name}" if path else name: vars(copy)[name] for name in copy._buffers}
         if capture is None:
             return output, new_state
-        if missing := call.wanted - call.captured.keys():
-            _raise_unknown(sorted(missing), call.seen)
-        return output, new_state, {name: call.captured[name] for name in capture}
+        wanted.check()
+        return output, new_state, {name: wanted.outputs[name] for name in capture}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = self._call
@@ -261,12 +287,10 @@ class Module:
             if not getattr(error, "__notes__", None):  # the innermost layer is the one to name
                 error.add_note(f"in layer {self._path or '(outermost)'}: {self._headline()}")
             raise
-        if call.wanted:
-            name = self._path if self._uses == 0 else f"{self._path}_{self._uses}"
-            call.seen.append(name)
-            if name in call.wanted:
-                call.captured[name] = output
-            vars(self)["_uses"] = self._uses + 1
+        name = self._path if self._uses == 0 else f"{self._path}_{self._uses}"
+        vars(self)["_uses"] = self._uses + 1
+        for capture in call.captures:
+            capture.take(name, output)
         return output
 
     # What `forward` may ask
@@ -277,6 +301,26 @@ class Module:
         if self._call is None:
             raise RuntimeError(f"{type(self).__name__} does not know whether it trains: run it in `model.apply(...)`")
         return self._call.train
+
+    def captured(self, names: Sequence[str], forward: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        """What modules below this one return during `forward(*args)`, which is left as soon as all of them have.
+
+        It is `apply(capture=...)` for use within a model: names are counted from this module.
+        """
+        if self._call is None:
+            raise RuntimeError(f"{type(self).__name__} holds no arrays: run it in `model.apply(...)`")
+        prefix = f"{self._path}." if self._path else ""
+        capture = _Capture([prefix + name for name in names], stops=True)
+        self._call.captures.append(capture)
+        try:
+            forward(*args)
+            capture.check()
+        except _Complete as complete:
+            if complete.args != (capture,):
+                raise
+        finally:
+            self._call.captures.remove(capture)
+        return {name: capture.outputs[prefix + name] for name in names}
 
     def random_key(self) -> jax.Array:
         """A new key for this use of this layer, made of the key of `apply`, the layer's path and a count."""
@@ -385,14 +429,6 @@ def _check(declared: dict[str, _Declaration], params: Arrays, state: Arrays) -> 
 def _some(names: set[str], most: int = 5) -> str:
     shown = ", ".join(sorted(names)[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _raise_unknown(missing: list[str], seen: list[str]) -> NoReturn:
-    close = difflib.get_close_matches(missing[0], seen, n=3, cutoff=0.4)
-    raise ValueError(
-        f"capture names {', '.join(map(repr, missing))}, which no module of this call bears; "
-        f"close to it: {', '.join(map(repr, close)) or 'nothing'}"
-    )
 
 
 def _initial_arrays(key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]) -> list[jax.Array]:

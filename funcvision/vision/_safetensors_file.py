@@ -4,6 +4,9 @@ The format is eight bytes with the length of a JSON header, the header, and the 
 (https://huggingface.co/docs/safetensors/index#format). The library's own writer wants all tensors in memory at once,
 and its version 0.8 writes the wrong bytes for arrays that are not C-contiguous, so the writing is done here; whether
 the header of a file is sound is for the library to say.
+
+Tensors lie in torch's axis order, so that any other program reads them. Only files in funcvision's own cache hold them
+as funcvision computes with them; their metadata says so and `read` turns the axes back, without touching the numbers.
 """
 
 import itertools
@@ -22,6 +25,8 @@ from ._element_types import BY_DTYPE, BY_SAFETENSORS
 __all__ = ["looks_like", "read", "write"]
 
 _MAX_HEADER = 100_000_000  # bytes; the library reads no larger ones
+_AXES = "funcvision.axes"  # metadata: of each tensor that is stored in another order, torch's axes in that order
+_ALIGNMENT = 64  # bytes: jax uses memory at such addresses as it is, and copies other
 
 
 def looks_like(start: bytes) -> bool:
@@ -40,24 +45,37 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         (length,) = struct.unpack("<Q", stream.read(8))
         header = json.loads(stream.read(length))
         mapped = _mapping.map_file(stream)
-    header.pop("__metadata__", None)
+    axes = json.loads(header.pop("__metadata__", {}).get(_AXES, "{}"))
     tensors = {}
     for name, entry in header.items():
         if entry["dtype"] not in BY_SAFETENSORS:
             raise ValueError(f"{os.fspath(path)}: {name} has the type {entry['dtype']}, which numpy does not have")
         dtype, offset = BY_SAFETENSORS[entry["dtype"]].dtype, 8 + length + entry["data_offsets"][0]
-        tensors[name] = _mapping.view(mapped, dtype, offset, tuple(entry["shape"]))
+        tensor = _mapping.view(mapped, dtype, offset, tuple(entry["shape"]))
+        order = axes.get(name, range(tensor.ndim))
+        if sorted(order) != list(range(tensor.ndim)):
+            raise ValueError(f"{os.fspath(path)}: {name} of shape {tensor.shape} is said to have the axes {order}")
+        tensors[name] = tensor.transpose(np.argsort(order))
     return tensors
 
 
 def write(
-    stream: IO[bytes], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], progress: Callable[[int], object]
+    stream: IO[bytes], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str],
+    axes: Mapping[str, tuple[int, ...]], progress: Callable[[int], object],
 ) -> None:
-    """Writes tensors in the order of falling element size, which aligns them; the header keeps the order given."""
+    """Writes tensors, given in torch's axis order; those in `axes` are stored in that order of torch's axes.
+
+    Whole multiples of 64 bytes come first, which aligns them to that, and then the others by falling element size,
+    which aligns them to their elements. The header keeps the order given.
+    """
+    if axes:
+        metadata = {**metadata, _AXES: json.dumps(axes)}
+    tensors = {name: array.transpose(axes[name]) if name in axes else array for name, array in tensors.items()}
     for name, array in tensors.items():
         if BY_DTYPE[array.dtype].safetensors is None:
             raise ValueError(f"{name} is {array.dtype}, which safetensors files do not have; write a .pth file")
-    stored = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)
+    sizes = {name: (array.nbytes % _ALIGNMENT != 0, -array.dtype.itemsize) for name, array in tensors.items()}
+    stored = sorted(tensors, key=lambda name: sizes[name])
     ends = dict(zip(stored, itertools.accumulate(tensors[name].nbytes for name in stored), strict=True))
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     for name, array in tensors.items():
@@ -67,7 +85,7 @@ def write(
             "data_offsets": [ends[name] - array.nbytes, ends[name]],
         }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
     stream.write(struct.pack("<Q", len(text)) + text)
     for name in stored:
         for piece in _mapping.pieces(tensors[name]):

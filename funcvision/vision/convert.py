@@ -9,6 +9,7 @@ the model; `to_torch` and `save` turn them back.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,10 @@ from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
 from ._torch_pickle import Tensor
 
-__all__ = ["conform", "from_torch", "load", "read", "read_torch", "save", "strip_prefixes", "to_torch", "write"]
+__all__ = [
+    "conform", "from_torch", "load", "modern_names", "read", "read_torch", "save", "strip_prefixes", "to_torch",
+    "write",
+]
 
 Tensors = dict[str, np.ndarray]
 
@@ -30,6 +34,12 @@ _ENTRIES = ("state_dict", "model_state_dict", "model", "model_ema", "ema", "net"
 _DEPTH = 3  # such entries inside each other
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and DistributedDataParallel, and torch.compile, put before every name."""
+_OLD_NAMES = (
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),  # DenseNet, before torch 0.4
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),  # vision transformers, before torchvision 0.14
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
+"""What torchvision's hosted files still call otherwise than its models do."""
 _COUNTER = "num_batches_tracked"
 _ROOM = 64 << 20  # bytes that a file may declare beyond 16 times its size
 
@@ -96,6 +106,20 @@ def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
         if prefix is None:
             return tensors
         tensors = {name.removeprefix(prefix): tensors[name] for name in names}
+
+
+def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors under the names that torchvision's models have now, without the prefixes of wrappers.
+
+    >>> modern_names({"features.denseblock1.denselayer1.norm.1.weight": 1})
+    {'features.denseblock1.denselayer1.norm1.weight': 1}
+    """
+    renamed = {}
+    for name, tensor in strip_prefixes(tensors).items():
+        for old, new in _OLD_NAMES:
+            name = old.sub(new, name)
+        renamed[name] = tensor
+    return renamed
 
 
 def _state_dict(content: Any, entry: str | None) -> dict[str, Tensor]:
@@ -182,24 +206,26 @@ def _kind(dtype: Any) -> str:
 
 
 def from_torch(
-    model: nn.Module, tensors: Mapping[str, Any], *, dtype: Any = None
+    model: nn.Module, tensors: Mapping[str, Any], *, dtype: Any = None, share: bool = False
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`(params, state)` of a model from a torch state dict.
 
     Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit;
-    only `num_batches_tracked` may be missing and is then zero. Prefixes are stripped (`strip_prefixes`).
+    only `num_batches_tracked` may be missing and is then zero. Names are brought up to date (`modern_names`).
 
     Args:
         model: the description.
         tensors: numpy arrays, or whatever `np.asarray` takes, by torch's names.
         dtype: of floating-point parameters (running statistics are then float32 at least); without it every array
             keeps the dtype that it has. Integers always take the dtype that the model declares.
+        share: take over, without a copy, read-only arrays that lie in memory as jax wants them on a CPU. Whatever
+            they are views of, a mapped file for instance, must not change afterwards.
 
     Raises:
         ValueError: a list of everything missing, unexpected, or of another shape or kind of dtype; or a tensor has a
             64-bit type that jax would narrow.
     """
-    return _from_torch(model, tensors, dtype, "these tensors")
+    return _from_torch(model, tensors, dtype, share, "these tensors")
 
 
 def load(
@@ -210,40 +236,45 @@ def load(
     Memory is needed for the result and a few megabytes beside it. See `read_torch` and `from_torch` for the arguments
     and the errors.
     """
-    return _from_torch(model, read(path, entry=entry), dtype, f"the tensors of {os.fspath(path)}")
+    return _from_torch(model, read(path, entry=entry), dtype, False, f"the tensors of {os.fspath(path)}")
 
 
 def _from_torch(
-    model: nn.Module, tensors: Mapping[str, Any], dtype: Any, what: str
+    model: nn.Module, tensors: Mapping[str, Any], dtype: Any, share: bool, what: str
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     if dtype is not None and _kind(dtype) != "floating":
         raise ValueError(f"dtype={dtype!r} is not a floating-point type")
     declared = model.declarations()
     tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    if not tensors.keys() & declared.keys():
-        tensors = strip_prefixes(tensors)
+    if not tensors.keys() <= declared.keys():
+        tensors = modern_names(tensors)
     params, state = {}, {}
     for name, array in conform(model, tensors, what=what).items():
         declaration = declared[name]
         keep = dtype is None and _kind(array.dtype) == "floating"
         target = array.dtype if keep else declaration.dtype_for(dtype or jnp.float32)
         arrays = params if isinstance(declaration, nn.Param) else state
-        arrays[name] = jax.device_put(_stored(name, array, declaration.axes, target))
+        arrays[name] = jax.device_put(_stored(name, array, declaration.axes, target, share))
     return params, state
 
 
-def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype, share: bool) -> np.ndarray:
     """A transposed copy, made in pieces so that the pages of a mapped array can go while it grows.
 
-    It is aligned to 64 bytes: such memory jax takes over on a CPU instead of copying it once more.
+    It is aligned to 64 bytes: such memory jax takes over on a CPU instead of copying it once more. With `share` a
+    read-only array that needs no change is not copied either.
     """
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         raise ValueError(f"{name} is {dtype} and jax would narrow it: pass dtype=jnp.float32, or set jax_enable_x64")
     if _kind(dtype) == "integer" and not np.array_equal(array.astype(dtype), array):
         raise ValueError(f"{name} has numbers that do not fit {dtype}")
+    stored = array.transpose(axes)
+    aligned = stored.flags.c_contiguous and stored.ctypes.data % 64 == 0
+    if share and aligned and stored.dtype == dtype and not stored.flags.writeable:
+        return stored
     memory = np.empty(array.size * dtype.itemsize + 64, np.uint8)
     aligned = memory[-memory.ctypes.data % 64 :][: array.size * dtype.itemsize].view(dtype)
-    copy = aligned.reshape([array.shape[axis] for axis in axes])
+    copy = aligned.reshape(stored.shape)
     source, target = np.atleast_1d(array), np.atleast_1d(copy.transpose(np.argsort(axes)))
     for rows in _mapping.blocks(source):
         target[rows] = source[rows]
@@ -290,7 +321,8 @@ def _torch_views(model: nn.Module, params: Mapping[str, Any], state: Mapping[str
 
 def write(
     path: str | os.PathLike[str], tensors: Mapping[str, Any], *, overwrite: bool = False,
-    model_name: str | None = None, progress: Callable[[int], object] = lambda _: None,
+    model_name: str | None = None, axes: Mapping[str, tuple[int, ...]] | None = None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Writes a state dict, given in torch's axis orders, as `.pth` (or `.pt`) or `.safetensors` by the file's ending.
 
@@ -302,6 +334,8 @@ def write(
         tensors: numpy arrays by name.
         overwrite: replace a file that exists.
         model_name: noted in a `.safetensors` file under `funcvision.model`.
+        axes: for tensors that a `.safetensors` file shall hold otherwise than in torch's axis order, torch's axes in
+            the order of the file. `read` turns them back; other programs do not, so this is for private files.
         progress: called with a number of bytes whenever these have been written.
 
     Raises:
@@ -317,7 +351,7 @@ def write(
     with _mapping.replacing(path, overwrite) as stream:
         if ending == ".safetensors":
             metadata = {"format": "pt"} | ({"funcvision.model": model_name} if model_name else {})
-            _safetensors_file.write(stream, native, metadata, progress)
+            _safetensors_file.write(stream, native, metadata, axes or {}, progress)
         else:
             _torch_file.write(stream, native, progress)
 

@@ -14,7 +14,7 @@ from typing import Any
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["DownloadError", "check_digest", "download_url"]
+__all__ = ["DownloadError", "alone_in", "check_digest", "download_url"]
 
 _ATTEMPTS = 3  # for each mirror: a connection that breaks halfway is common with large files
 _TIMEOUT = 30.0  # seconds without a byte
@@ -47,6 +47,7 @@ def download_url(
     (or none was given), and otherwise replaced. Bytes arrive in `<path>.part`; where a digest will tell whether
     the pieces fit, a later call continues that file, and without a digest every transfer starts afresh.
     Threads and processes that ask for the same file at once wait for the first, and fetch it once.
+    Where `FUNCVISION_OFFLINE` is set, and not to 0, nothing is fetched.
 
     Args:
         url: one address or several mirrors.
@@ -56,7 +57,7 @@ def download_url(
         progress: whether a bar on stderr shows how far it is.
 
     Raises:
-        DownloadError: no mirror handed out the file.
+        DownloadError: no mirror handed out the file, or none was asked.
         ValueError: `md5` or `sha256` is no such digest.
     """
     urls = [url] if isinstance(url, str) else list(url)
@@ -64,11 +65,12 @@ def download_url(
     digests = _digests(md5, sha256)
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, exist_ok=True)
-    failures = []
-    with _alone_in(folder):
+    offline = os.environ.get("FUNCVISION_OFFLINE", "0") not in ("", "0")
+    failures = ["  FUNCVISION_OFFLINE is set"] if offline else []
+    with alone_in(folder):
         if os.path.isfile(path) and _mismatch(path, digests) is None:
             return
-        for address in urls:
+        for address in [] if offline else urls:
             try:
                 return _fetch(address, path, digests, progress)
             except _MirrorError as error:
@@ -107,8 +109,8 @@ def _mismatch(path: str, digests: dict[str, str]) -> str | None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: str) -> Iterator[None]:
-    """Holds back other threads and processes that fetch into the same folder: they then find the file there."""
+def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Holds back other threads and processes that ask for the same folder: they then find the work done."""
     if sys.platform == "win32":
         yield
         return

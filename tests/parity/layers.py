@@ -17,13 +17,13 @@ def randomise(theirs: torch.nn.Module, seed: int = 0) -> None:
     """Gives every array of a torch module a value that no initialiser gives, so that an ignored one is found out.
 
     Weights keep the signal's variance, factors of norms are in [0.5, 1.5), running variances too, the rest is
-    within 0.5 of 0; counts of batches are 3.
+    within 0.5 of 0; counts of batches are 3. Tables of integers stay: with one index throughout any order would do.
     """
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for name, tensor in (*theirs.named_parameters(), *theirs.named_buffers()):
             if not tensor.is_floating_point():
-                values = np.full(tensor.shape, 3)
+                values = np.full((), 3) if tensor.ndim == 0 else tensor.numpy()
             elif isinstance(tensor, torch.nn.Parameter) and tensor.ndim >= 2:
                 values = rng.standard_normal(tensor.shape) / np.sqrt(tensor[0].numel())
             else:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 import torchvision
+from torchvision.models import regnet
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from funcvision import nn
@@ -15,10 +17,43 @@ from funcvision.vision import models
 from tests.parity.layers import arrays_of, assert_layer_equal, randomise
 from tests.parity.reference import assert_close, nchw, random
 
+FIGURES = ("stride", "padding", "dilation", "groups", "eps", "momentum", "p", "dropout", "num_heads")
+"""What neither the names nor the shapes of a model's arrays tell."""
+
 
 def theirs(name: str, **options: Any) -> torch.nn.Module:
-    """torchvision's model of this name, without weights."""
+    """torchvision's model of this name, without weights; those of the Inception nets start as torch's layers do."""
+    if name in ("googlenet", "inception_v3"):  # else torchvision warns, and takes minutes
+        options.setdefault("init_weights", False)
     return getattr(torchvision.models, name)(weights=None, **options)
+
+
+def theirs_without_arrays(name: str, **options: Any) -> torch.nn.Module:
+    """The same on the meta device."""
+    original = regnet.BlockParams.from_init_params.__func__  # it computes with tensors whose values it looks at
+
+    def on_cpu(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        with torch.device("cpu"):
+            return original(cls, *args, **kwargs)
+
+    with mock.patch.object(regnet.BlockParams, "from_init_params", classmethod(on_cpu)), torch.device("meta"):
+        return theirs(name, **options)
+
+
+def assert_settings_equal(ours: nn.Module, reference: torch.nn.Module) -> None:
+    """Strides, epsilons, probabilities and the like are the same at every path of torchvision's model.
+
+    What belongs to a module that only hands it down is passed over.
+    """
+    own, compared = dict(ours.named_modules()), 0
+    for path, module in reference.named_modules():
+        leaf = not any(module.children()) or isinstance(module, torch.nn.MultiheadAttention)
+        for figure in FIGURES if leaf else ():
+            value = getattr(module, figure, None)
+            if value is not None and not isinstance(value, torch.nn.Module):
+                assert np.allclose(getattr(own[path], figure), value, rtol=1e-12), (path, figure)
+                compared += 1
+    assert compared > 20
 
 
 def assert_model_equal(
@@ -35,27 +70,37 @@ def assert_model_equal(
 
 
 def assert_models_equal(
-    ours: nn.Module, reference: torch.nn.Module, size: tuple[int, int, int], *, train: bool, rtol: float = 1e-8
+    ours: nn.Module, reference: torch.nn.Module, size: tuple[int, int, int], *, train: bool, rtol: float = 1e-8,
+    channels_last: bool = True,
 ) -> None:
     """`assert_model_equal` for two models that are already built."""
     x = random(0, *size, 3)
     key = jax.random.key(0)  # layers that drop nothing ask for none, but blocks with p > 0 and p = 0 are mixed
-    assert_layer_equal(ours, reference, [x], dtype="float64", train=train, channels_last=True, rtol=rtol, key=key)
+    assert_layer_equal(
+        ours, reference, [x], dtype="float64", train=train, channels_last=channels_last, rtol=rtol, key=key
+    )
+
+
+def drop_probs(model: Any) -> dict[str, float]:
+    """The probability of every `StochasticDepth` that drops at all, by path, of a model of ours or of torchvision's."""
+    named = {path: module for path, module in model.named_modules() if type(module).__name__ == "StochasticDepth"}
+    return {path: module.p for path, module in named.items() if module.p}
 
 
 def assert_initial_distributions_equal(ours: nn.Module, build: Any) -> None:
-    """First values of ours against torchvision's: moments and extremes of every large array, constants exactly.
+    """First values of ours against torchvision's: moments and extremes of large arrays; buffers and constants.
 
     `build()` makes torchvision's model.
     """
     torch.manual_seed(0)
-    reference = build().state_dict()
+    model = build()
+    reference, buffers = model.state_dict(), dict(model.named_buffers())
     params, state = ours.init(jax.random.key(0))
     arrays = {**params, **state}
     for name, tensor in reference.items():
         a, b = (np.asarray(v, np.float64).ravel()[:1_000_000] for v in (arrays[name], tensor))
-        if b.std() == 0 or not tensor.is_floating_point():  # constants, tables of indices
-            np.testing.assert_array_equal(np.sort(a), np.sort(b), err_msg=name)
+        if b.std() == 0 or name in buffers:
+            np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=name)
             continue
         if a.size < 300:
             continue

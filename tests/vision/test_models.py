@@ -1,5 +1,7 @@
 """The registry, and loading with weights."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +28,17 @@ def test_recognise_other_numbers_of_classes_and_channels_and_old_checkpoints():
     assert found == "wide_resnet50_2"
     assert model.declarations()["fc.weight"].shape == (13, 2048)
     assert model.declarations()["conv1.weight"].shape == (64, 4, 7, 7)
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("googlenet", {"aux_logits": False}), ("inception_v3", {"aux_logits": False, "num_classes": 5}),
+    ("vit_b_16", {"image_size": 384}), ("vit_h_14", {"image_size": 518}), ("vit_b_32", {"image_size": 64}),
+])
+def test_recognise_what_was_built_with_options(name, options):
+    shapes = shapes_of(name, **options)
+    found, model = models.recognise(shapes)
+    assert found == name
+    assert {key: one.shape for key, one in model.declarations().items()} == shapes
 
 
 def test_recognise_names_what_is_close():
@@ -78,3 +91,42 @@ def test_classify_sorts_by_probability():
     np.testing.assert_allclose([p for _, p in found], np.sort(probabilities)[::-1][:4], rtol=1e-5)
     named = models.classify(model, params, state, jnp.zeros((64, 64, 3)), top=9, classes="abcdef")
     assert sorted(name for name, _ in named) == list("abcdef")
+
+
+def test_load_without_auxiliary_heads_and_with_other_positions(tmp_path):
+    whole = models.googlenet(4)
+    params, state = jax.jit(whole.init)(jax.random.key(0))
+    convert.save(tmp_path / "googlenet.safetensors", whole, params, state)
+    model, loaded, _ = models.load(None, tmp_path / "googlenet.safetensors", aux_logits=False)
+    assert model.aux1 is None
+    assert loaded.keys() == {name for name in params if not name.startswith("aux")}
+
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
+    small = models.vit_b_16(3, image_size=64, **sizes)
+    params, state = jax.jit(small.init)(jax.random.key(0))
+    convert.save(tmp_path / "vit.safetensors", small, params, state)
+    _, same, _ = models.load("vit_b_16", tmp_path / "vit.safetensors", **sizes)
+    np.testing.assert_array_equal(same["encoder.pos_embedding"], params["encoder.pos_embedding"])
+    model, larger, _ = models.load("vit_b_16", tmp_path / "vit.safetensors", image_size=96, **sizes)
+    expected = models.interpolate_embeddings(params, 96, 16)
+    for name, array in expected.items():
+        np.testing.assert_allclose(larger[name], array, rtol=1e-6)
+    assert model.apply(larger, {}, jnp.ones((1, 96, 96, 3)))[0].shape == (1, 3)
+
+
+def test_names_that_hosted_files_still_have(tmp_path):
+    """Those of DenseNet's and of the vision transformers' layers."""
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8, "image_size": 32}
+    for model, renamed in (
+        (models.DenseNet(4, (2,), 4, num_classes=2), [(r"(norm|conv)([12])\.", r"\1.\2.")]),
+        (models.vit_b_16(3, **sizes), [(r"mlp\.0\.", "mlp.linear_1."), (r"mlp\.3\.", "mlp.linear_2.")]),
+    ):
+        params, state = jax.jit(model.init)(jax.random.key(0))
+        tensors = convert.to_torch(model, params, state)
+        for new, old in renamed:
+            tensors = {re.sub(new, old, name): tensor for name, tensor in tensors.items()}
+        assert tensors.keys() != model.declarations().keys()
+        convert.write(tmp_path / "old.safetensors", tensors, overwrite=True)
+        loaded, _ = convert.load(tmp_path / "old.safetensors", model)
+        for name, array in params.items():
+            np.testing.assert_array_equal(loaded[name], array)

@@ -2,22 +2,40 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ... import nn
 
-__all__ = ["get_model", "list_models", "recognise", "register", "sizes_in"]
+__all__ = ["check_name", "get_model", "list_models", "options_in", "recognise", "register"]
 
 Builder = Callable[..., nn.Module]
+Shapes = Mapping[str, tuple[int, ...]]
 B = TypeVar("B", bound=Builder)
 
 _builders: dict[str, Builder] = {}
+_readers: dict[str, Callable[[Shapes], dict[str, Any]]] = {}
 
 
-def register(builder: B) -> B:
-    """Decorator: adds a builder under its own name."""
-    _builders[builder.__name__] = builder
-    return builder
+@overload
+def register(builder: B) -> B: ...
+@overload
+def register(*, options_in: Callable[[Shapes], dict[str, Any]]) -> Callable[[B], B]: ...
+
+
+def register(builder: Any = None, *, options_in: Callable[[Shapes], dict[str, Any]] | None = None) -> Any:
+    """Decorator: adds a builder under its own name.
+
+    `options_in` tells which options, other than the numbers of classes and channels, a model was built with whose
+    checkpoint has tensors of these names and shapes. It is also asked about checkpoints of other models.
+    """
+
+    def add(builder: B) -> B:
+        _builders[builder.__name__] = builder
+        if options_in is not None:
+            _readers[builder.__name__] = options_in
+        return builder
+
+    return add if builder is None else add(builder)
 
 
 def list_models() -> list[str]:
@@ -31,11 +49,12 @@ def get_model(name: str, num_classes: int = 1000, **options: Any) -> nn.Module:
     Raises:
         ValueError: no model has this name.
     """
-    return _builders[_known(name)](num_classes, **options)
+    check_name(name)
+    return _builders[name](num_classes, **options)
 
 
-def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
-    """The model whose parameters have these names and shapes, with its number of classes and of input channels.
+def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
+    """The model whose parameters have these names and shapes, with the options that these tell.
 
     Args:
         shapes: of every tensor of a checkpoint, by torch's names and in torch's axis order. The counters
@@ -50,11 +69,12 @@ def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
     names = _without_counters(shapes)
     shared = {}
     for name, builder in _builders.items():
-        declared = builder().declarations()
+        read = _readers.get(name)
+        declared = builder(**(read(shapes) if read else {})).declarations()
         expected = _without_counters(declared)
         shared[name] = len(names & expected) / len(names | expected)
         if names == expected:
-            model = builder(**sizes_in(name, shapes))
+            model = builder(**options_in(name, shapes))
             declared = model.declarations()
             if all(declared[key].shape == tuple(shapes[key]) for key in names):
                 return name, model
@@ -65,29 +85,33 @@ def recognise(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, nn.Module]:
     )
 
 
-def _known(name: str) -> str:
+def check_name(name: str) -> None:
+    """Raises ValueError, with names that are close, unless a model has this name."""
     if name not in _builders:
         close = ", ".join(difflib.get_close_matches(name, _builders, n=3))
         raise ValueError(f"no model is named {name!r}; " + (f"close to it: {close}" if close else "see list_models()"))
-    return name
 
 
 def _without_counters(names: Mapping[str, Any]) -> set[str]:
     return {name for name in names if not name.endswith("num_batches_tracked")}
 
 
-def sizes_in(name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """`num_classes` and `in_channels` of a model's checkpoint, read where models built with others differ."""
-    builder = _builders[_known(name)]
-    plain = builder(num_classes=7, in_channels=1).declarations()
-    odd = builder(num_classes=11, in_channels=2).declarations()
-    sizes = {}
+def options_in(name: str, shapes: Shapes) -> dict[str, Any]:
+    """The options that a model's checkpoint tells: `num_classes` and `in_channels`, and those that its family reads.
+
+    The two numbers are read where models that are built with others differ.
+    """
+    check_name(name)
+    builder, read = _builders[name], _readers.get(name)
+    options = read(shapes) if read else {}
+    plain = builder(num_classes=7, in_channels=1, **options).declarations()
+    odd = builder(num_classes=11, in_channels=2, **options).declarations()
     for key, declaration in plain.items():
         if len(shapes.get(key, ())) != len(declaration.shape):
             continue
         for axis, (first, second) in enumerate(zip(declaration.shape, odd[key].shape, strict=True)):
             if (first, second) == (7, 11):
-                sizes["num_classes"] = shapes[key][axis]
+                options["num_classes"] = shapes[key][axis]
             elif (first, second) == (1, 2):
-                sizes["in_channels"] = shapes[key][axis]
-    return sizes
+                options["in_channels"] = shapes[key][axis]
+    return options

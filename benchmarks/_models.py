@@ -1,0 +1,137 @@
+"""A model of the zoo as a contender, in funcvision and in torch: inference, or a training step with SGD.
+
+Both sides hold the same weights, torch's initial ones or, `randomised`, those that the tests compare models with, and
+see the same images. torch runs channels-last, as its users would for speed. Dropout and stochastic depth, which draw
+other numbers in torch, are switched off in both. The loss is the sum over the outputs, of which GoogLeNet and Inception
+have more than one in training.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .harness import Prepared
+
+RATE, MOMENTUM = 1e-4, 0.9  # at 0.01 torch's own two modes differ by 1% in the second loss: rounding, amplified
+COMPARED = 2  # losses: one tells of the forward pass, the other, 4% lower, of gradients and update
+
+
+PIXELS = {"inception_v3": 299, "swin_v2_t": 256}  # others see 224
+
+
+def torch_model(name: str, randomised: bool = False) -> Any:
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    torch.nn.Dropout.forward = torchvision.ops.StochasticDepth.forward = lambda self, x: x
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    model = torchvision.models.get_model(name, **options)
+    if randomised:
+        from tests.parity.layers import randomise
+
+        randomise(model)
+    return model
+
+
+def batch(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    pixels = PIXELS.get(name, 224)
+    return rng.standard_normal((size, pixels, pixels, 3), np.float32), rng.integers(0, 1000, size)
+
+
+def prepared(run: Callable[[], Any], calls: int = 1) -> Prepared:
+    """What the first calls return is the answer, and how long the first takes is told."""
+    start = time.perf_counter()
+    first = run()
+    seconds = time.perf_counter() - start
+    return run, np.asarray([first, *(run() for _ in range(calls - 1))]), seconds
+
+
+def ours(name: str, task: str, size: int, randomised: bool = False) -> Prepared:
+    import jax
+    import optax
+
+    from funcvision import functional as F
+    from funcvision import nn
+    from funcvision.vision import convert, models, ops
+
+    nn.Dropout.forward = ops.StochasticDepth.forward = lambda self, x: x  # pyright: ignore[reportAttributeAccessIssue]
+    images, labels = jax.tree.map(jax.numpy.asarray, batch(name, size))
+    model = models.get_model(name)
+    tensors = {name: tensor.numpy() for name, tensor in torch_model(name, randomised).state_dict().items()}
+    params, state = convert.from_torch(model, tensors)
+    del tensors
+
+    if task == "infer":
+        infer = jax.jit(lambda p, s, x: model.apply(p, s, x)[0])
+        return prepared(lambda: infer(params, state, images).block_until_ready())
+
+    return jax_training(
+        lambda p, s, x: model.apply(p, s, x, train=True), params, state, images,
+        lambda output: sum(F.cross_entropy(logits, labels) for logits in jax.tree.leaves(output)),
+        optax.sgd(RATE, MOMENTUM),
+    )
+
+
+def jax_training(apply: Any, params: Any, state: Any, images: Any, loss_of: Any, optimizer: Any) -> Prepared:
+    import jax
+    import optax
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
+    def step(params: Any, state: Any, moments: Any) -> Any:
+        def objective(params: Any) -> Any:
+            logits, new_state = apply(params, state, images)
+            return loss_of(logits), new_state
+
+        (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        updates, moments = optimizer.update(gradients, moments, params)
+        return optax.apply_updates(params, updates), state, moments, loss
+
+    held = [params, state, optimizer.init(params), 0.0]
+
+    def run() -> float:
+        held[:] = step(*held[:3])
+        jax.block_until_ready(held)
+        return float(held[3])
+
+    return prepared(run, COMPARED)
+
+
+def theirs(name: str, task: str, size: int, compiled: bool = False, randomised: bool = False) -> Prepared:
+    import os
+
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    images, labels = batch(name, size)
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    y = torch.from_numpy(labels)
+    model = torch_model(name, randomised).to(memory_format=torch.channels_last)
+    call = torch.compile(model) if compiled else model
+
+    if task == "infer":
+        model.eval()
+
+        def infer() -> Any:
+            with torch.inference_mode():
+                return call(x)
+
+        return prepared(infer)
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        output = call(x)
+        outputs = [output] if isinstance(output, torch.Tensor) else output
+        loss = sum(torch.nn.functional.cross_entropy(logits, y) for logits in outputs)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return prepared(step, COMPARED)
+

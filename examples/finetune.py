@@ -1,0 +1,175 @@
+"""Fine-tunes a model with ImageNet weights on a folder of images.
+
+    python examples/finetune.py photos                                   # photos/CLASS/*, a fifth kept for the test
+    python examples/finetune.py photos --model resnet50 --freeze "conv1.*" "bn1.*" "layer1.*"
+    python examples/finetune.py photos --model resnet18 --weights resnet18-f37072fd.pth
+    python examples/finetune.py photos --weights none --epochs 30        # from nothing, for comparison
+
+`photos/train/CLASS/*` and `photos/test/CLASS/*` are taken as they are split. Weights are downloaded the first time.
+The classifier starts anew and learns ten times as fast as the rest. Augmentation, forward, backward and update are one
+compiled step, with a key for each image. Under --out there are the weights, the names of the classes and a picture;
+then:
+
+    funcvision classify photo.jpg --weights out/finetuned.safetensors --classes out/classes.txt
+"""
+
+import argparse
+import functools
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from funcvision import enable_compilation_cache
+from funcvision import functional as F
+from funcvision.data import DataLoader, Subset
+from funcvision.vision import convert, datasets, models, transforms
+from funcvision.vision.transforms.presets import ImageClassificationTrain
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def split(root: pathlib.Path, seed: int) -> tuple[Any, Any, list[str]]:
+    """Training set, test set and classes of a folder."""
+    if (root / "train").is_dir() and (root / "test").is_dir():
+        train, test = (datasets.ImageFolder(root / part) for part in ("train", "test"))
+        if train.classes != test.classes:
+            raise SystemExit(f"{root}: train has the classes {train.classes}, test {test.classes}")
+        return train, test, train.classes
+    whole = datasets.ImageFolder(root)
+    order = np.random.default_rng(seed).permutation(len(whole))
+    count = max(1, len(whole) // 5)
+    return Subset(whole, order[count:]), Subset(whole, order[:count]), whole.classes
+
+
+def load(options: argparse.Namespace, classes: int, key: jax.Array) -> Any:
+    """(model, params, state). Of what cannot be taken from the weights, the classifier as a rule, a warning tells."""
+    if options.weights == "none":
+        model = models.get_model(options.model, classes)
+        return model, *model.init(key)
+    return models.load(options.model, options.weights, num_classes=classes, key=key)
+
+
+def classifier(name: str, classes: int) -> set[str]:
+    """The parameters whose shape depends on the number of classes."""
+    one, other = (models.get_model(name, count).declarations() for count in (classes, classes + 1))
+    return {name for name in one if one[name].shape != other[name].shape}
+
+
+def make_optimizer(params: Any, head: set[str], frozen: dict[str, bool], lr: float, body_lr: float, steps: int) -> Any:
+    """SGD with one cycle of the learning rate: `lr` is the head's at its highest, and what is frozen has none."""
+    kinds = {name: "frozen" if frozen[name] else "head" if name in head else "body" for name in params}
+
+    def sgd(peak: float) -> optax.GradientTransformation:
+        decay = optax.add_decayed_weights(1e-4, mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params))
+        return optax.chain(decay, optax.sgd(optax.cosine_onecycle_schedule(steps, peak), momentum=0.9, nesterov=True))
+
+    return optax.multi_transform({"head": sgd(lr), "body": sgd(body_lr), "frozen": optax.set_to_zero()}, kinds)
+
+
+def main(arguments: list[str] | None = None) -> float:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("root", type=pathlib.Path, help="a folder with a folder of images for each class")
+    parser.add_argument("--model", default="resnet18", help=f"one of {', '.join(models.list_models())}")
+    parser.add_argument("--weights", default="DEFAULT", help="published ones by name, a file, or none")
+    parser.add_argument("--freeze", nargs="+", default=[], metavar="PATTERN", help="parameters to leave as they are")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=0.05, help="of the classifier; what is pretrained has a tenth")
+    parser.add_argument("--size", type=int, help="of the images that the model sees, in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out"))
+    options = parser.parse_args(arguments)
+    enable_compilation_cache()  # the second run starts at once
+
+    train, test, classes = split(options.root, options.seed)
+    model, params, state = load(options, len(classes), jax.random.key(options.seed))
+    frozen = models.freeze(params, *options.freeze)
+    print(f"{options.model}: {sum(p.size for n, p in params.items() if not frozen[n]):,} parameters are trained")
+
+    published = models.find_weights(options.model, options.weights) or models.find_weights(options.model, "DEFAULT")
+    size, mean, std = options.size or published.crop_size, published.mean, published.std
+    side = size * 8 // 7
+    host = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side), transforms.ToImage()])
+    augment = ImageClassificationTrain(crop_size=size, mean=mean, std=std)
+    to_float = [transforms.ToDtype(jnp.float32, scale=True), transforms.Normalize(mean, std)]
+    prepare = transforms.Compose([transforms.CenterCrop(size), *to_float])
+
+    batch_size = min(options.batch_size, len(train))
+    loader = DataLoader(train, batch_size, shuffle=True, drop_last=True, seed=options.seed, transform=host)
+    steps = options.epochs * len(loader)
+    body_lr = options.lr if options.weights == "none" else options.lr / 10
+    optimizer = make_optimizer(params, classifier(options.model, len(classes)), frozen, options.lr, body_lr, steps)
+    moments = optimizer.init(params)
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
+    def step(params, state, moments, images, labels, key):
+        augment_key, layer_key = jax.random.split(key)
+        x = augment.batch(images, key=augment_key)
+
+        def objective(params):
+            output, new_state = model.apply(params, state, x, train=True, key=layer_key)
+            logits = output.logits if hasattr(output, "logits") else output  # GoogLeNet and Inception return more
+            return F.cross_entropy(logits, labels, label_smoothing=0.1), new_state
+
+        (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        updates, moments = optimizer.update(gradients, moments, params)
+        return optax.apply_updates(params, updates), state, moments, loss
+
+    @jax.jit
+    def predict(params, state, images):
+        return jax.nn.softmax(model.apply(params, state, prepare.batch(images))[0])
+
+    losses, accuracies, key = [], [], jax.random.key(options.seed + 1)
+    with tqdm(total=steps, unit="step", dynamic_ncols=True) as bar:
+        for epoch in range(options.epochs):
+            for images, labels in loader:
+                one = jax.random.fold_in(key, len(losses))
+                params, state, moments, loss = step(params, state, moments, images, labels, one)
+                losses.append(loss)  # not waited for: the next batch is loaded meanwhile
+                bar.update()
+            hits = [
+                labels == np.asarray(predict(params, state, images)).argmax(-1)
+                for images, labels in DataLoader(test, batch_size, transform=host)
+            ]
+            accuracies.append(float(np.concatenate(hits).mean()))
+            bar.set_description(f"epoch {epoch + 1}: loss {float(loss):.3f}, test accuracy {accuracies[-1]:.2%}")
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    convert.save(options.out / "finetuned.safetensors", model, params, state, overwrite=True)
+    (options.out / "classes.txt").write_text("\n".join(classes) + "\n")
+    spread = Subset(test, np.linspace(0, len(test) - 1, min(24, len(test))).astype(int))
+    images, labels = next(iter(DataLoader(spread, len(spread), transform=host)))
+    draw(options.out / "finetuned.png", images, labels, np.asarray(predict(params, state, images)), classes, accuracies)
+    print(f"test accuracy {accuracies[-1]:.2%}; see {options.out / 'finetuned.png'}")
+    return accuracies[-1]
+
+
+def draw(
+    path: pathlib.Path, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str],
+    accuracies: list[float],
+) -> None:
+    """Test images titled with what the model says and how surely, wrong ones in red."""
+    figure, grid = plt.subplots(4, 6, figsize=(12, 9), layout="constrained")
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, image, label, scores in zip(grid.flat, images, labels, probabilities, strict=False):
+        guess = int(scores.argmax())
+        axes.imshow(image)
+        right = label == guess
+        title = f"{classes[guess]} {scores[guess]:.0%}" + ("" if right else f"\n({classes[label]})")
+        axes.set_title(title, fontsize=9, color="black" if right else "crimson")
+    history = ", ".join(f"{accuracy:.1%}" for accuracy in accuracies)
+    figure.suptitle(f"test accuracy after each epoch: {history}")
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

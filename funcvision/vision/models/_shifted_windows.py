@@ -1,0 +1,162 @@
+"""Attention within shifted windows, in the two versions of Swin Transformer."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ... import functional as F
+from ... import nn
+from ...functional._attention import attend
+from ...functional._check import Size, per_axis
+from ...nn import init
+from ._windows import (
+    from_windows,
+    join_heads,
+    relative_position_bias,
+    relative_position_index,
+    split_heads,
+    to_windows,
+)
+
+__all__ = ["ShiftedWindowAttention", "ShiftedWindowAttentionV2"]
+
+
+def _in_shifted_windows(
+    x: jax.Array, window: Sequence[int], shift: Sequence[int],
+    attention: Callable[[jax.Array, np.ndarray | None], jax.Array],
+) -> jax.Array:
+    """Applies `attention` to the windows of a feature map [batch, height, width, channels] that is rolled by `shift`.
+
+    The map is first padded with zeros to whole windows; along an axis with one window only it is not rolled.
+    `attention` takes windows [batch, windows, tokens, channels] and a mask to add to its logits
+    [windows, 1, tokens, tokens], None where nothing is rolled.
+    """
+    height, width = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (0, -height % window[0]), (0, -width % window[1]), (0, 0)))
+    size = x.shape[1:3]
+    shift = [by if extent > side else 0 for by, extent, side in zip(shift, size, window, strict=True)]
+    if not any(shift):
+        return from_windows(attention(to_windows(x, window), None), window, size)[:, :height, :width]
+    x = jnp.roll(x, [-by for by in shift], (1, 2))
+    x = from_windows(attention(to_windows(x, window), _edge_mask(size, window, shift)), window, size)
+    return jnp.roll(x, shift, (1, 2))[:, :height, :width]
+
+
+def _edge_mask(size: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> np.ndarray:
+    """-100 between tokens that a roll has brought together from opposite edges: [windows, 1, tokens, tokens]."""
+    below, beyond = (np.arange(extent) >= extent - by for extent, by in zip(size, shift, strict=True))
+    piece = 2 * below.astype(int)[:, None] + beyond.astype(int)[None]
+    piece = to_windows(piece[None, :, :, None], window)[0, :, :, 0]
+    return np.where(piece[:, None, :, None] == piece[:, None, None, :], 0.0, -100.0)
+
+
+class _WindowAttention(nn.Module):
+    """What the two versions of attention share."""
+
+    def __init__(
+        self, dim: int, window_size: Size, shift_size: Size, num_heads: int, qkv_bias: bool = True,
+        proj_bias: bool = True, attention_dropout: float = 0.0, dropout: float = 0.0,
+    ):
+        if dim % num_heads:
+            raise ValueError(f"dim={dim} must be a multiple of num_heads={num_heads}")
+        self.window_size = height, width = per_axis(window_size, 2, "window_size")
+        self.shift_size = per_axis(shift_size, 2, "shift_size")
+        self.num_heads, self.attention_dropout = num_heads, attention_dropout
+        index = relative_position_index((height, width))
+        self.relative_position_index = nn.Buffer(((height * width) ** 2,), index, dtype=jnp.int32)
+        self.qkv = nn.Linear(dim, 3 * dim, qkv_bias)
+        self.proj = nn.Linear(dim, dim, proj_bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        """[batch, height, width, dim] to the same; a size that windows do not divide is padded with zeros."""
+        return _in_shifted_windows(x, self.window_size, self.shift_size, self._attend)
+
+    def _attend(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
+        query, key, value = self._project(x)
+        bias = self._position_bias()
+        if mask is not None:
+            bias = bias[None] + jnp.asarray(mask, bias.dtype)
+        p = self.attention_dropout if self.training else 0.0
+        heads, _ = attend(query, key, value, bias, 1.0, p, self.random_key() if 0 < p < 1 else None)
+        return self.dropout(self.proj(join_heads(heads)))
+
+    def _project(self, x: jax.Array) -> Sequence[jax.Array]:
+        """Query, key and value of each head, the query scaled."""
+        raise NotImplementedError
+
+    def _position_bias(self) -> jax.Array:
+        """[heads, tokens, tokens]."""
+        raise NotImplementedError
+
+
+class ShiftedWindowAttention(_WindowAttention):
+    """Multi-head attention within windows, with a learned bias for each head and offset between two tokens.
+
+    Args:
+        dim: channels.
+        window_size: height and width of a window.
+        shift_size: by how much the map is rolled up and to the left before it is cut into windows.
+        num_heads: of attention; they divide `dim`.
+        qkv_bias: whether the projection to query, key and value has a bias.
+        proj_bias: whether the projection of the output has one.
+        attention_dropout: the probability to drop a weight of attention.
+        dropout: the probability to drop an element of the output.
+    """
+
+    def __init__(self, dim: int, window_size: Size, shift_size: Size, num_heads: int, *args: Any, **options: Any):
+        super().__init__(dim, window_size, shift_size, num_heads, *args, **options)
+        offsets = math.prod(2 * side - 1 for side in self.window_size)
+        self.relative_position_bias_table = nn.Param((offsets, num_heads), init.trunc_normal(std=0.02))
+
+    def _project(self, x: jax.Array) -> Sequence[jax.Array]:
+        query, key, value = split_heads(self.qkv(x), self.num_heads)
+        return query * query.shape[-1] ** -0.5, key, value
+
+    def _position_bias(self) -> jax.Array:
+        return relative_position_bias(self.relative_position_bias_table, self.relative_position_index)
+
+
+class ShiftedWindowAttentionV2(_WindowAttention):
+    """Version 2: cosines with a learned scale for each head, and biases that a network computes of the offset.
+
+    The arguments are those of `ShiftedWindowAttention`. The bias of the key, which torchvision's weights hold, is
+    taken for zero, as it is there.
+    """
+
+    def __init__(self, dim: int, window_size: Size, shift_size: Size, num_heads: int, *args: Any, **options: Any):
+        height, width = per_axis(window_size, 2, "window_size")
+        offsets = (1, 2 * height - 1, 2 * width - 1, 2)
+        self.relative_coords_table = nn.Buffer(offsets, _log_spaced_offsets())  # torchvision's buffers: the index next
+        super().__init__(dim, window_size, shift_size, num_heads, *args, **options)
+        self.logit_scale = nn.Param((num_heads, 1, 1), init.constant(math.log(10)))
+        self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, num_heads, bias=False))
+
+    def _project(self, x: jax.Array) -> Sequence[jax.Array]:
+        bias = self.qkv.bias
+        if bias is not None:
+            dim = x.shape[-1]
+            bias = bias.at[dim : 2 * dim].set(0)
+        query, key, value = split_heads(F.linear(x, self.qkv.weight, bias), self.num_heads)
+        scale = jnp.exp(jnp.minimum(self.logit_scale, math.log(100))).astype(x.dtype)
+        scale = jnp.expand_dims(scale, tuple(range(query.ndim - 3)))
+        return F.normalize(query) * scale, F.normalize(key), value
+
+    def _position_bias(self) -> jax.Array:
+        table = self.cpb_mlp(self.relative_coords_table).reshape(-1, self.num_heads)
+        return 16 * jax.nn.sigmoid(relative_position_bias(table, self.relative_position_index))
+
+
+@dataclasses.dataclass(frozen=True)
+class _log_spaced_offsets:
+    """Fills [1, rows, columns, 2] with offsets from -1 to 1, spaced logarithmically (version 2, equation 4)."""
+
+    def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        rows, columns = (np.linspace(-8, 8, count) for count in shape[1:3])
+        offsets = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
+        return jnp.asarray(np.sign(offsets) * np.log2(1 + abs(offsets)) / 3, dtype).reshape(shape)

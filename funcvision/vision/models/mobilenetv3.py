@@ -1,0 +1,195 @@
+"""MobileNetV3: found by search, with squeeze-and-excitation and hard swish (Howard et al. 2019).
+
+https://arxiv.org/abs/1905.02244, tables 1 (large) and 2 (small).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import jax
+
+from ... import nn
+from ..ops import Conv2dNormActivation, SqueezeExcitation
+from ._channels import make_divisible
+from ._initial import fan_out_normal
+from .registry import register
+
+__all__ = ["InvertedResidual", "InvertedResidualConfig", "MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"]
+
+Layer = Callable[..., nn.Module]
+Activation = Literal["RE", "HS"]
+Rows = tuple[tuple[int, int, int, bool, Activation, int], ...]
+
+# Of each block: kernel, channels inside, channels outside, squeeze-and-excitation or not, ReLU or hard swish, stride.
+LARGE: Rows = (
+    (3, 16, 16, False, "RE", 1),
+    (3, 64, 24, False, "RE", 2),
+    (3, 72, 24, False, "RE", 1),
+    (5, 72, 40, True, "RE", 2),
+    (5, 120, 40, True, "RE", 1),
+    (5, 120, 40, True, "RE", 1),
+    (3, 240, 80, False, "HS", 2),
+    (3, 200, 80, False, "HS", 1),
+    (3, 184, 80, False, "HS", 1),
+    (3, 184, 80, False, "HS", 1),
+    (3, 480, 112, True, "HS", 1),
+    (3, 672, 112, True, "HS", 1),
+    (5, 672, 160, True, "HS", 2),
+    (5, 960, 160, True, "HS", 1),
+    (5, 960, 160, True, "HS", 1),
+)
+SMALL: Rows = (
+    (3, 16, 16, True, "RE", 2),
+    (3, 72, 24, False, "RE", 2),
+    (3, 88, 24, False, "RE", 1),
+    (5, 96, 40, True, "HS", 2),
+    (5, 240, 40, True, "HS", 1),
+    (5, 240, 40, True, "HS", 1),
+    (5, 120, 48, True, "HS", 1),
+    (5, 144, 48, True, "HS", 1),
+    (5, 288, 96, True, "HS", 2),
+    (5, 576, 96, True, "HS", 1),
+    (5, 576, 96, True, "HS", 1),
+)
+STEM_CHANNELS = 16
+TAIL = 3  # blocks of the last resolution, which `reduced_tail` and `dilated` change
+
+_norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
+_squeeze_excitation = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid)
+
+
+@dataclasses.dataclass
+class InvertedResidualConfig:
+    """A row of the paper's tables; `width_mult` multiplies its three numbers of channels.
+
+    >>> InvertedResidualConfig(16, 3, 64, 24, False, "RE", 2, 1, width_mult=0.5).expanded_channels
+    32
+    """
+
+    input_channels: int
+    kernel: int
+    expanded_channels: int
+    out_channels: int
+    use_se: bool
+    activation: Activation
+    stride: int
+    dilation: int
+    width_mult: dataclasses.InitVar[float]
+
+    def __post_init__(self, width_mult: float):
+        if self.stride not in (1, 2) or self.activation not in ("RE", "HS"):
+            raise ValueError(
+                "a block of MobileNetV3 has stride 1 or 2 and activation 'RE' or 'HS'; "
+                f"stride={self.stride}, activation={self.activation!r}"
+            )
+        self.input_channels = make_divisible(self.input_channels * width_mult)
+        self.expanded_channels = make_divisible(self.expanded_channels * width_mult)
+        self.out_channels = make_divisible(self.out_channels * width_mult)
+
+
+class InvertedResidual(nn.Module):
+    """A 1x1 convolution that widens, a depthwise one, squeeze-and-excitation, and a 1x1 one that narrows.
+
+    A dilated block does not stride. The input is added where neither the row's stride nor its channels forbid it.
+    """
+
+    def __init__(self, cnf: InvertedResidualConfig, norm_layer: Layer, se_layer: Layer = _squeeze_excitation):
+        self.use_res_connect = cnf.stride == 1 and cnf.input_channels == cnf.out_channels
+        wide = cnf.expanded_channels
+        activation_layer = nn.Hardswish if cnf.activation == "HS" else nn.ReLU
+        shared: dict[str, Any] = {"norm_layer": norm_layer, "activation_layer": activation_layer}
+        stride = 1 if cnf.dilation > 1 else cnf.stride
+        layers: list[nn.Module] = []
+        if wide != cnf.input_channels:
+            layers.append(Conv2dNormActivation(cnf.input_channels, wide, 1, **shared))
+        layers.append(
+            Conv2dNormActivation(wide, wide, cnf.kernel, stride, groups=wide, dilation=cnf.dilation, **shared)
+        )
+        if cnf.use_se:
+            layers.append(se_layer(wide, make_divisible(wide // 4)))
+        layers.append(Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None))
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        return x + self.block(x) if self.use_res_connect else self.block(x)
+
+
+class MobileNetV3(nn.Module):
+    """A stem, inverted residuals, a 1x1 convolution that widens, and a classifier of two linear layers on its means.
+
+    Args:
+        inverted_residual_setting: the blocks; the stem has as many channels as the first takes.
+        last_channel: features between the two linear layers.
+        num_classes: logits.
+        in_channels: of the image.
+        block: called as `InvertedResidual` is, with a row and `norm_layer`.
+        norm_layer: called with a number of channels.
+        dropout: ahead of the last layer.
+    """
+
+    def __init__(
+        self, inverted_residual_setting: Sequence[InvertedResidualConfig], last_channel: int,
+        num_classes: int = 1000, *, in_channels: int = 3, block: Layer = InvertedResidual,
+        norm_layer: Layer = _norm, dropout: float = 0.2,
+    ):
+        if not inverted_residual_setting:
+            raise ValueError("inverted_residual_setting is empty: MobileNetV3 takes one InvertedResidualConfig or more")
+        shared: dict[str, Any] = {"norm_layer": norm_layer, "activation_layer": nn.Hardswish}
+        first, last = inverted_residual_setting[0].input_channels, inverted_residual_setting[-1].out_channels
+        self.features = nn.Sequential(
+            Conv2dNormActivation(in_channels, first, 3, 2, **shared),
+            *(block(cnf, norm_layer) for cnf in inverted_residual_setting),
+            Conv2dNormActivation(last, 6 * last, 1, **shared),
+        ).with_init(fan_out_normal)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.classifier = nn.Sequential(
+            nn.Linear(6 * last, last_channel), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(last_channel, num_classes)
+        ).with_init(fan_out_normal)
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        return self.classifier(self.flatten(self.avgpool(self.features(x))))
+
+
+def _setting(rows: Rows, width_mult: float, reduced_tail: bool, dilated: bool) -> list[InvertedResidualConfig]:
+    """The blocks of a table, their tail halved in width (the paper's section 6.3) or dilated (section 6.4)."""
+    setting, channels = [], STEM_CHANNELS
+    for left, (kernel, expanded, out, use_se, activation, stride) in zip(range(len(rows), 0, -1), rows, strict=True):
+        if reduced_tail and left <= TAIL:
+            out //= 2
+            expanded //= 2 if left < TAIL else 1  # the first block of the tail widens what is not halved
+        dilation = 2 if dilated and left <= TAIL else 1
+        setting.append(
+            InvertedResidualConfig(channels, kernel, expanded, out, use_se, activation, stride, dilation, width_mult)
+        )
+        channels = out
+    return setting
+
+
+def _mobilenet_v3(
+    rows: Rows, last_channel: int, num_classes: int, width_mult: float, reduced_tail: bool, dilated: bool,
+    options: dict[str, Any],
+) -> MobileNetV3:
+    last_channel = make_divisible(last_channel // (2 if reduced_tail else 1) * width_mult)
+    return MobileNetV3(_setting(rows, width_mult, reduced_tail, dilated), last_channel, num_classes, **options)
+
+
+@register
+def mobilenet_v3_large(
+    num_classes: int = 1000, *, width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False,
+    **options: Any,
+) -> MobileNetV3:
+    """MobileNetV3-Large, its channels multiplied, its last blocks halved or dilated; `options` of `MobileNetV3`."""
+    return _mobilenet_v3(LARGE, 1280, num_classes, width_mult, reduced_tail, dilated, options)
+
+
+@register
+def mobilenet_v3_small(
+    num_classes: int = 1000, *, width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False,
+    **options: Any,
+) -> MobileNetV3:
+    """MobileNetV3-Small, its channels multiplied, its last blocks halved or dilated; `options` of `MobileNetV3`."""
+    return _mobilenet_v3(SMALL, 1024, num_classes, width_mult, reduced_tail, dilated, options)

@@ -1,0 +1,49 @@
+"""The table of published weights against torchvision's enums, and what the models need against the table."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+import torchvision
+
+from funcvision import nn
+from funcvision.vision import models
+
+
+@pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
+def test_entries(name):
+    theirs = torchvision.models.get_model_weights(name)
+    ours = models.weights(name)
+    assert list(ours) == [entry.name for entry in theirs]
+    for reference in theirs:
+        entry = ours[reference.name]
+        assert (entry.url, entry.default) == (reference.url, reference is theirs.DEFAULT)
+        assert f"-{entry.sha256}." in entry.url
+        meta = reference.meta
+        assert (entry.mib, entry.parameters, entry.gflops) == (meta["_file_size"], meta["num_params"], meta["_ops"])
+        for ours_, theirs_ in zip((entry.acc1, entry.acc5), meta["_metrics"]["ImageNet-1K"].values(), strict=True):
+            assert ours_ == (None if math.isnan(theirs_) else theirs_)
+        assert (entry.min_size, entry.min_size) == meta["min_size"]
+        assert (entry.recipe, entry.license) == (meta["recipe"], meta.get("license"))
+        assert (entry.classes and list(entry.classes)) == meta["categories"]
+        preset = reference.transforms()
+        assert ([entry.crop_size], [entry.resize_size]) == (preset.crop_size, preset.resize_size)
+        assert entry.interpolation == preset.interpolation.value
+        assert ([*entry.mean], [*entry.std]) == (preset.mean, preset.std)
+
+
+PUBLISHED = [
+    pytest.param(name, entry, id=f"{name}-{entry}") for name in models.list_models() for entry in models.weights(name)
+]
+
+
+@pytest.mark.parametrize(("name", "weights"), PUBLISHED)
+def test_parameters_and_operations(name, weights):
+    entry = models.weights(name)[weights]
+    options = {key: value for key, value in entry.options.items() if key != "transform_input"}
+    model = models.get_model(name, **options)
+    sizes = (math.prod(one.shape) for one in model.declarations().values() if isinstance(one, nn.Param))
+    assert sum(sizes) == entry.parameters
+    image = jax.ShapeDtypeStruct((1, entry.crop_size, entry.crop_size, 3), jnp.float32)
+    assert models.count_operations(model, image) / 1e9 == pytest.approx(entry.gflops, abs=6e-4)

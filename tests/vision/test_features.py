@@ -1,0 +1,89 @@
+"""Models cut down to feature maps, and masks of frozen parameters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from funcvision import nn
+from funcvision.vision import models
+
+IMAGE = jnp.asarray(np.random.default_rng(0).standard_normal((2, 64, 48, 3)), jnp.float32)
+
+
+def test_maps_are_those_of_the_whole_model():
+    model = models.resnet18()
+    params, state = jax.jit(model.init)(jax.random.key(0))
+    backbone = models.features("resnet18", {"layer1.0.relu_1": "a", "layer3": "b", "relu": "c"})
+    declared = backbone.declarations()
+    own = [{name: arrays[name] for name in arrays if name in declared} for arrays in (params, state)]
+    assert declared.keys() == {n for n in params | state if not n.startswith(("layer4.", "fc."))}
+    names = ("layer1.0.relu_1", "layer3", "relu")
+    for train in (False, True):
+        maps, new = jax.jit(lambda p, s, x, train=train: backbone.apply(p, s, x, train=train))(*own, IMAGE)
+        _, expected_state, expected = jax.jit(
+            lambda p, s, x, train=train: model.apply(p, s, x, train=train, capture=names)
+        )(params, state, IMAGE)
+        assert list(maps) == ["a", "b", "c"]
+        for key, name in zip("abc", names, strict=True):
+            np.testing.assert_allclose(maps[key], expected[name], rtol=1e-5, atol=1e-5)
+        for name, array in new.items():
+            np.testing.assert_allclose(array, expected_state[name], rtol=1e-5, atol=1e-6)
+
+
+def test_within_a_model():
+    class Detector(nn.Module):
+        def __init__(self):
+            self.backbone = nn.Sequential({"body": models.features("resnet18", ["layer2", "layer3"])})
+            self.head = nn.Conv2d(256, 4, 1)
+
+        def forward(self, x):
+            return self.head(self.backbone(x)["layer3"])
+
+    model = Detector()
+    assert "backbone.body.layer3.0.conv1.weight" in model.declarations()
+    params, state = jax.jit(model.init)(jax.random.key(0))
+    y, _, seen = model.apply(params, state, IMAGE, capture=("backbone.body.layer1", "head"))
+    assert y.shape == (2, 4, 3, 4)
+    assert seen["backbone.body.layer1"].shape == (2, 16, 12, 64)
+    gradient = jax.grad(lambda p: model.apply(p, state, IMAGE)[0].sum())(params)
+    assert gradient["backbone.body.conv1.weight"].any()
+
+
+def test_within_a_sequence_and_without_what_follows():
+    backbone = models.features("vgg11", ["features.7"], image=(32, 32, 3))
+    assert {name.split(".")[1] for name in backbone.declarations()} == {"0", "3", "6"}
+    one = models.features(models.mobilenet_v2(in_channels=1), ["features.3"], image=(32, 32, 1))
+    params, _ = jax.eval_shape(one.init, jax.random.key(0))
+    assert params["features.0.0.weight"].shape == (3, 3, 1, 32)
+    with pytest.raises(ValueError, match=r"missing|lacks"):
+        one.apply({}, {}, IMAGE[..., :1])
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"capture names 'layer5', which no module.*'layer"):
+        models.features("resnet18", ["layer5"])
+    with pytest.raises(ValueError, match="norm_layer: options are of a builder"):
+        models.features(models.resnet18(), ["layer1"], norm_layer=None)
+    with pytest.raises(RuntimeError, match="holds no arrays"):
+        models.resnet18().captured(["layer1"], lambda x: x, IMAGE)
+
+
+def test_an_error_within_is_not_taken_for_the_end():
+    backbone = models.features("resnet18", ["layer1"])
+    params, state = jax.jit(backbone.init)(jax.random.key(0))
+    with pytest.raises(ValueError, match="channels"):
+        backbone.apply(params, state, IMAGE[..., :2])
+
+
+def test_frozen_parameters_stay():
+    params = {"layer1.0.weight": jnp.ones(2), "layer10.weight": jnp.ones(2), "fc.bias": jnp.ones(2)}
+    mask = models.freeze(params, "layer1.*")
+    assert mask == {"layer1.0.weight": True, "layer10.weight": False, "fc.bias": False}
+    optimizer = optax.chain(optax.sgd(0.1), optax.masked(optax.set_to_zero(), mask))
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    new = optax.apply_updates(params, updates)
+    assert {name: bool((new[name] == params[name]).all()) for name in params} == mask
+    with pytest.raises(ValueError, match=r"no parameter matches 'layer2\.\*'"):
+        models.freeze(params, "layer2.*")
