@@ -117,8 +117,30 @@ def test_logits_in_float32():
     x = random(0, 3, 97, 64, 3)
     with torch.no_grad():
         expected = reference(nchw(x))
-    logits = jax.jit(lambda x: ours.apply(params, state, x)[0])(x)
+    logits = jax.jit(lambda p, s, x: ours.apply(p, s, x)[0])(params, state, x)
     assert_close(logits, expected, rtol=5e-5)  # 18 layers of float32 rounding in another order
+
+
+FAMILIES = [
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18",
+    "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_0", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32",
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_bfloat16(name):
+    """Only the image is cast: what meets it follows."""
+    options = {"image_size": 160} if name == "vit_b_32" else {}
+    side = 224 if name == "maxvit_t" else 160  # XLA compiles very small images slowly
+    ours, reference = (build(name, **options) for build in (models.get_model, theirs))
+    randomise(reference)
+    params, state = arrays_of(ours, reference)
+    infer = jax.jit(lambda p, s, x: ours.apply(p, s, x)[0])
+    x = jnp.asarray(random(0, 2, side, side, 3))
+    logits, rounded = infer(params, state, x), infer(params, state, x.astype(jnp.bfloat16))
+    assert rounded.dtype == jnp.bfloat16
+    assert_close(np.asarray(rounded, np.float32), np.asarray(logits), rtol=3e-2)
 
 
 def test_loss_of_a_training_step_equals_torchs_over_three_steps():

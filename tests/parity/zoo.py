@@ -124,7 +124,7 @@ def assert_captures_equal(
     x = random(0, *size, 3)
     with torch.no_grad():
         expected = create_feature_extractor(reference, list(names))(nchw(x))
-    _, _, seen = jax.jit(lambda x: ours.apply(params, state, x, capture=tuple(names)))(jnp.asarray(x))
+    _, _, seen = jax.jit(lambda p, s, x: ours.apply(p, s, x, capture=tuple(names)))(params, state, jnp.asarray(x))
     for name in names:
         value = expected[name]
         if value.ndim == 4 and value.shape != seen[name].shape:
