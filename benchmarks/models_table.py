@@ -1,6 +1,7 @@
 """Writes docs/models.md: every model's size, and its logits and its speed beside torchvision's, batch 1.
 
-What is measured is kept in docs/models.csv, so that the table can be continued: only models that it lacks are run.
+What is measured is kept in docs/models.csv, so that an interrupted run can be taken up: only models that it lacks are
+measured. The page is written anew after each.
 """
 
 import csv
@@ -24,7 +25,7 @@ Every classification model of torchvision 0.28, with `models.get_model(name)` or
 - Difference: the largest one between our logits and torchvision's, in float32, over the largest logit; random weights
   and running statistics. In float64, gradients included, the tests hold models to 1e-7.
 - Time: our inference of one image over that of torch (eager, channels-last) on two CPU cores, the ratio of medians of
-  seven rounds. Single rows are good to some 20%.
+  five rounds. Single rows are good to some 20%.
 
 | model | parameters | GFLOPs | top-1 | difference | time |
 | --- | --- | --- | --- | --- | --- |
@@ -32,7 +33,6 @@ Every classification model of torchvision 0.28, with `models.get_model(name)` or
 
 
 def main() -> None:
-    from funcvision import nn
     from funcvision.vision import models
 
     measured = {}
@@ -46,18 +46,20 @@ def main() -> None:
                 writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(measured[key] for key in sorted(measured))
-    lines = []
-    for name in models.list_models():
-        declared = models.get_model(name).declarations().values()
-        parameters = sum(math.prod(one.shape) for one in declared if isinstance(one, nn.Param))
-        entry, row = models.find_weights(name, "DEFAULT"), measured[name]
-        lines.append(
-            f"| {name} | {parameters:,} | {entry.gflops:.2f} | {entry.acc1:.1f} | {float(row['difference']):.0e} "
-            f"| {float(row['ratio']):.2f} |"
-        )
-    (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n")
+            _write(measured)
     ratios = [float(row["ratio"]) for row in measured.values()]
     print(f"\ngeometric mean of {len(ratios)} ratios: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}")
+
+
+def _write(measured: dict[str, dict[str, str]]) -> None:
+    from funcvision.vision import models
+
+    lines = []
+    for name in models.list_models():
+        entry, row = models.find_weights(name, "DEFAULT"), measured.get(name)
+        cells = f"{float(row['difference']):.0e} | {float(row['ratio']):.2f}" if row else "not measured | "
+        lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.acc1:.1f} | {cells} |")
+    (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n")
 
 
 def _measure(name: str) -> dict[str, str]:
@@ -65,6 +67,6 @@ def _measure(name: str) -> dict[str, str]:
     result = compare(f"{name}, batch 1, inference", [
         Contender("funcvision", "benchmarks._models", "ours", shared),
         Contender("torch eager", "benchmarks._models", "theirs", shared),
-    ], rounds=7, rtol=1e-2)
+    ], rounds=5, rtol=1e-2)
     (difference,), (ratio,) = result.errors.values(), result.ratios.values()
     return {"model": name, "difference": f"{difference:.1e}", "ratio": f"{ratio:.3f}"}

@@ -14,7 +14,7 @@ NAMES = (
 def main(names: Sequence[str] = NAMES, size: int = 8) -> None:
     rows = []
     for name in names:
-        results = [_compare(name, task, size, rounds) for task, rounds in (("infer", 11), ("train", 5))]
+        results = [_compare(name, task, size, rounds) for task, rounds in (("infer", 9), ("train", 5))]
         cells = [f"{next(iter(r.ratios.values())):.2f} | {r.first[0]:.1f} s" for r in results]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     print("\n| model | inference, to torch | first call | training step, to torch | first call |")

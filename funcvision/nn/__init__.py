@@ -65,7 +65,7 @@ from .loss import (
     SoftMarginLoss,
     TripletMarginLoss,
 )
-from .module import Arrays, Buffer, Module, Param
+from .module import Arrays, Buffer, Module, Param, remat
 from .norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -132,7 +132,7 @@ from .upsample import (
 __all__ = [
     "init",
     # module
-    "Arrays", "Buffer", "Module", "Param",
+    "Arrays", "Buffer", "Module", "Param", "remat",
     # containers
     "Identity", "ModuleDict", "ModuleList", "Sequential",
     # conv

@@ -27,7 +27,7 @@ from ..functional._precision import accumulation_dtype
 from . import init as initializers
 from .init import Initializer
 
-__all__ = ["Arrays", "Buffer", "Module", "Param"]
+__all__ = ["Arrays", "Buffer", "Module", "Param", "remat"]
 
 Arrays = dict[str, jax.Array]
 Self = TypeVar("Self", bound="Module")
@@ -371,6 +371,35 @@ class Module:
     def __repr__(self) -> str:
         lines = [f"  ({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children().items()]
         return "\n".join([self._headline()[:-1], *lines, ")"]) if lines else self._headline()
+
+
+def remat(module: Module, *args: Any) -> Any:
+    """`module(*args)` within a `forward`, but the backward pass computes what is inside again instead of keeping it.
+
+    `jax.checkpoint` by itself would leave the module's new running statistics behind. Where intermediates are captured
+    nothing is computed again. See https://docs.jax.dev/en/latest/gradient-checkpointing.html.
+    """
+    if module._call is None or module._call.captures:
+        return module(*args)
+    updated = [below for _, below in module.named_modules() if below._buffers]
+
+    def buffers() -> list[dict[str, Any]]:
+        return [{name: vars(below)[name] for name in below._buffers} for below in updated]
+
+    def set_buffers(values: list[dict[str, Any]]) -> None:
+        for below, value in zip(updated, values, strict=True):
+            vars(below).update(value)
+
+    @jax.checkpoint
+    def run(*args: Any) -> tuple[Any, list[dict[str, Any]]]:
+        before = buffers()
+        output, after = module(*args), buffers()
+        set_buffers(before)
+        return output, after
+
+    output, after = run(*args)
+    set_buffers(after)
+    return output
 
 
 def _sealing(build: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import threading
 
 import jax
@@ -313,3 +314,35 @@ def test_containers():
 
 def test_repr_shows_options_and_children():
     assert repr(Net(7)).splitlines()[-2:] == ["  (fc): Linear(in_features=48, out_features=7)", ")"]
+
+
+class Twice(nn.Module):
+    """A child that is called twice, computed again in the backward pass or not."""
+
+    def __init__(self, again: bool):
+        self.again = again
+        self.child = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+
+    def forward(self, x):
+        call = nn.remat if self.again else lambda module, x: module(x)
+        return call(self.child, call(self.child, x))
+
+
+def test_remat_changes_nothing_but_what_is_kept():
+    x, key = jax.random.normal(jax.random.key(1), (8, 3)), jax.random.key(2)
+    params, state = Twice(False).init(jax.random.key(0))
+    found = []
+    for again in (False, True):
+        model = Twice(again)
+
+        def loss(params, model=model):
+            y, new = model.apply(params, state, x, train=True, key=key)
+            return (y**2).sum(), new
+
+        (value, new), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+        found.append((value, new, gradients))
+        assert bool(re.search("remat|checkpoint", str(jax.make_jaxpr(loss)(params)))) == again
+        _, _, seen = model.apply(params, state, x, train=True, key=key, capture=("child.0", "child.0_1"))
+        found[-1] += (seen,)
+    assert int(found[1][1]["child.1.num_batches_tracked"]) == 2
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6), *found)

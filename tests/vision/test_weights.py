@@ -9,8 +9,10 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 import pytest
 
+from funcvision import cli
 from funcvision.vision import convert, models
 from funcvision.vision.download import DownloadError
 from funcvision.vision.models import published
@@ -213,3 +215,24 @@ def test_axes_that_are_none_are_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"[1, 0]", b"[1, 1]"))
     with pytest.raises(ValueError, match=r"a of shape \(3, 2\) is said to have the axes \[1, 1\]"):
         convert.read(path)
+
+
+def test_the_command_classifies_with_published_weights(caches, checkpoint, monkeypatch, capsys):
+    """With the preparation that belongs to them, unless another is asked for."""
+    _, _, content = checkpoint
+    put_by_hand(caches, publish(monkeypatch, content, crop_size=64, resize_size=72), content)
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(caches / "image.png")
+    (caches / "classes.txt").write_text("\n".join(f"kind {i}" for i in range(1000)))
+
+    def printed(*arguments):
+        assert cli.main(["classify", str(caches / "image.png"), "--model", "resnet18", *arguments]) == 0
+        return capsys.readouterr().out
+
+    published_ = printed()
+    file = ("--weights", str(caches / "made.pth"))
+    assert published_ == printed("--weights", "IMAGENET1K_V1") == printed(*file, "--resize", "72", "--crop", "64")
+    assert published_ != printed("--crop", "32")
+    assert printed("--classes", str(caches / "classes.txt")).count("kind") == 5
+    assert cli.main(["classify", str(caches / "image.png"), *file, "--classes", str(caches / "image.png")]) == 2
+    assert "funcvision: " in capsys.readouterr().err

@@ -49,7 +49,11 @@ class DenseLayer(nn.Module):
 class DenseBlock(nn.ModuleDict):
     """Layers `denselayer1`, `denselayer2`, ... whose outputs are appended, one after another, to the input."""
 
-    def __init__(self, num_layers: int, in_channels: int, growth_rate: int, bn_size: int, drop_rate: float):
+    def __init__(
+        self, num_layers: int, in_channels: int, growth_rate: int, bn_size: int, drop_rate: float,
+        memory_efficient: bool = False,
+    ):
+        self.memory_efficient = memory_efficient
         super().__init__({
             f"denselayer{i + 1}": DenseLayer(in_channels + i * growth_rate, growth_rate, bn_size, drop_rate)
             for i in range(num_layers)
@@ -57,7 +61,8 @@ class DenseBlock(nn.ModuleDict):
 
     def forward(self, x: jax.Array) -> jax.Array:
         for layer in self.values():
-            x = jnp.concatenate((x, layer(x)), axis=-1)
+            new = nn.remat(layer, x) if self.memory_efficient else layer(x)
+            x = jnp.concatenate((x, new), axis=-1)
         return x
 
 
@@ -82,6 +87,7 @@ class DenseNet(nn.Module):
         num_init_features: channels of the first convolution.
         bn_size: the 1x1 convolution of a layer makes this many times `growth_rate` channels.
         drop_rate: the share of each layer's output that is dropped in training.
+        memory_efficient: compute layers again in the backward pass rather than keep what is inside.
         num_classes: logits.
         in_channels: of the image.
     """
@@ -89,6 +95,7 @@ class DenseNet(nn.Module):
     def __init__(
         self, growth_rate: int = 32, block_config: Sequence[int] = (6, 12, 24, 16), num_init_features: int = 64, *,
         bn_size: int = 4, drop_rate: float = 0.0, num_classes: int = 1000, in_channels: int = 3,
+        memory_efficient: bool = False,
     ):
         channels = num_init_features
         features: dict[str, nn.Module] = {
@@ -98,7 +105,9 @@ class DenseNet(nn.Module):
             "pool0": nn.MaxPool2d(3, stride=2, padding=1),
         }
         for i, num_layers in enumerate(block_config, 1):
-            features[f"denseblock{i}"] = DenseBlock(num_layers, channels, growth_rate, bn_size, drop_rate)
+            features[f"denseblock{i}"] = DenseBlock(
+                num_layers, channels, growth_rate, bn_size, drop_rate, memory_efficient
+            )
             channels += num_layers * growth_rate
             if i < len(block_config):
                 features[f"transition{i}"] = Transition(channels, channels // 2)

@@ -22,6 +22,11 @@ def test_numbers(train):
     assert_models_equal(ours, reference, (2, 41, 33), train=train)
 
 
+def test_numbers_with_less_memory():
+    ours, reference = (kind(**SMALL, memory_efficient=True) for kind in (models.DenseNet, torchvision.models.DenseNet))
+    assert_models_equal(ours, reference, (2, 41, 33), train=True)
+
+
 def test_initial_distributions():
     options = {"block_config": (2, 1), "num_classes": 300}
     ours = models.DenseNet(**options)
