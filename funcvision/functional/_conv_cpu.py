@@ -37,6 +37,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return _depthwise(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if geometry.groups > 1:
         count = _merged_groups(geometry, weight.shape[-2])
+        if _is_small(x, weight.shape[-1] // count, geometry) or _is_larger_than_image(geometry):
+            return _by_patches_of_groups(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
         each = functools.partial(value, geometry=geometry._replace(groups=1), precision=precision)
         return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
     if _is_pointwise(geometry):
@@ -44,7 +46,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
     if _is_small(x, weight.shape[-1], geometry):
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
-    if any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True)):
+    if _is_larger_than_image(geometry):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
 
@@ -119,8 +121,23 @@ def _is_small(x: jax.Array, out: int, geometry: Geometry) -> bool:
     return x.shape[0] * math.prod(geometry.out) <= out and math.prod(geometry.kernel) > 1
 
 
+def _is_larger_than_image(geometry: Geometry) -> bool:
+    """Whether the kernel is, along some axis."""
+    return any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True))
+
+
 def _by_patches(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
+
+
+def _by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """One batched product, where a dense convolution for each group would take longer to compile than to run."""
+    groups = geometry.groups
+    patches = jnp.stack(list(_shifts(x, geometry)), axis=-2)
+    patches = patches.reshape(*patches.shape[:-1], groups, -1)
+    kernels = weight.reshape(-1, weight.shape[-2], groups, weight.shape[-1] // groups)
+    y = jnp.einsum("...kgi,kigo->...go", patches, kernels)
+    return y.reshape(*y.shape[:-2], -1)
 
 
 def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:

@@ -212,6 +212,7 @@ def test_ctrl_c_is_left_to_the_owner():
 def test_ctrl_c(kind):
     script = f"""
 import signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
 if __name__ == "__main__":
     batches = iter(DataLoader(Faulty(100, 1, "hang"), **{KINDS[kind]}))
     next(batches)

@@ -1,6 +1,7 @@
 """How a layer or model is compared with torch's: same arrays in both, then outputs, gradients and new state."""
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ import torch
 
 from funcvision import nn
 from tests.parity.reference import assert_close, nchw, nhwc, random, same
+
+QUICKLY = {"xla_backend_optimization_level": 0}
+"""For programs that run once: XLA's passes are the same, and LLVM takes half as long."""
 
 
 def randomise(theirs: torch.nn.Module, seed: int = 0) -> None:
@@ -95,7 +99,7 @@ def assert_layer_equal(
             assert shapes[0] == shapes[1], f"outputs of shapes {shapes[0]}, torch's are {shapes[1]}"
             return _where_given(leaves, cotangents), (leaves, new_state)
 
-        @jax.jit
+        @functools.partial(jax.jit, compiler_options=QUICKLY)
         def run(params: Any, inputs: Any, cotangents: Any) -> Any:
             _, pullback, (leaves, new_state) = jax.vjp(forward, params, inputs, has_aux=True)
             return leaves, new_state, pullback(cotangents)

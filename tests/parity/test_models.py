@@ -1,5 +1,7 @@
 """Models against torchvision's: names and shapes of all, numbers of some in every run and of all under `-m slow`."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ import torchvision
 from funcvision import nn
 from funcvision.vision import models
 from funcvision.vision.models.resnet import Bottleneck
-from tests.parity.layers import arrays_of, assert_layer_equal, randomise
+from tests.parity.layers import QUICKLY, arrays_of, assert_layer_equal, randomise
 from tests.parity.reference import assert_close, nchw, random
 from tests.parity.zoo import (
     assert_captures_equal,
@@ -30,12 +32,11 @@ def test_all_builders_are_there():
 
 @pytest.mark.parametrize("name", models.list_models())
 def test_names_shapes_order_and_settings(name):
-    for options in ({}, {"num_classes": 7}):
-        reference, ours = theirs_without_arrays(name, **options), models.get_model(name, **options)
-        tensors, declared = reference.state_dict(), ours.declarations()
-        assert list(declared) == list(tensors)
-        assert {key: one.shape for key, one in declared.items()} == {k: tuple(t.shape) for k, t in tensors.items()}
-        assert_settings_equal(ours, reference)
+    reference, ours = theirs_without_arrays(name, num_classes=7), models.get_model(name, 7)
+    tensors, declared = reference.state_dict(), ours.declarations()
+    assert list(declared) == list(tensors)
+    assert {key: one.shape for key, one in declared.items()} == {k: tuple(t.shape) for k, t in tensors.items()}
+    assert_settings_equal(ours, reference)
 
 
 @pytest.mark.parametrize("name", models.list_models())
@@ -128,7 +129,12 @@ FAMILIES = [
 ]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+LARGE = ("convnext_tiny", "densenet121", "inception_v3", "maxvit_t", "regnet_y_400mf", "vit_b_32")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in FAMILIES]
+)
 def test_bfloat16(name):
     """Only the image is cast: what meets it follows."""
     options = {"image_size": 160} if name == "vit_b_32" else {}
@@ -136,7 +142,7 @@ def test_bfloat16(name):
     ours, reference = (build(name, **options) for build in (models.get_model, theirs))
     randomise(reference)
     params, state = arrays_of(ours, reference)
-    infer = jax.jit(lambda p, s, x: ours.apply(p, s, x)[0])
+    infer = jax.jit(lambda p, s, x: ours.apply(p, s, x)[0], compiler_options=QUICKLY)
     x = jnp.asarray(random(0, 2, side, side, 3))
     logits, rounded = infer(params, state, x), infer(params, state, x.astype(jnp.bfloat16))
     assert rounded.dtype == jnp.bfloat16
@@ -158,7 +164,7 @@ def test_loss_of_a_training_step_equals_torchs_over_three_steps():
         update = optax.sgd(0.05, 0.9)
         moments = update.init(params)
 
-        @jax.jit
+        @functools.partial(jax.jit, compiler_options=QUICKLY)
         def step(params, state, moments):
             def objective(params):
                 logits, new_state = ours.apply(params, state, jnp.asarray(x), train=True)

@@ -14,7 +14,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from funcvision import nn
 from funcvision.vision import models
-from tests.parity.layers import arrays_of, assert_layer_equal, randomise
+from tests.parity.layers import QUICKLY, arrays_of, assert_layer_equal, randomise
 from tests.parity.reference import assert_close, nchw, random
 
 FIGURES = ("stride", "padding", "dilation", "groups", "eps", "momentum", "p", "dropout", "num_heads")
@@ -124,7 +124,8 @@ def assert_captures_equal(
     x = random(0, *size, 3)
     with torch.no_grad():
         expected = create_feature_extractor(reference, list(names))(nchw(x))
-    _, _, seen = jax.jit(lambda p, s, x: ours.apply(p, s, x, capture=tuple(names)))(params, state, jnp.asarray(x))
+    run = jax.jit(lambda p, s, x: ours.apply(p, s, x, capture=tuple(names)), compiler_options=QUICKLY)
+    _, _, seen = run(params, state, jnp.asarray(x))
     for name in names:
         value = expected[name]
         if value.ndim == 4 and value.shape != seen[name].shape:
