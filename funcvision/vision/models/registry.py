@@ -1,6 +1,7 @@
 """The models by name, and the model that a checkpoint belongs to."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
@@ -68,7 +69,8 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
     """
     names = _without_counters(shapes)
     shared = {}
-    for name, builder in _builders.items():
+    for name in _likeliest_first(names):
+        builder = _builders[name]
         read = _readers.get(name)
         declared = builder(**(read(shapes) if read else {})).declarations()
         expected = _without_counters(declared)
@@ -83,6 +85,24 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
         f"these {len(shapes)} tensors are of no model here; closest by their names: "
         + ", ".join(f"{name} ({shared[name]:.0%})" for name in closest)
     )
+
+
+def _likeliest_first(names: set[str]) -> list[str]:
+    """All models, those of the family first whose names are the most alike but for the numbers in them."""
+    patterns = _without_numbers(names)
+    families: dict[str, list[str]] = {}
+    for name, builder in _builders.items():
+        families.setdefault(builder.__module__, []).append(name)
+
+    def likeness(members: list[str]) -> float:
+        own = _without_numbers(_without_counters(_builders[members[0]]().declarations()))
+        return len(own & patterns) / len(own | patterns)
+
+    return [name for members in sorted(families.values(), key=likeness, reverse=True) for name in members]
+
+
+def _without_numbers(names: set[str]) -> set[str]:
+    return {re.sub(r"\d+", "#", name) for name in names}
 
 
 def check_name(name: str) -> None:
