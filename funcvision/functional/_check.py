@@ -1,6 +1,6 @@
 """Checks at the boundary of the functions: what was given, what is expected, how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import jax
@@ -8,6 +8,16 @@ import jax
 T = TypeVar("T")
 Size = int | Sequence[int]
 Padding = str | int | Sequence[int | tuple[int, int]]
+
+
+def listed(items: Iterable[str], most: int = 6) -> str:
+    """The first few of a list, and how many more there are.
+
+    >>> listed("abcd", 2)
+    'a, b and 2 more'
+    """
+    items = list(items)
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:

@@ -6,12 +6,10 @@ otherwise the input is returned as it is.
 Every function raises ValueError for a `p` outside [0, 1] and for a missing key.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-from ._random import require_key
+from ._drop import drop, to_zero
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
@@ -22,7 +20,7 @@ def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Arr
     >>> sorted(set(dropout(jnp.ones(100), 0.75, key=jax.random.key(0)).tolist()))
     [0.0, 4.0]
     """
-    return _drop("dropout", x, x.shape, p, training, key, _to_zero)
+    return drop("dropout", x, x.shape, p, training, key, to_zero)
 
 
 def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
@@ -51,7 +49,7 @@ def alpha_dropout(x: jax.Array, p: float = 0.5, training: bool = False, *, key: 
 
     See Klambauer et al. 2017, https://arxiv.org/abs/1706.02515.
     """
-    return _drop("alpha_dropout", x, x.shape, p, training, key, _to_alpha)
+    return drop("alpha_dropout", x, x.shape, p, training, key, _to_alpha)
 
 
 def feature_alpha_dropout(
@@ -61,7 +59,7 @@ def feature_alpha_dropout(
     if x.ndim < 2:
         raise ValueError(f"feature_alpha_dropout takes [batch, ..., channels] and got an array of shape {x.shape}")
     shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
-    return _drop("feature_alpha_dropout", x, shape, p, training, key, _to_alpha)
+    return drop("feature_alpha_dropout", x, shape, p, training, key, _to_alpha)
 
 
 def _drop_channels(
@@ -70,26 +68,7 @@ def _drop_channels(
     if x.ndim < axes + 1:
         raise ValueError(f"{function} takes [..., {axes} spatial axes, channels] and got an array of shape {x.shape}")
     shape = (*x.shape[: -axes - 1], *(1,) * axes, x.shape[-1])
-    return _drop(function, x, shape, p, training, key, _to_zero)
-
-
-def _drop(
-    function: str, x: jax.Array, shape: tuple[int, ...], p: float, training: bool, key: jax.Array | None,
-    replaced: Callable[[jax.Array, jax.Array, float], jax.Array],
-) -> jax.Array:
-    """One decision for each element of `shape`, which broadcasts to that of `x`; `replaced` says what comes of it."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"{function} drops with a probability from 0 to 1; p={p}")
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return jnp.zeros_like(x)
-    kept = jax.random.bernoulli(require_key(key, function), 1 - p, shape)
-    return replaced(x, kept, p)
-
-
-def _to_zero(x: jax.Array, kept: jax.Array, p: float) -> jax.Array:
-    return jnp.where(kept, x / (1 - p), 0)
+    return drop(function, x, shape, p, training, key, to_zero)
 
 
 def _to_alpha(x: jax.Array, kept: jax.Array, p: float) -> jax.Array:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 
 from .. import functional as F
+from ..functional._drop import check_probability
 from .module import Module
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
@@ -15,8 +16,7 @@ class _Dropout(Module):
     function: ClassVar[Callable[..., jax.Array]]
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__} drops with a probability from 0 to 1; p={p}")
+        check_probability(type(self).__name__, p)
         self.p = p
 
     def forward(self, x: jax.Array) -> jax.Array:

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..functional._check import listed
 from ..functional._precision import accumulation_dtype
 from . import init as initializers
 from .init import Initializer
@@ -445,19 +446,14 @@ def _check(declared: dict[str, _Declaration], params: Arrays, state: Arrays) -> 
     for what, kind, arrays in (("params", Param, params), ("state", Buffer, state)):
         names = {name for name, declaration in declared.items() if isinstance(declaration, kind)}
         if missing := names - arrays.keys():
-            faults.append(f"{what} lacks {_some(missing)}")
+            faults.append(f"{what} lacks {listed(sorted(missing), 5)}")
         if unexpected := arrays.keys() - names:
-            faults.append(f"{what} has {_some(unexpected)}, which the model does not declare there")
+            faults.append(f"{what} has {listed(sorted(unexpected), 5)}, which the model does not declare there")
         for name in sorted(names & arrays.keys()):
             if jnp.shape(arrays[name]) != declared[name].stored_shape:
                 faults.append(f"{name} has shape {jnp.shape(arrays[name])} in place of {declared[name].stored_shape}")
     if faults:
         raise ValueError("these arrays are not this model's: " + "; ".join(faults))
-
-
-def _some(names: set[str], most: int = 5) -> str:
-    shown = ", ".join(sorted(names)[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _initial_arrays(key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]) -> list[jax.Array]:

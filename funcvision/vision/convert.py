@@ -10,7 +10,7 @@ the model; `to_torch` and `save` turn them back.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import nn
+from ..functional._check import listed
 from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
 from ._torch_pickle import Tensor
@@ -139,7 +140,7 @@ def _state_dict(content: Any, entry: str | None) -> dict[str, Tensor]:
     if others := [name for name, value in content.items() if type(value) is not Tensor]:
         verb = "is not a tensor" if len(others) == 1 else "are not tensors"
         raise ValueError(
-            f"has no plain state dict {where}: {_listed(others)} {verb}. "
+            f"has no plain state dict {where}: {listed(others)} {verb}. "
             "Say where the weights are: entry=..., or --entry on the command line"
         )
     return content
@@ -156,14 +157,8 @@ def _holds_tensors(content: Any, name: str, depth: int = _DEPTH) -> bool:
 
 def _describe(content: Any) -> str:
     if type(content) is dict:
-        return f"are {_listed(str(name)[:80] for name in content)}" if content else "is an empty dict"
+        return f"are {listed(str(name)[:80] for name in content)}" if content else "is an empty dict"
     return f"is a {'tensor' if type(content) is Tensor else type(content).__name__}"
-
-
-def _listed(items: Iterable[str], most: int = 6) -> str:
-    """The first few of a list, and how many more there are."""
-    items = list(items)
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 # Tensors to arrays
@@ -195,7 +190,7 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
         ],
     }  # fmt: skip
     if any(faults.values()):
-        counted = (f"{len(names)} {fault}: {_listed(names)}" for fault, names in faults.items() if names)
+        counted = (f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items() if names)
         raise ValueError(f"{what} do not fit {type(model).__name__}; " + "; ".join(counted))
     return {name: tensors[name] for name in declared}
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import nn
+from ...functional._check import listed
 from .. import convert
 from . import _cache
 from .published import Weights, find_weights, imagenet_classes
@@ -87,9 +88,10 @@ def _fitted(
         if not name.endswith("num_batches_tracked") and (name not in tensors or tensors[name].shape != one.shape)
     ]
     if misfits:
+        which = listed(misfits, 8)
         if key is None:
-            raise ValueError(f"{_listed(misfits)} must start anew for these options: pass key=jax.random.key(0)")
-        warnings.warn(f"{name}: {_listed(misfits)} start anew: the file has them otherwise or not at all", stacklevel=3)
+            raise ValueError(f"{which} must start anew for these options: pass key=jax.random.key(0)")
+        warnings.warn(f"{name}: {which} start anew: the file has them otherwise or not at all", stacklevel=3)
         fresh = convert.to_torch(model, *model.init(key))
         tensors |= {name: fresh[name] for name in misfits}
     return tensors
@@ -105,10 +107,6 @@ def _with_positions_for(model: VisionTransformer, tensors: dict[str, np.ndarray]
         return tensors
     positions = {name: jnp.asarray(tensors[name])}
     return tensors | {name: np.asarray(interpolate_embeddings(positions, model.image_size, model.patch_size)[name])}
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def classify(

@@ -23,7 +23,7 @@ def register(builder: B) -> B: ...
 def register(*, options_in: Callable[[Shapes], dict[str, Any]]) -> Callable[[B], B]: ...
 
 
-def register(builder: Any = None, *, options_in: Callable[[Shapes], dict[str, Any]] | None = None) -> Any:
+def register(builder: Any = None, *, options_in: Callable[[Shapes], dict[str, Any]] = lambda shapes: {}) -> Any:
     """Decorator: adds a builder under its own name.
 
     `options_in` tells which options, other than the numbers of classes and channels, a model was built with whose
@@ -32,8 +32,7 @@ def register(builder: Any = None, *, options_in: Callable[[Shapes], dict[str, An
 
     def add(builder: B) -> B:
         _builders[builder.__name__] = builder
-        if options_in is not None:
-            _readers[builder.__name__] = options_in
+        _readers[builder.__name__] = options_in
         return builder
 
     return add if builder is None else add(builder)
@@ -71,8 +70,7 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
     shared = {}
     for name in _likeliest_first(names):
         builder = _builders[name]
-        read = _readers.get(name)
-        declared = builder(**(read(shapes) if read else {})).declarations()
+        declared = builder(**_readers[name](shapes)).declarations()
         expected = _without_counters(declared)
         shared[name] = len(names & expected) / len(names | expected)
         if names == expected:
@@ -122,8 +120,7 @@ def options_in(name: str, shapes: Shapes) -> dict[str, Any]:
     The two numbers are read where models that are built with others differ.
     """
     check_name(name)
-    builder, read = _builders[name], _readers.get(name)
-    options = read(shapes) if read else {}
+    builder, options = _builders[name], _readers[name](shapes)
     plain = builder(num_classes=7, in_channels=1, **options).declarations()
     odd = builder(num_classes=11, in_channels=2, **options).declarations()
     for key, declaration in plain.items():

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ...functional import pool
+from ...functional._drop import check_probability, drop, to_zero
 from ...functional._random import require_key
 
 __all__ = ["DropBlock2d", "DropBlock3d", "StochasticDepth", "drop_block2d", "drop_block3d", "stochastic_depth"]
@@ -38,16 +39,10 @@ def stochastic_depth(
     >>> sorted(set(map(tuple, y.tolist())))
     [(0.0, 0.0), (2.0, 2.0)]
     """
-    _check_probability("stochastic_depth", p)
     if mode not in ("batch", "row"):
         raise ValueError(f"stochastic_depth drops by 'batch' or by 'row'; mode={mode!r}")
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return jnp.zeros_like(x)
     decisions = (x.shape[0] if mode == "row" else 1, *(1,) * (x.ndim - 1))
-    kept = jax.random.bernoulli(require_key(key, "stochastic_depth"), 1 - p, decisions)
-    return jnp.where(kept, x / (1 - p), 0)
+    return drop("stochastic_depth", x, decisions, p, training, key, to_zero)
 
 
 def drop_block2d(
@@ -80,7 +75,7 @@ def _drop_block(
     function: str, max_pool: Callable[..., jax.Array], axes: int, x: jax.Array, p: float, block_size: int, eps: float,
     training: bool, key: jax.Array | None,
 ) -> jax.Array:
-    _check_probability(function, p)
+    check_probability(function, p)
     if x.ndim != axes + 2:
         raise ValueError(f"{function} takes [batch, {axes} spatial axes, channels] and got an array of shape {x.shape}")
     if not training or p == 0:
@@ -99,16 +94,11 @@ def _drop_block(
     return x * (kept * scale).astype(x.dtype)
 
 
-def _check_probability(function: str, p: float) -> None:
-    if not 0 <= p <= 1:
-        raise ValueError(f"{function} drops with a probability from 0 to 1; p={p}")
-
-
 class StochasticDepth(nn.Module):
     """Drops samples, or the whole batch, in training; see `stochastic_depth`."""
 
     def __init__(self, p: float, mode: Mode):
-        _check_probability("StochasticDepth", p)
+        check_probability("StochasticDepth", p)
         self.p = p
         self.mode: Mode = mode
 
@@ -123,7 +113,7 @@ class DropBlock2d(nn.Module):
     function: ClassVar[Callable[..., jax.Array]] = drop_block2d
 
     def __init__(self, p: float, block_size: int, *, eps: float = 1e-6):
-        _check_probability(type(self).__name__, p)
+        check_probability(type(self).__name__, p)
         self.p, self.block_size, self.eps = p, block_size, eps
 
     def forward(self, x: jax.Array) -> jax.Array:
