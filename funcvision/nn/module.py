@@ -456,8 +456,29 @@ def _check(declared: dict[str, _Declaration], params: Arrays, state: Arrays) -> 
         raise ValueError("these arrays are not this model's: " + "; ".join(faults))
 
 
-def _initial_arrays(key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]) -> list[jax.Array]:
-    """First values, as stored.
+_Wanted = tuple[tuple[_Declaration, np.dtype], ...]
+_DRAWN = 1 << 27  # numbers at a time: drawing them takes several times the memory that they end in
+
+
+def _initial_arrays(key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
+    """First values, as stored, made for some hundred million numbers at a time."""
+    groups: list[list[tuple[_Declaration, np.dtype]]] = [[]]
+    size = 0
+    for one in wanted:
+        count = math.prod(one[0].shape)
+        if groups[-1] and size + count > _DRAWN:
+            groups.append([])
+            size = 0
+        groups[-1].append(one)
+        size += count
+    arrays = []
+    for number, group in enumerate(groups):
+        arrays += _arrays_at_once(jax.random.fold_in(key, number) if number else key, tuple(group))
+    return arrays
+
+
+def _arrays_at_once(key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
+    """First values of one group.
 
     What costs is compiling, a random generator above all. So the standard draws of all parameters come from one, and
     a second program cuts and scales them; as a single program XLA would repeat the generator in every cut.
@@ -484,9 +505,7 @@ def _standard_draws(key: jax.Array, shares: tuple[tuple[tuple[initializers.Noise
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _cut(
-    pools: dict[tuple[str, str], jax.Array], key: jax.Array, wanted: tuple[tuple[_Declaration, np.dtype], ...]
-) -> list[jax.Array]:
+def _cut(pools: dict[tuple[str, str], jax.Array], key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
     used = dict.fromkeys(pools, 0)
     arrays = []
     for number, (declaration, dtype) in enumerate(wanted):

@@ -346,3 +346,18 @@ def test_remat_changes_nothing_but_what_is_kept():
         found[-1] += (seen,)
     assert int(found[1][1]["child.1.num_batches_tracked"]) == 2
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6), *found)
+
+
+def test_many_first_values_are_made_in_groups(monkeypatch):
+    """Each group draws numbers of its own, and a model of one group the same as ever."""
+    model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(4)))
+    whole, _ = model.init(jax.random.key(0))
+    monkeypatch.setattr(nn.module, "_DRAWN", 80)  # a layer has 72
+    apart, _ = model.init(jax.random.key(0))
+    assert list(apart) == list(whole)
+    assert {name: array.shape for name, array in apart.items()} == {name: array.shape for name, array in whole.items()}
+    weights = np.stack([apart[f"{i}.weight"] for i in range(4)]).reshape(4, -1)
+    assert len(np.unique(weights)) == weights.size
+    assert (np.abs(weights) <= 8**-0.5).all()
+    first, _ = model[:1].init(jax.random.key(0))
+    np.testing.assert_array_equal(first["0.weight"], apart["0.weight"])
