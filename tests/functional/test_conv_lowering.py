@@ -12,6 +12,8 @@ from funcvision import functional as F
 from funcvision.functional import _conv_cpu as cpu
 from funcvision.functional import _conv_lax as plain
 from funcvision.functional import _conv_lowering as lowering
+from funcvision.functional import _conv_winograd as winograd
+from funcvision.functional._conv_cost import winograd_is_faster_for_kernel_gradient, winograd_is_faster_for_value
 from funcvision.functional._conv_geometry import Geometry
 
 
@@ -165,6 +167,49 @@ def test_equals_the_definition(x, w, geometry):
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
+
+
+WINOGRAD = [
+    case((5, 7, 9, 5), (3, 3, 5, 6), 1, 1),
+    case((3, 6, 4, 2), (3, 3, 2, 3)),
+    case((1, 3, 3, 2), (3, 3, 2, 2), 1, ((2, 0), (1, 3))),
+    case((2, 9, 10, 3), (3, 3, 3, 2), 1, ((-1, 2), (3, -2))),
+]
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
+@pytest.mark.parametrize("block", ["all images", "two images", "two rows of tiles", "less than a row"])
+def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
+    rows, columns = (-(-n // 2) for n in geometry.out)
+    row = 16 * columns * (x[-1] + w[-1]) * 4
+    size = {"all images": 1 << 24, "two images": 2 * rows * row, "two rows of tiles": 2 * row, "less than a row": 1}
+    monkeypatch.setattr(winograd, "_BLOCK", size[block])
+    arrays = operands(x, w, geometry)
+    y, _, (_, gradient) = reference(arrays, geometry)
+    images, kernel, _, _, cotangent = arrays
+    assert_close(winograd.value(images, kernel, geometry), y.astype(np.float32))
+    assert_close(winograd.kernel_gradient(images, cotangent, geometry), gradient.astype(np.float32))
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
+def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
+    for choice in ("winograd_is_faster_for_value", "winograd_is_faster_for_kernel_gradient"):
+        monkeypatch.setattr(cpu, choice, lambda *sizes: True)
+    with jax.enable_x64(True):
+        arrays = operands(x, w, geometry, "float64")
+        assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
+
+
+def test_winograd_where_it_is_chosen():
+    """Sixteen times as many bytes are written for the kernel as for a tile: the fewer the tiles, the dearer."""
+    x, w, geometry = case((8, 28, 27, 64), (3, 3, 64, 96), 1, 1)
+    assert winograd_is_faster_for_value(8, 64, 96, geometry)
+    assert winograd_is_faster_for_value(8, 96, 64, geometry)  # the image gradient
+    assert winograd_is_faster_for_kernel_gradient(8, 64, 96, geometry)
+    assert not winograd_is_faster_for_value(8, 16, 96, geometry)
+    assert not winograd_is_faster_for_value(1, 512, 512, geometry._replace(size=(7, 7)))
+    arrays = operands(x, w, geometry)
+    assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), [CASES[i] for i in (1, 5, 10, 20, 22, 30)])

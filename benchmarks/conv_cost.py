@@ -1,0 +1,106 @@
+"""Fits what `funcvision/functional/_conv_cost.py` predicts: the time of a 3x3 convolution by either method.
+
+    python -m benchmarks conv_cost
+
+Measures `lax` and Winograd's method on a grid of shapes, forward and the kernel gradient, and prints the costs that fit
+best, to be put in place of those in the file. Then what choosing by them loses against always knowing the better one.
+Everything runs in one process, for both are compiled by the same XLA; a program has two convolutions, so that neither
+pays alone for memory that a model would have had anyway. It takes some five minutes.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from funcvision.functional import _conv_lax as plain
+from funcvision.functional import _conv_winograd as winograd
+from funcvision.functional._conv_cost import terms
+from funcvision.functional._conv_geometry import Geometry
+
+LARGEST = 4e9  # operations of a convolution
+GRID = [
+    (n, size, channels, out)
+    for n, size, channels, out in itertools.product((1, 8, 64), (4, 7, 14, 28, 56, 112), *[(16, 32, 64, 128, 256, 512)] * 2)
+    if 1e8 <= 18 * n * size**2 * channels * out <= LARGEST and channels <= out
+]
+
+
+def main(rounds: int = 7, share: float = 0.5) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [GRID[i] for i in rng.permutation(len(GRID))[: int(share * len(GRID))]]
+    for title, programs in (("value", _values), ("kernel_gradient", _kernel_gradients)):
+        times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(shapes, desc=title)])
+        predicted = np.empty_like(times)
+        print(f"\n{title}")
+        for i, method in enumerate(("lax", "winograd")):
+            features = np.array([_features(*shape, tiles=i == 1) for shape in shapes])
+            costs = _fitted(features, times[:, i])
+            predicted[:, i] = features @ costs
+            print(f"  {method:10} {', '.join(f'{cost:.3g}' for cost in costs)}")
+        chosen = np.take_along_axis(times, predicted.argmin(1)[:, None], 1)[:, 0]
+        for what, ratio in (("lax", chosen / times[:, 0]), ("the better one", chosen / times.min(1))):
+            print(f"  chosen / {what:16} geometric mean {np.exp(np.log(ratio).mean()):.3f}, at most {ratio.max():.2f}")
+
+
+def _features(n: int, size: int, channels: int, out: int, tiles: bool) -> np.ndarray:
+    """Those of both convolutions of a program, there and back."""
+    pixels = n * (-(-size // 2)) ** 2 if tiles else n * size**2
+    return np.add(terms(pixels, channels, out), terms(pixels, out, channels))
+
+
+def _values(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
+    geometry, a, b, x = _operands(n, size, channels, out)
+
+    def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
+        return jax.jit(lambda x, a, b: method(method(x, a, geometry=geometry), b, geometry=geometry))
+
+    return [program(plain.value), program(winograd.value)], (x, a, b)
+
+
+def _kernel_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
+    geometry, a, _, x = _operands(n, size, channels, out)
+
+    def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
+        def both(x: jax.Array, y: jax.Array) -> Any:
+            there = method(x, y, geometry=geometry)
+            return there, method(y, x + there[0, 0, 0, 0], geometry=geometry)
+
+        return jax.jit(both)
+
+    return [program(plain.kernel_gradient), program(winograd.kernel_gradient)], (x, plain.value(x, a, geometry=geometry))
+
+
+def _operands(n: int, size: int, channels: int, out: int) -> tuple[Geometry, jax.Array, jax.Array, jax.Array]:
+    rng = np.random.default_rng(0)
+    shapes = (3, 3, channels, out), (3, 3, out, channels), (n, size, size, channels)
+    a, b, x = (jnp.asarray(rng.standard_normal(shape, np.float32)) for shape in shapes)
+    return Geometry((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1), a, b, x
+
+
+def _measured(work: tuple[list[Callable[..., Any]], tuple[Any, ...]], rounds: int) -> list[float]:
+    """Median milliseconds of each program, which take turns."""
+    programs, operands = work
+    times = np.empty((rounds + 1, len(programs)))
+    for turn in range(rounds + 1):
+        for i in np.random.default_rng(turn).permutation(len(programs)):
+            start = time.perf_counter()
+            jax.block_until_ready(programs[i](*operands))
+            times[turn, i] = 1000 * (time.perf_counter() - start)
+    return list(np.median(times[1:], axis=0))  # the first round compiles
+
+
+def _fitted(features: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Costs, none below zero, with the smallest squares of relative errors."""
+    kept = np.ones(features.shape[1], bool)
+    while True:
+        costs = np.zeros(len(kept))
+        costs[kept] = np.linalg.lstsq(features[:, kept] / times[:, None], np.ones(len(times)))[0]
+        if (costs >= 0).all():
+            return costs
+        kept[costs.argmin()] = False
