@@ -5,7 +5,7 @@
 Measures `lax` and Winograd's method on a grid of shapes, forward and the kernel gradient, and prints the costs that fit
 best, to be put in place of those in the file. Then what choosing by them loses against always knowing the better one.
 Everything runs in one process, for both are compiled by the same XLA; a program has two convolutions, so that neither
-pays alone for memory that a model would have had anyway. It takes some five minutes.
+pays alone for memory that a model would have had anyway. It takes some six minutes.
 """
 
 import itertools
@@ -20,32 +20,29 @@ from tqdm import tqdm
 
 from funcvision.functional import _conv_lax as plain
 from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_cost import terms
+from funcvision.functional._conv_cost import Costs, terms
 from funcvision.functional._conv_geometry import Geometry
 
-LARGEST = 4e9  # operations of a convolution
+CHANNELS = 32, 64, 128, 256, 512
 GRID = [
     (n, size, channels, out)
-    for n, size, channels, out in itertools.product((1, 8, 64), (4, 7, 14, 28, 56, 112), *[(16, 32, 64, 128, 256, 512)] * 2)
-    if 1e8 <= 18 * n * size**2 * channels * out <= LARGEST and channels <= out
+    for n, size, channels, out in itertools.product((1, 8, 64), (4, 7, 14, 28, 56, 112), CHANNELS, CHANNELS)
+    if 1e8 <= 18 * n * size**2 * channels * out <= 4e9 and channels <= out
 ]
 
 
-def main(rounds: int = 7, share: float = 0.5) -> None:
-    rng = np.random.default_rng(0)
-    shapes = [GRID[i] for i in rng.permutation(len(GRID))[: int(share * len(GRID))]]
-    for title, programs in (("value", _values), ("kernel_gradient", _kernel_gradients)):
-        times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(shapes, desc=title)])
-        predicted = np.empty_like(times)
+def main(rounds: int = 7) -> None:
+    for title, programs, narrowest in (("value", _values, 32), ("kernel_gradient", _kernel_gradients, 64)):
+        times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(GRID, desc=title)])
+        features = np.array([[_features(*shape, tiles) for shape in GRID] for tiles in (False, True)])
+        costs = Costs(*(_fitted(features[i], times[:, i]) for i in range(2)), narrowest)
         print(f"\n{title}")
-        for i, method in enumerate(("lax", "winograd")):
-            features = np.array([_features(*shape, tiles=i == 1) for shape in shapes])
-            costs = _fitted(features, times[:, i])
-            predicted[:, i] = features @ costs
-            print(f"  {method:10} {', '.join(f'{cost:.3g}' for cost in costs)}")
-        chosen = np.take_along_axis(times, predicted.argmin(1)[:, None], 1)[:, 0]
+        for method, fitted in zip(("lax", "winograd"), costs, strict=False):
+            print(f"  {method:10} {', '.join(f'{1e6 * cost:.3g}' for cost in fitted)}")
+        choices = [costs.prefer_winograd(n, c, o, _geometry(size)) for n, size, c, o in GRID]
+        chosen = np.take_along_axis(times, np.array(choices, int)[:, None], axis=1)[:, 0]
         for what, ratio in (("lax", chosen / times[:, 0]), ("the better one", chosen / times.min(1))):
-            print(f"  chosen / {what:16} geometric mean {np.exp(np.log(ratio).mean()):.3f}, at most {ratio.max():.2f}")
+            print(f"  chosen / {what:14} geometric mean {np.exp(np.log(ratio).mean()):.3f}, at most {ratio.max():.2f}")
 
 
 def _features(n: int, size: int, channels: int, out: int, tiles: bool) -> np.ndarray:
@@ -73,14 +70,19 @@ def _kernel_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[
 
         return jax.jit(both)
 
-    return [program(plain.kernel_gradient), program(winograd.kernel_gradient)], (x, plain.value(x, a, geometry=geometry))
+    y = plain.value(x, a, geometry=geometry)
+    return [program(plain.kernel_gradient), program(winograd.kernel_gradient)], (x, y)
 
 
 def _operands(n: int, size: int, channels: int, out: int) -> tuple[Geometry, jax.Array, jax.Array, jax.Array]:
     rng = np.random.default_rng(0)
     shapes = (3, 3, channels, out), (3, 3, out, channels), (n, size, size, channels)
     a, b, x = (jnp.asarray(rng.standard_normal(shape, np.float32)) for shape in shapes)
-    return Geometry((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1), a, b, x
+    return _geometry(size), a, b, x
+
+
+def _geometry(size: int) -> Geometry:
+    return Geometry((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
 
 
 def _measured(work: tuple[list[Callable[..., Any]], tuple[Any, ...]], rounds: int) -> list[float]:

@@ -1,7 +1,7 @@
 """What a 3x3 convolution of stride 1 takes on a CPU by lax and by Winograd's method: which of them is used.
 
-The time is taken to be a sum of products of sizes, whose costs `benchmarks/conv_cost.py` fits to a sweep of shapes. Only
-ratios of them matter, so that machines of other speed but like build choose alike.
+The time is taken to be a sum of products of sizes, whose costs `benchmarks/conv_cost.py` fits to a sweep of shapes.
+Only ratios of them matter, so that machines of other speed but like build choose alike.
 """
 
 import math
@@ -9,19 +9,21 @@ from typing import NamedTuple
 
 from ._conv_geometry import Geometry
 
-__all__ = ["Costs", "terms", "winograd_is_faster_for_kernel_gradient", "winograd_is_faster_for_value"]
+__all__ = ["KERNEL_GRADIENT", "VALUE", "Costs", "Terms", "terms"]
 
-Costs = tuple[float, float, float, float, float]
+Terms = tuple[float, float, float, float, float]
+
+_MARGIN = 0.9  # a doubtful gain is not worth the compilation
 
 
-class _Choice(NamedTuple):
+class Costs(NamedTuple):
     """Costs in nanoseconds, on two cores with AVX-512."""
 
-    lax: Costs
-    winograd: Costs
+    lax: Terms
+    winograd: Terms
     narrowest: int  # channels, on either side: the costs do not hold for fewer, whose products fill no register
 
-    def __call__(self, images: int, channels: int, out: int, geometry: Geometry) -> bool:
+    def prefer_winograd(self, images: int, channels: int, out: int, geometry: Geometry) -> bool:
         if min(channels, out) < self.narrowest:
             return False
         pixels = images * math.prod(geometry.out)
@@ -29,20 +31,18 @@ class _Choice(NamedTuple):
         return _cost(self.winograd, tiles, channels, out) < _MARGIN * _cost(self.lax, pixels, channels, out)
 
 
-_MARGIN = 0.9  # a doubtful gain is not worth the compilation
-
-winograd_is_faster_for_value = _Choice(
+VALUE = Costs(
     lax=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3), narrowest=32
 )
-winograd_is_faster_for_kernel_gradient = _Choice(
+KERNEL_GRADIENT = Costs(
     lax=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0), narrowest=64
 )
 
 
-def terms(pixels: int, channels: int, out: int) -> Costs:
+def terms(pixels: int, channels: int, out: int) -> Terms:
     """What the costs are multiplied with: products, image, output, kernel, and one for beginning at all."""
     return pixels * channels * out, pixels * channels, pixels * out, channels * out, 1
 
 
-def _cost(costs: Costs, pixels: int, channels: int, out: int) -> float:
+def _cost(costs: Terms, pixels: int, channels: int, out: int) -> float:
     return sum(cost * term for cost, term in zip(costs, terms(pixels, channels, out), strict=True))

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from . import _conv_cost as cost
 from . import _conv_lax as plain
 from . import _conv_winograd as winograd
-from ._conv_cost import winograd_is_faster_for_kernel_gradient, winograd_is_faster_for_value
 from ._conv_geometry import Geometry, Shape
 from ._precision import at_least_float32
 
@@ -50,7 +50,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_larger_than_image(geometry):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
-    if _is_winograd(geometry) and winograd_is_faster_for_value(x.shape[0], *weight.shape[-2:], geometry):
+    if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], x.shape[-1], weight.shape[-1], geometry):
         return winograd.value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
 
@@ -83,9 +83,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
         return matrix.reshape(*geometry.kernel, *matrix.shape).astype(x.dtype)
     if any(out > n for out, n in zip(geometry.out, geometry.size, strict=True)):
         return _dense_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
-    if _is_winograd(geometry) and winograd_is_faster_for_kernel_gradient(
-        x.shape[0], x.shape[-1], y.shape[-1], geometry
-    ):
+    if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], x.shape[-1], y.shape[-1], geometry):
         return winograd.kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
     return fallback(x, y)
 

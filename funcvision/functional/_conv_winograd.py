@@ -9,6 +9,7 @@ through everything before the next one is begun.
 Points along the rows are kept as an axis, points along the columns as a list: XLA makes one loop for each array.
 """
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -37,7 +38,7 @@ def value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
 
     def convolve(image: jax.Array) -> jax.Array:
         products = [tiles @ kernels[:, column] for column, tiles in enumerate(_image_tiles(blocks.framed(image)))]
-        pixels = zip(*(_combined(_A, column) for column in _combined(_A, products)), strict=True)  # a row, then its columns
+        pixels = zip(*(_combined(_A, column) for column in _combined(_A, products)), strict=True)  # by rows
         lines = [jnp.concatenate(row, axis=-1).reshape(-1, blocks.columns * 2 * out) for row in pixels]
         return jnp.concatenate(lines, axis=-1).reshape(len(image), 2 * blocks.rows, 2 * blocks.columns, out)
 
@@ -65,11 +66,11 @@ def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
 
 def _combined(matrix: np.ndarray, arrays: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
     """The matrix times a vector of arrays; its entries are 0, 1 and -1."""
-    def row(signs: np.ndarray) -> jax.Array:
-        first, *others = (arrays[i] if signs[i] > 0 else -arrays[i] for i in np.flatnonzero(signs))
-        return sum(others, first)
+    def entry(signs: np.ndarray) -> jax.Array:
+        first, *others = (array if sign > 0 else -array for array, sign in zip(arrays, signs, strict=True) if sign)
+        return functools.reduce(operator.add, others, first)
 
-    return [row(signs) for signs in matrix]
+    return [entry(signs) for signs in matrix]
 
 
 def _image_tiles(image: jax.Array) -> list[jax.Array]:

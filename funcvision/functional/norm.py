@@ -58,8 +58,7 @@ def layer_norm(
 ) -> jax.Array:
     """Normalises over the last axes, whose shape is `normalized_shape` (Ba et al. 2016, https://arxiv.org/abs/1607.06450)."""
     axes = _trailing_axes("layer_norm", x, normalized_shape)
-    mean, var = _moments(x, axes, keepdims=True)
-    return _normalise(x, mean, var, weight, bias, eps)
+    return _normalised(x, weight, bias, axes, eps)
 
 
 def rms_norm(
@@ -92,9 +91,8 @@ def group_norm(
     if x.ndim < 2 or channels % num_groups:
         raise ValueError(f"group_norm takes [batch, ..., channels], channels a multiple of {num_groups}; got {x.shape}")
     grouped = x.reshape(*x.shape[:-1], num_groups, channels // num_groups)
-    mean, var = _moments(grouped, (*range(1, x.ndim - 1), x.ndim), keepdims=True)
     weight, bias = (None if v is None else v.reshape(grouped.shape[-2:]) for v in (weight, bias))
-    return _normalise(grouped, mean, var, weight, bias, eps).reshape(x.shape)
+    return _normalised(grouped, weight, bias, (*range(1, x.ndim - 1), x.ndim), eps).reshape(x.shape)
 
 
 def instance_norm(
@@ -118,10 +116,10 @@ def instance_norm(
     count = math.prod(x.shape[1:-1])
     if count <= 1:
         raise ValueError(f"instance_norm needs over one spatial element in [batch, *spatial, channels]; got {x.shape}")
-    mean, var = _moments(x, spatial, keepdims=True)
-    y = _normalise(x, mean, var, weight, bias, eps)
+    y = _normalised(x, weight, bias, spatial, eps)
     if running_mean is None or running_var is None:
         return y, None
+    mean, var = _moments(x, spatial, keepdims=True)
     batch_mean = mean.mean((0, *spatial))
     batch_var = var.mean((0, *spatial)) * (count / (count - 1))
     return y, (_moved(running_mean, batch_mean, momentum), _moved(running_var, batch_var, momentum))
@@ -176,12 +174,34 @@ def _by_channel(
     return (wide * jnp.broadcast_to(scale, x.shape) + jnp.broadcast_to(shift, x.shape)).astype(x.dtype)
 
 
-def _normalise(
-    x: jax.Array, mean: jax.Array, var: jax.Array, weight: jax.Array | None, bias: jax.Array | None, eps: float
+@functools.partial(jax.jit, static_argnums=(3, 4))
+@functools.partial(jax.checkpoint, static_argnums=(3, 4))
+def _normalised(
+    x: jax.Array, weight: jax.Array | None, bias: jax.Array | None, axes: tuple[int, ...], eps: float
 ) -> jax.Array:
-    wide = at_least_float32(x)
-    mean, var = (jnp.broadcast_to(v.astype(wide.dtype), (1,) * (x.ndim - v.ndim) + v.shape) for v in (mean, var))
-    return _affine((wide - mean) * lax.rsqrt(var + eps), weight, bias).astype(x.dtype)
+    """With the statistics of x itself over `axes`. The gradient keeps x alone and makes the rest again.
+
+    That is one array less to write and read than with the normalised x, for whose sake the weight's gradient keeps it.
+    """
+    return _affine(_standardised(at_least_float32(x), axes, eps), weight, bias).astype(x.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _standardised(x: jax.Array, axes: tuple[int, ...], eps: float) -> jax.Array:
+    mean, var = _moments(x, axes, keepdims=True)
+    return (x - mean) * lax.rsqrt(var + eps)
+
+
+@_standardised.defjvp
+def _(
+    axes: tuple[int, ...], eps: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """The tangent without its parts along the ones and along y: the operation is its own transpose."""
+    (x,), (dx,) = primals, tangents
+    mean, var = _moments(x, axes, keepdims=True)
+    scale = lax.rsqrt(var + eps)
+    y = (x - mean) * scale
+    return y, (dx - dx.mean(axes, keepdims=True) - y * (y * dx).mean(axes, keepdims=True)) * scale
 
 
 def _affine(y: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> jax.Array:

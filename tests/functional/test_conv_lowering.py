@@ -9,11 +9,11 @@ import pytest
 from jax.sharding import AxisType, PartitionSpec
 
 from funcvision import functional as F
+from funcvision.functional import _conv_cost as cost
 from funcvision.functional import _conv_cpu as cpu
 from funcvision.functional import _conv_lax as plain
 from funcvision.functional import _conv_lowering as lowering
 from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_cost import winograd_is_faster_for_kernel_gradient, winograd_is_faster_for_value
 from funcvision.functional._conv_geometry import Geometry
 
 
@@ -193,8 +193,7 @@ def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
-    for choice in ("winograd_is_faster_for_value", "winograd_is_faster_for_kernel_gradient"):
-        monkeypatch.setattr(cpu, choice, lambda *sizes: True)
+    monkeypatch.setattr(cost.Costs, "prefer_winograd", lambda *sizes: True)
     with jax.enable_x64(True):
         arrays = operands(x, w, geometry, "float64")
         assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
@@ -203,11 +202,11 @@ def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
 def test_winograd_where_it_is_chosen():
     """Sixteen times as many bytes are written for the kernel as for a tile: the fewer the tiles, the dearer."""
     x, w, geometry = case((8, 28, 27, 64), (3, 3, 64, 96), 1, 1)
-    assert winograd_is_faster_for_value(8, 64, 96, geometry)
-    assert winograd_is_faster_for_value(8, 96, 64, geometry)  # the image gradient
-    assert winograd_is_faster_for_kernel_gradient(8, 64, 96, geometry)
-    assert not winograd_is_faster_for_value(8, 16, 96, geometry)
-    assert not winograd_is_faster_for_value(1, 512, 512, geometry._replace(size=(7, 7)))
+    assert cost.VALUE.prefer_winograd(8, 64, 96, geometry)
+    assert cost.VALUE.prefer_winograd(8, 96, 64, geometry)  # the image gradient
+    assert cost.KERNEL_GRADIENT.prefer_winograd(8, 64, 96, geometry)
+    assert not cost.VALUE.prefer_winograd(8, 16, 96, geometry)
+    assert not cost.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
     arrays = operands(x, w, geometry)
     assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
 
