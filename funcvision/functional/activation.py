@@ -5,7 +5,9 @@ lie: -1, the default, is the channel axis of a channels-last image. Computation 
 the softmax family sums in float32 at least.
 """
 
+import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -135,6 +137,16 @@ def softsign(x: jax.Array) -> jax.Array:
 softsign.defjvps(lambda tangent, y, x: tangent / (1 + jnp.abs(x)) / (1 + jnp.abs(x)))
 
 
+def _keeping_the_input(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """The function, whose gradient makes everything again from x: one array to write and read where there were more."""
+    return jax.jit(jax.checkpoint(function))
+
+
+_gelu = _keeping_the_input(functools.partial(jax.nn.gelu, approximate=False))
+_silu = _keeping_the_input(jax.nn.silu)
+_mish = _keeping_the_input(jax.nn.mish)
+
+
 def gelu(x: jax.Array, *, approximate: str = "none") -> jax.Array:
     """`x` times the standard normal distribution function at `x` (Hendrycks and Gimpel 2016).
 
@@ -144,7 +156,7 @@ def gelu(x: jax.Array, *, approximate: str = "none") -> jax.Array:
         ValueError: `approximate` is neither "none" nor "tanh".
     """
     if approximate == "none":
-        return jax.nn.gelu(x, approximate=False)
+        return _gelu(x)
     if approximate != "tanh":
         raise ValueError(f"gelu takes approximate='none' or 'tanh' and got {approximate!r}")
     near = jnp.clip(x, -10.0, 10.0)  # the tanh is 1 long before, and the cube of a large number overflows
@@ -153,12 +165,12 @@ def gelu(x: jax.Array, *, approximate: str = "none") -> jax.Array:
 
 def silu(x: jax.Array) -> jax.Array:
     """`x * sigmoid(x)`, also called swish (Elfwing et al. 2017, https://arxiv.org/abs/1702.03118)."""
-    return jax.nn.silu(x)
+    return _silu(x)
 
 
 def mish(x: jax.Array) -> jax.Array:
     """`x * tanh(softplus(x))` (Misra 2019, https://arxiv.org/abs/1908.08681)."""
-    return jax.nn.mish(x)
+    return _mish(x)
 
 
 def glu(x: jax.Array, dim: int = -1) -> jax.Array:
