@@ -91,6 +91,15 @@ def assert_layer_equal(
             for i, array in enumerate(expected)
         ]
 
+        pulled = {f"input {i}": t for i, t in enumerate(jax.tree.leaves(tensors)) if t.requires_grad}
+        pulled |= {name: p for name, p in theirs.named_parameters() if gradients and p.requires_grad}
+        declared = ours.declarations()
+        reference = {
+            name: _stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
+            for name, gradient in _torch_gradients(results, cotangents, pulled, channels_last).items()
+        }
+        del results, pulled  # what torch kept for its gradients, which are as large as some models
+
         def forward(params: Any, inputs: Any) -> Any:
             arrays = {name: jnp.asarray(v) for name, v in masks.items()}
             output, new_state = ours.apply(params, state, *inputs, train=train, key=key, **arrays, **static)
@@ -99,7 +108,7 @@ def assert_layer_equal(
             assert shapes[0] == shapes[1], f"outputs of shapes {shapes[0]}, torch's are {shapes[1]}"
             return _where_given(leaves, cotangents), (leaves, new_state)
 
-        @functools.partial(jax.jit, compiler_options=QUICKLY)
+        @functools.partial(jax.jit, compiler_options=QUICKLY, donate_argnums=0)
         def run(params: Any, inputs: Any, cotangents: Any) -> Any:
             _, pullback, (leaves, new_state) = jax.vjp(forward, params, inputs, has_aux=True)
             return leaves, new_state, pullback(cotangents)
@@ -110,22 +119,21 @@ def assert_layer_equal(
             assert_close(output, array, rtol=rtol, what=f"output {i}")
         if train:
             _assert_same_state(ours, theirs, new_state, rtol)
-        if gradients:
-            numbered = enumerate(zip(jax.tree.leaves(tensors), jax.tree.leaves(by_inputs), strict=True))
-            pairs = {f"input {i}": pair for i, pair in numbered if pair[0].requires_grad}
-            pairs |= {name: (p, by_params[name]) for name, p in theirs.named_parameters() if p.requires_grad}
-            reference = torch.autograd.grad(
-                _where_given(results, cotangents), [tensor for tensor, _ in pairs.values()],
-                [_to_torch(cotangent, channels_last) for cotangent in cotangents if cotangent is not None],
-                allow_unused=True, materialize_grads=True,
-            )
-            declared = ours.declarations()
-            stored = [
-                _stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
-                for name, gradient in zip(pairs, reference, strict=True)
-            ]
-            found = {name: gradient for name, (_, gradient) in pairs.items()}
-            _assert_same_gradients(found, dict(zip(pairs, stored, strict=True)), rtol)
+        found = {f"input {i}": gradient for i, gradient in enumerate(jax.tree.leaves(by_inputs))} | by_params
+        _assert_same_gradients(found, reference, rtol)
+
+
+def _torch_gradients(
+    results: list[torch.Tensor], cotangents: list[Any], tensors: dict[str, torch.Tensor], channels_last: bool
+) -> dict[str, torch.Tensor]:
+    if not tensors:
+        return {}
+    gradients = torch.autograd.grad(
+        _where_given(results, cotangents), list(tensors.values()),
+        [_to_torch(cotangent, channels_last) for cotangent in cotangents if cotangent is not None],
+        allow_unused=True, materialize_grads=True,
+    )
+    return dict(zip(tensors, gradients, strict=True))
 
 
 def _where_given(values: list[Any], cotangents: list[Any]) -> list[Any]:
