@@ -8,7 +8,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,19 +16,19 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _conv_cost as cost
+from . import _conv_depthwise as depthwise
 from . import _conv_lax as plain
+from . import _conv_rows as rows
 from . import _conv_winograd as winograd
 from ._conv_geometry import Geometry, Shape
+from ._conv_shifts import pad, pixels, shifts, strided
 from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
 
 _MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
+_NARROW = 32  # channels: of fewer, as in merged groups, lax makes the kernel gradient as fast
 _UNROLLED_GROUPS = 64  # more groups than these, as vmap makes them, are looped over
-_UNROLLED_ROWS = 64  # kernel positions of a depthwise convolution that are written out (7x7)
-_UNROLLED_SUMS = 9  # the same in its kernel gradient
-_BY_IMAGE = 27  # kernel positions for which a depthwise convolution goes image by image, where an image is
-_LARGE = 1 << 20  # at least so many bytes, and several would leave the cache between two positions
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -36,7 +36,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if not _is_known(x, weight):
         return fallback(x, weight)
     if _is_depthwise(x, geometry):
-        return _depthwise(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+        return depthwise.value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if geometry.groups > 1:
         count = _merged_groups(geometry, weight.shape[-2])
         if _is_small(x, weight.shape[-1] // count, geometry) or _is_larger_than_image(geometry):
@@ -45,7 +45,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
     if _is_pointwise(geometry):
         matrix = at_least_float32(weight).reshape(weight.shape[-2:])
-        return (at_least_float32(_strided(x, geometry)) @ matrix).astype(x.dtype)
+        return (at_least_float32(strided(x, geometry)) @ matrix).astype(x.dtype)
     if _is_small(x, weight.shape[-1], geometry):
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_larger_than_image(geometry):
@@ -63,7 +63,7 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
         return _stretched(x, geometry).astype(y.dtype)
     if geometry.groups == max(geometry.strides) == 1 and _is_small(y, weight.shape[-2], geometry):
         return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
-    if max(geometry.strides) > 1 and (max(geometry.dilation) > 1 or _is_stem(weight, geometry)):
+    if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
     return _by_phases(functools.partial(value, precision=precision), y, _turned(weight, geometry.groups), geometry)
 
@@ -73,19 +73,25 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if not _is_known(x, y):
         return fallback(x, y)
     if _is_depthwise(x, geometry):
-        return _depthwise_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
+        return depthwise.kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
     if geometry.groups > 1:
         count = _merged_groups(geometry, x.shape[-1] // geometry.groups)
         each = functools.partial(kernel_gradient, geometry=geometry._replace(groups=1), precision=precision)
         return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
     if _is_pointwise(geometry):
-        matrix = _pixels(at_least_float32(_strided(x, geometry))).T @ _pixels(at_least_float32(y))
+        matrix = pixels(at_least_float32(strided(x, geometry))).T @ pixels(at_least_float32(y))
         return matrix.reshape(*geometry.kernel, *matrix.shape).astype(x.dtype)
     if any(out > n for out, n in zip(geometry.out, geometry.size, strict=True)):
         return _dense_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
     if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], x.shape[-1], y.shape[-1], geometry):
         return winograd.kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
-    return fallback(x, y)
+    if set(geometry.strides) == {1} and max(x.shape[-1], y.shape[-1]) < _NARROW:
+        return fallback(x, y)
+    return rows.kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
+
+
+def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
+    return geometry.groups == x.shape[-1] > 1
 
 
 def _is_winograd(geometry: Geometry) -> bool:
@@ -105,26 +111,14 @@ def _is_pointwise(geometry: Geometry) -> bool:
     return math.prod(geometry.kernel) == geometry.groups == 1 and not any(map(any, geometry.padding))
 
 
-def _pixels(x: jax.Array) -> jax.Array:
-    return x.reshape(-1, x.shape[-1])
-
-
-def _strided(x: jax.Array, geometry: Geometry) -> jax.Array:
-    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
-
-
 def _stretched(x: jax.Array, geometry: Geometry) -> jax.Array:
-    """The transpose of `_strided`."""
+    """The transpose of `strided`."""
     sizes = zip(geometry.size, geometry.out, geometry.strides, strict=True)
-    return _pad(x, [(0, n - (m - 1) * s - 1, s - 1) for n, m, s in sizes])
+    return pad(x, [(0, n - (m - 1) * s - 1, s - 1) for n, m, s in sizes])
 
 
-def _pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:
-    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *spatial, (0, 0, 0)])
-
-
-# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result; small images of many
-# channels, where it spends its time on the kernel; and depthwise ones: sums over the kernel positions.
+# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, and small images of
+# many channels, where it spends its time on the kernel: sums over the kernel positions.
 
 
 def _is_small(x: jax.Array, out: int, geometry: Geometry) -> bool:
@@ -138,13 +132,13 @@ def _is_larger_than_image(geometry: Geometry) -> bool:
 
 
 def _by_patches(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    return jnp.concatenate(list(_shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
+    return jnp.concatenate(list(shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
 
 
 def _by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """One batched product, where a dense convolution for each group would take longer to compile than to run."""
     groups = geometry.groups
-    patches = jnp.stack(list(_shifts(x, geometry)), axis=-2)
+    patches = jnp.stack(list(shifts(x, geometry)), axis=-2)
     patches = patches.reshape(*patches.shape[:-1], groups, -1)
     kernels = weight.reshape(-1, weight.shape[-2], groups, weight.shape[-1] // groups)
     y = jnp.einsum("...kgi,kigo->...go", patches, kernels)
@@ -153,97 +147,23 @@ def _by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) -
 
 def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     matrices = weight.reshape(-1, *weight.shape[-2:])
-    return functools.reduce(operator.add, map(operator.matmul, _shifts(x, geometry), matrices))
+    return functools.reduce(operator.add, map(operator.matmul, shifts(x, geometry), matrices))
 
 
 def _dense_image_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """With stride 1. Each matrix is read as it lies, where `_turned` would write another kernel first."""
     matrices = weight.reshape(-1, *weight.shape[-2:])[::-1]
-    shifts = _shifts(y, _canonical(geometry, geometry.kernel))
-    products = (shifted @ matrix.T for shifted, matrix in zip(shifts, matrices, strict=True))
+    shifted = shifts(y, _canonical(geometry, geometry.kernel))
+    products = (image @ matrix.T for image, matrix in zip(shifted, matrices, strict=True))
     return functools.reduce(operator.add, products)
 
 
 def _dense_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    matrices = [_pixels(shifted).T @ _pixels(y) for shifted in _shifts(x, geometry)]
+    matrices = [pixels(shifted).T @ pixels(y) for shifted in shifts(x, geometry)]
     return jnp.stack(matrices).reshape(*geometry.kernel, *matrices[0].shape)
 
 
-def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
-    return geometry.groups == x.shape[-1] > 1
-
-
-def _depthwise(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    repeated = _repeated(x, weight.shape[-1])
-    rows = weight.reshape(-1, *(1,) * (x.ndim - 1), weight.shape[-1])
-    if x.shape[0] > 1 and len(rows) <= _BY_IMAGE and repeated.nbytes // x.shape[0] >= _LARGE:
-        return lax.map(lambda image: _depthwise(image[None], weight, geometry)[0], repeated)
-    if len(rows) <= _UNROLLED_ROWS:
-        return functools.reduce(operator.add, map(operator.mul, _shifts(repeated, geometry), rows))
-    padded, offsets = _padded(repeated, geometry), jnp.asarray(list(_offsets(geometry)))
-
-    def add(i: jax.Array, total: jax.Array) -> jax.Array:
-        return total + _window(padded, offsets[i], geometry) * lax.dynamic_index_in_dim(rows, i, 0, keepdims=False)
-
-    return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
-
-
-def _depthwise_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """A small kernel image by image, for all positions while the image is in the cache; a large one by position."""
-    repeated, axes = _repeated(x, y.shape[-1]), tuple(range(x.ndim - 1))
-    if math.prod(geometry.kernel) <= _UNROLLED_SUMS:
-        def add(total: jax.Array, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-            image, gradient = (one[None] for one in pair)
-            return total + jnp.stack([(shifted * gradient).sum(axes) for shifted in _shifts(image, geometry)]), None
-
-        rows, _ = lax.scan(add, jnp.zeros((math.prod(geometry.kernel), y.shape[-1]), x.dtype), (repeated, y))
-    else:
-        padded = _padded(repeated, geometry)
-        rows = lax.map(lambda at: (_window(padded, at, geometry) * y).sum(axes), jnp.asarray(list(_offsets(geometry))))
-    return rows.reshape(*geometry.kernel, 1, -1)
-
-
-def _repeated(x: jax.Array, out: int) -> jax.Array:
-    """Every channel once for each of its outputs."""
-    return jnp.repeat(x, out // x.shape[-1], axis=-1) if out > x.shape[-1] else x
-
-
-def _shifts(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
-    """For every kernel position the pixels [N, *out, channels] that it meets."""
-    padded, extent = _padded(x, geometry), _extent(geometry)
-    for at in _offsets(geometry):
-        limit = (x.shape[0], *map(operator.add, at, extent), x.shape[-1])
-        yield lax.slice(padded, (0, *at, 0), limit, (1, *geometry.strides, 1))
-
-
-def _window(padded: jax.Array, at: jax.Array, geometry: Geometry) -> jax.Array:
-    """The same for the position that lies `at`, an array."""
-    window = lax.dynamic_slice(padded, (0, *at, 0), (padded.shape[0], *_extent(geometry), padded.shape[-1]))
-    return _strided(window, geometry)
-
-
-def _offsets(geometry: Geometry) -> Iterator[tuple[int, ...]]:
-    """Where the kernel positions lie in a window."""
-    return itertools.product(*(range(0, k * d, d) for k, d in zip(geometry.kernel, geometry.dilation, strict=True)))
-
-
-def _padded(x: jax.Array, geometry: Geometry) -> jax.Array:
-    return _pad(x, [(low, high, 0) for low, high in geometry.padding])
-
-
-def _extent(geometry: Geometry) -> tuple[int, ...]:
-    """What one kernel position meets in the padded image, before striding."""
-    return tuple((n - 1) * s + 1 for n, s in zip(geometry.out, geometry.strides, strict=True))
-
-
 # Image gradients: convolutions of the output with the turned kernel, one for each phase of the strides.
-
-
-def _is_stem(weight: jax.Array, geometry: Geometry) -> bool:
-    """A colour image, for whose few channels lax is faster; not in float64, in 3-D nor where it exchanges operands."""
-    fits = all(k <= out <= n for k, out, n in zip(geometry.kernel, geometry.out, geometry.size, strict=True))
-    narrow = geometry.groups == 1 and weight.shape[-2] < _MERGED
-    return narrow and fits and len(geometry.size) < 3 and weight.dtype != jnp.float64
 
 
 def _turned(weight: jax.Array, groups: int) -> jax.Array:
@@ -270,28 +190,39 @@ def _canonical(geometry: Geometry, kernel: Shape) -> Geometry:
 def _by_phases(
     convolve: Callable[..., jax.Array], y: jax.Array, turned: jax.Array, geometry: Geometry
 ) -> jax.Array:
-    """A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`."""
+    """A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`.
+
+    Phases of few channels, as those of a colour image, are made together, as channels of one convolution.
+    """
     firsts, counts = _phase_extent(geometry)
 
-    def phase(at: tuple[int, ...]) -> jax.Array:
+    def kernel(whole: jax.Array, at: tuple[int, ...]) -> jax.Array:
         positions = tuple(slice(a, None, s) for a, s in zip(at, geometry.strides, strict=True))
-        kernel = lax.rev(turned[positions], range(len(at)))
+        return lax.rev(whole[positions], range(len(at)))
+
+    def phases(kernel: jax.Array) -> jax.Array:
         if 0 in kernel.shape:
-            return jnp.zeros((y.shape[0], *counts, turned.shape[-1]), y.dtype)
+            return jnp.zeros((y.shape[0], *counts, kernel.shape[-1]), y.dtype)
         return convolve(y, kernel, geometry=_canonical(geometry, kernel.shape[:-2]))
 
-    phases = [phase(at) for at in itertools.product(*map(range, geometry.strides))]
-    if len(phases) == 1:
-        return phases[0]
+    starts = list(itertools.product(*map(range, geometry.strides)))
+    if len(starts) == 1:
+        return phases(kernel(turned, starts[0]))
+    if geometry.groups == 1 and turned.shape[-1] < _MERGED:
+        missing = [(0, -k % s, 0) for k, s in zip(geometry.kernel, geometry.strides, strict=True)]
+        whole = lax.pad(turned, jnp.zeros((), turned.dtype), [*missing, (0, 0, 0), (0, 0, 0)])
+        apart = phases(jnp.concatenate([kernel(whole, at) for at in starts], axis=-1))
+    else:
+        apart = jnp.stack([phases(kernel(turned, at)) for at in starts], axis=-2)
     axes = len(counts)
-    apart = jnp.stack(phases).reshape(*geometry.strides, y.shape[0], *counts, -1)
-    pairs = itertools.chain.from_iterable((axes + 1 + i, i) for i in range(axes))
+    apart = apart.reshape(y.shape[0], *counts, *geometry.strides, turned.shape[-1])
+    pairs = itertools.chain.from_iterable((1 + i, 1 + axes + i) for i in range(axes))
     sizes = tuple(map(operator.mul, counts, geometry.strides))
-    together = apart.transpose(axes, *pairs, apart.ndim - 1).reshape(y.shape[0], *sizes, -1)
+    together = apart.transpose(0, *pairs, apart.ndim - 1).reshape(y.shape[0], *sizes, -1)
     lows = (low for low, _ in geometry.padding)
-    starts = tuple(low - s * first for low, s, first in zip(lows, geometry.strides, firsts, strict=True))
-    limits = map(operator.add, starts, geometry.size)
-    return lax.slice(together, (0, *starts, 0), (y.shape[0], *limits, together.shape[-1]))
+    offsets = tuple(low - s * first for low, s, first in zip(lows, geometry.strides, firsts, strict=True))
+    limits = map(operator.add, offsets, geometry.size)
+    return lax.slice(together, (0, *offsets, 0), (y.shape[0], *limits, together.shape[-1]))
 
 
 # Groups: a dense convolution for each, of which XLA has fast code.

@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from ._conv_geometry import Geometry
+from ._conv_shifts import in_blocks, pad
 
 __all__ = ["kernel_gradient", "value"]
 
@@ -116,30 +117,26 @@ class _Blocks(NamedTuple):
     def of_image(self, x: jax.Array) -> jax.Array:
         """[blocks, images, height, W, in]; neighbouring strips share two rows of pixels."""
         if self.strips == 1:
-            return self._of_images(x)
-        high, padded = 2 * self.rows, self._padded(x, self._frame(x)[0], _NONE)
+            return in_blocks(x, self.images)
+        high, padded = 2 * self.rows, pad(x, [(*self._frame(x)[0], 0), _NONE])
         strips = [padded[:, start : start + high + 2] for start in range(0, self.strips * high, high)]
         return jnp.stack(strips, axis=1).reshape(-1, 1, *strips[0].shape[1:])
 
     def framed(self, block: jax.Array) -> jax.Array:
         """[images, 2 * rows + 2, 2 * columns + 2, in]."""
         rows, columns = self._frame(block)
-        return self._padded(block, rows if self.strips == 1 else _NONE, columns)
+        return pad(block, [(*rows, 0) if self.strips == 1 else _NONE, (*columns, 0)])
 
     def of_output(self, y: jax.Array) -> jax.Array:
         """[blocks, images, height, width, out]."""
         if self.strips == 1:
-            return self._of_images(y)
-        padded = self._padded(y, (0, self.strips * 2 * self.rows - y.shape[1]), _NONE)
+            return in_blocks(y, self.images)
+        padded = pad(y, [(0, self.strips * 2 * self.rows - y.shape[1], 0), _NONE])
         return padded.reshape(-1, 1, 2 * self.rows, *y.shape[2:])
 
     def filled(self, block: jax.Array) -> jax.Array:
         """[images, 2 * rows, 2 * columns, out]."""
-        return self._padded(block, (0, 2 * self.rows - block.shape[1]), (0, 2 * self.columns - block.shape[2]))
-
-    def _of_images(self, x: jax.Array) -> jax.Array:
-        whole = lax.pad(x, jnp.zeros((), x.dtype), [(0, -len(x) % self.images, 0), *[(0, 0, 0)] * 3])
-        return whole.reshape(-1, self.images, *x.shape[1:])
+        return pad(block, [(0, 2 * self.rows - block.shape[1], 0), (0, 2 * self.columns - block.shape[2], 0)])
 
     def _frame(self, x: jax.Array) -> list[tuple[int, int]]:
         """What is missing before and after the rows and the columns of an image."""
@@ -147,9 +144,5 @@ class _Blocks(NamedTuple):
         lows = (low for low, _ in self.geometry.padding)
         return [(low, size - low - n) for low, size, n in zip(lows, sizes, x.shape[1:], strict=False)]
 
-    @staticmethod
-    def _padded(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
-        return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)])
 
-
-_NONE = (0, 0)
+_NONE = (0, 0, 0)

@@ -1,6 +1,7 @@
 """The convolution of a CPU, its gradients and all of JAX's transformations against `lax.conv_general_dilated`."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ from jax.sharding import AxisType, PartitionSpec
 from funcvision import functional as F
 from funcvision.functional import _conv_cost as cost
 from funcvision.functional import _conv_cpu as cpu
+from funcvision.functional import _conv_depthwise as depthwise
 from funcvision.functional import _conv_lax as plain
 from funcvision.functional import _conv_lowering as lowering
+from funcvision.functional import _conv_rows as rows
 from funcvision.functional import _conv_winograd as winograd
 from funcvision.functional._conv_geometry import Geometry
 
@@ -167,6 +170,20 @@ def test_equals_the_definition(x, w, geometry):
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
+
+
+DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
+
+
+@pytest.mark.parametrize(("x", "w", "geometry"), DENSE)
+@pytest.mark.parametrize("images", [1, 2, 8])
+def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, images, monkeypatch):
+    """Three images in blocks of two leave one place of the last block empty."""
+    arrays = operands(x, w, geometry)
+    elements = rows._gathered_pixels(geometry) * x[-1] + math.prod(geometry.out) * w[-1]
+    monkeypatch.setattr(rows, "_BLOCK", images * elements * 4)
+    _, _, (_, gradient) = reference(arrays, geometry)
+    assert_close(rows.kernel_gradient(arrays[0], arrays[4], geometry), gradient.astype(np.float32))
 
 
 WINOGRAD = [
@@ -379,7 +396,7 @@ def test_explicit_sharding():
 
 def test_depthwise_image_by_image(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
-    monkeypatch.setattr(cpu, "_LARGE", 1)
+    monkeypatch.setattr(depthwise, "_LARGE", 1)
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
@@ -388,8 +405,8 @@ def test_depthwise_image_by_image(monkeypatch):
 def test_depthwise_position_by_position(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(cpu, "_UNROLLED_SUMS", 1)
-    monkeypatch.setattr(cpu, "_UNROLLED_ROWS", 1)
+    monkeypatch.setattr(depthwise, "_UNROLLED_SUMS", 1)
+    monkeypatch.setattr(depthwise, "_UNROLLED_ROWS", 1)
     value, _, (_, gradient) = reference(arrays, geometry)
     assert_close(cpu.kernel_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
     assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))

@@ -1,0 +1,63 @@
+"""What the positions of a kernel meet of an image [N, *spatial, channels]."""
+
+import itertools
+import operator
+from collections.abc import Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._conv_geometry import Geometry
+
+__all__ = ["in_blocks", "offsets", "pad", "padded", "pixels", "shifts", "strided", "window"]
+
+
+def pixels(x: jax.Array) -> jax.Array:
+    """[N, *spatial, channels] as one matrix."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:
+    """With zeros: before, after and between the pixels of each spatial axis."""
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *spatial, (0, 0, 0)])
+
+
+def padded(x: jax.Array, geometry: Geometry) -> jax.Array:
+    return pad(x, [(low, high, 0) for low, high in geometry.padding])
+
+
+def strided(x: jax.Array, geometry: Geometry) -> jax.Array:
+    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
+
+
+def shifts(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
+    """For every kernel position the pixels [N, *out, channels] that it meets."""
+    whole, extent = padded(x, geometry), _extent(geometry)
+    for at in offsets(geometry):
+        limit = (x.shape[0], *map(operator.add, at, extent), x.shape[-1])
+        yield lax.slice(whole, (0, *at, 0), limit, (1, *geometry.strides, 1))
+
+
+def window(whole: jax.Array, at: jax.Array, geometry: Geometry) -> jax.Array:
+    """The same for the position that lies `at`, an array, in an image that is padded."""
+    met = lax.dynamic_slice(whole, (0, *at, 0), (whole.shape[0], *_extent(geometry), whole.shape[-1]))
+    return strided(met, geometry)
+
+
+def offsets(geometry: Geometry) -> Iterator[tuple[int, ...]]:
+    """Where the kernel positions lie in a window."""
+    return itertools.product(*(range(0, k * d, d) for k, d in zip(geometry.kernel, geometry.dilation, strict=True)))
+
+
+def _extent(geometry: Geometry) -> tuple[int, ...]:
+    """What one kernel position meets in the padded image, before striding."""
+    return tuple((n - 1) * s + 1 for n, s in zip(geometry.out, geometry.strides, strict=True))
+
+
+def in_blocks(x: jax.Array, most: int) -> jax.Array:
+    """[N, ...] as [blocks, images, ...], with at most so many images in a block; missing ones are zero."""
+    blocks = -(-len(x) // max(1, most))
+    images = -(-len(x) // blocks)
+    whole = lax.pad(x, jnp.zeros((), x.dtype), [(0, blocks * images - len(x), 0), *[(0, 0, 0)] * (x.ndim - 1)])
+    return whole.reshape(blocks, images, *x.shape[1:])
