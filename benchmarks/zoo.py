@@ -1,7 +1,13 @@
-"""One model of each family, batch 8: inference and a training step with SGD, against torch eager channels-last."""
+"""One model of each family, batch 8: inference and a training step with SGD, against torch eager channels-last.
 
+Where equimo has the same architecture, against that too, if it is installed (`pip install equimo`). flax has none but
+the ResNet of its examples, which the benchmark `resnet50` has.
+"""
+
+import importlib.util
 from collections.abc import Sequence
 
+from . import _equimo
 from .harness import Contender, Result, compare
 
 NAMES = (
@@ -15,7 +21,7 @@ def main(names: Sequence[str] = NAMES, size: int = 8) -> None:
     rows = []
     for name in names:
         results = [_compare(name, task, size, rounds) for task, rounds in (("infer", 9), ("train", 5))]
-        cells = [f"{next(iter(r.ratios.values())):.2f} | {r.first[0]:.1f} s" for r in results]
+        cells = [f"{r.ratios['torch eager']:.2f} | {r.first[0]:.1f} s" for r in results]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     print("\n| model | inference, to torch | first call | training step, to torch | first call |")
     print("\n".join(["| --- | --- | --- | --- | --- |", *rows]))
@@ -24,7 +30,13 @@ def main(names: Sequence[str] = NAMES, size: int = 8) -> None:
 def _compare(name: str, task: str, size: int, rounds: int) -> Result:
     # a ViT's first logits are all zero; random running statistics would be no start for training
     shared = {"name": name, "task": task, "size": size, "randomised": task == "infer"}
-    return compare(f"{name}, batch {size}, {task}", [
+    contenders = [
         Contender("funcvision", "benchmarks._models", "ours", shared),
         Contender("torch eager", "benchmarks._models", "theirs", shared),
-    ], rounds=rounds, rtol=5e-3)
+    ]
+    if name in _equimo.NAMES:
+        if importlib.util.find_spec("equimo"):
+            contenders.append(Contender("equimo", "benchmarks._equimo", "equimos", shared))
+        else:
+            print(f"{name}: equimo has it too, but is not installed")
+    return compare(f"{name}, batch {size}, {task}", contenders, rounds=rounds, rtol=5e-3)

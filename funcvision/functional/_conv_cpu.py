@@ -43,9 +43,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
             return _by_patches_of_groups(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
         each = functools.partial(value, geometry=geometry._replace(groups=1), precision=precision)
         return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
-    if _is_pointwise(geometry):
-        matrix = at_least_float32(weight).reshape(weight.shape[-2:])
-        return (at_least_float32(strided(x, geometry)) @ matrix).astype(x.dtype)
+    if _is_disjoint(geometry):
+        return (_patches(at_least_float32(x), geometry) @ _matrix(at_least_float32(weight))).astype(x.dtype)
     if _is_small(x, weight.shape[-1], geometry):
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_larger_than_image(geometry):
@@ -58,9 +57,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
 def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     if not _is_known(y, weight):
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
-    if _is_pointwise(geometry):
-        x = at_least_float32(y) @ at_least_float32(weight).reshape(weight.shape[-2:]).T
-        return _stretched(x, geometry).astype(y.dtype)
+    if _is_disjoint(geometry):
+        return _from_patches(at_least_float32(y) @ _matrix(at_least_float32(weight)).T, geometry).astype(y.dtype)
     if geometry.groups == max(geometry.strides) == 1 and _is_small(y, weight.shape[-2], geometry):
         return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
     if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
@@ -78,9 +76,9 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
         count = _merged_groups(geometry, x.shape[-1] // geometry.groups)
         each = functools.partial(kernel_gradient, geometry=geometry._replace(groups=1), precision=precision)
         return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
-    if _is_pointwise(geometry):
-        matrix = pixels(at_least_float32(strided(x, geometry))).T @ pixels(at_least_float32(y))
-        return matrix.reshape(*geometry.kernel, *matrix.shape).astype(x.dtype)
+    if _is_disjoint(geometry):
+        matrix = pixels(_patches(at_least_float32(x), geometry)).T @ pixels(at_least_float32(y))
+        return matrix.reshape(*geometry.kernel, x.shape[-1], y.shape[-1]).astype(x.dtype)
     if any(out > n for out, n in zip(geometry.out, geometry.size, strict=True)):
         return _dense_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
     if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], x.shape[-1], y.shape[-1], geometry):
@@ -104,17 +102,46 @@ def _is_known(a: jax.Array, b: jax.Array) -> bool:
     return all(isinstance(n, int) and n > 0 for n in a.shape + b.shape) and jnp.issubdtype(a.dtype, jnp.floating)
 
 
-# Kernels of one element: matrix products.
+# Kernels of one element or as large as the stride, whose patches do not overlap: matrix products.
 
 
-def _is_pointwise(geometry: Geometry) -> bool:
-    return math.prod(geometry.kernel) == geometry.groups == 1 and not any(map(any, geometry.padding))
+def _is_disjoint(geometry: Geometry) -> bool:
+    if geometry.groups > 1 or any(map(any, geometry.padding)):
+        return False
+    one = math.prod(geometry.kernel) == 1
+    return one or (geometry.kernel == geometry.strides and max(geometry.dilation) == 1)
 
 
-def _stretched(x: jax.Array, geometry: Geometry) -> jax.Array:
-    """The transpose of `strided`."""
+def _matrix(weight: jax.Array) -> jax.Array:
+    return weight.reshape(-1, weight.shape[-1])
+
+
+def _patches(x: jax.Array, geometry: Geometry) -> jax.Array:
+    """[N, *size, in] as [N, *out, kernel * in]."""
+    if math.prod(geometry.kernel) == 1:
+        return strided(x, geometry)
+    axes = len(geometry.size)
+    covered = pad(x, [(0, m * k - n, 0) for n, m, k in zip(geometry.size, geometry.out, geometry.kernel, strict=True)])
+    pairs = itertools.chain.from_iterable(zip(geometry.out, geometry.kernel, strict=True))
+    apart = covered.reshape(x.shape[0], *pairs, x.shape[-1])
+    ordered = apart.transpose(0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
+    return ordered.reshape(x.shape[0], *geometry.out, -1)
+
+
+def _from_patches(patches: jax.Array, geometry: Geometry) -> jax.Array:
+    """The transpose of `_patches`: pixels that belong to none are zero."""
     sizes = zip(geometry.size, geometry.out, geometry.strides, strict=True)
-    return pad(x, [(0, n - (m - 1) * s - 1, s - 1) for n, m, s in sizes])
+    if math.prod(geometry.kernel) == 1:
+        return pad(patches, [(0, n - (m - 1) * s - 1, s - 1) for n, m, s in sizes])
+    return pad(_interleaved(patches, geometry.out, geometry.strides), [(0, n - m * s, 0) for n, m, s in sizes])
+
+
+def _interleaved(apart: jax.Array, counts: Shape, strides: Shape) -> jax.Array:
+    """[N, *counts, strides * channels] as the pixels of one image, [N, *(counts * strides), channels]."""
+    axes = len(counts)
+    pairs = itertools.chain.from_iterable((1 + i, 1 + axes + i) for i in range(axes))
+    ordered = apart.reshape(apart.shape[0], *counts, *strides, -1).transpose(0, *pairs, 1 + 2 * axes)
+    return ordered.reshape(apart.shape[0], *map(operator.mul, counts, strides), ordered.shape[-1])
 
 
 # Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, and small images of
@@ -213,12 +240,8 @@ def _by_phases(
         whole = lax.pad(turned, jnp.zeros((), turned.dtype), [*missing, (0, 0, 0), (0, 0, 0)])
         apart = phases(jnp.concatenate([kernel(whole, at) for at in starts], axis=-1))
     else:
-        apart = jnp.stack([phases(kernel(turned, at)) for at in starts], axis=-2)
-    axes = len(counts)
-    apart = apart.reshape(y.shape[0], *counts, *geometry.strides, turned.shape[-1])
-    pairs = itertools.chain.from_iterable((1 + i, 1 + axes + i) for i in range(axes))
-    sizes = tuple(map(operator.mul, counts, geometry.strides))
-    together = apart.transpose(0, *pairs, apart.ndim - 1).reshape(y.shape[0], *sizes, -1)
+        apart = jnp.concatenate([phases(kernel(turned, at)) for at in starts], axis=-1)
+    together = _interleaved(apart, counts, geometry.strides)
     lows = (low for low, _ in geometry.padding)
     offsets = tuple(low - s * first for low, s, first in zip(lows, geometry.strides, firsts, strict=True))
     limits = map(operator.add, offsets, geometry.size)
