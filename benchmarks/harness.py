@@ -6,6 +6,7 @@ seconds that the first call took; else they are those of preparing everything. B
 compared. Only one process works at any moment; the others wait on a pipe.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import multiprocessing
@@ -33,26 +34,60 @@ class Contender:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _serve(pipe: Any, contender: Contender, threads: int) -> None:
-    """A contender's process: prepares, then runs once for every message until it gets None."""
+def _serve(pipe: Any, threads: int) -> None:
+    """A contender's process: prepares what it is sent, then runs it once for every other message until it gets None."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    run: Any = None
     try:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        prepare = getattr(importlib.import_module(contender.module), contender.function)
-        start = time.perf_counter()
-        run, answer, *first = prepare(**contender.options)
-        run()
-        pipe.send((first[0] if first else time.perf_counter() - start, np.asarray(answer, np.float64)))
-        while pipe.recv() is not None:
+        while (message := pipe.recv()) is not None:
+            if not isinstance(message, Contender):
+                start = time.perf_counter()
+                run()
+                pipe.send(time.perf_counter() - start)
+                continue
+            run = None  # what it held makes room
+            prepare = getattr(importlib.import_module(message.module), message.function)
             start = time.perf_counter()
+            run, answer, *first = prepare(**message.options)
             run()
-            pipe.send(time.perf_counter() - start)
+            pipe.send((first[0] if first else time.perf_counter() - start, np.asarray(answer, np.float64)))
     except BaseException:
         pipe.send(traceback.format_exc())
         raise
 
 
-def _ask(pipe: Any) -> Any:
-    reply = pipe.recv()
+class Workers:
+    """A process for each contender's name, for as long as the `with` lasts: many short comparisons can share them."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[Any, Any]] = {}
+
+    def pipe(self, name: str) -> Any:
+        if name not in self._held:
+            spawn = multiprocessing.get_context("spawn")
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=_serve, args=(theirs, len(os.sched_getaffinity(0))), daemon=True)
+            process.start()
+            theirs.close()  # only the process holds it now: if that dies, waiting for it ends
+            self._held[name] = ours, process
+        return self._held[name][0]
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for pipe, process in self._held.values():
+            with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+                pipe.send(None)
+            process.join()
+
+
+def _ask(pipe: Any, message: Any) -> Any:
+    try:
+        pipe.send(message)
+        reply = pipe.recv()
+    except (EOFError, OSError):
+        raise RuntimeError("a contender's process ended: was there too little memory?") from None
     if isinstance(reply, str):
         raise RuntimeError(f"a contender failed:\n{reply}")
     return reply
@@ -69,37 +104,29 @@ class Result(NamedTuple):
     first: list[float]
 
 
-def compare(title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3) -> Result:
+def compare(
+    title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3, workers: Workers | None = None
+) -> Result:
     """Times the contenders in turns and prints a table; the ratios are of the first one to each other.
+
+    Each has a new process, or that of its name among the `workers`.
 
     Raises:
         RuntimeError: a contender fails, or two answers differ by more than `rtol` of the largest value.
     """
-    spawn = multiprocessing.get_context("spawn")
-    threads = len(os.sched_getaffinity(0))
-    pipes, processes, answers, first = [], [], [], []
-    try:
-        for contender in contenders:
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(theirs, contender, threads), daemon=True)
-            process.start()
-            seconds, answer = _ask(ours)  # one after another, so that compilations do not compete
-            pipes.append(ours)
-            processes.append(process)
-            first.append(seconds)
-            answers.append(answer)
-        errors = _differences([c.name for c in contenders], answers, rtol)
+    names = [contender.name for contender in contenders]
+    with contextlib.nullcontext(workers) if workers else Workers() as held:
+        pipes = [held.pipe(name) for name in names]
+        # one after another, so that compilations do not compete
+        prepared = [_ask(pipe, contender) for pipe, contender in zip(pipes, contenders, strict=True)]
+        first = [seconds for seconds, _ in prepared]
+        errors = _differences(names, [answer for _, answer in prepared], rtol)
         times = np.zeros((rounds, len(contenders)))
         for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
             for i in np.random.default_rng(turn).permutation(len(contenders)):  # nobody always follows the same one
                 time.sleep(PAUSE)
-                pipes[i].send(True)
-                times[turn, i] = _ask(pipes[i])
-    finally:
-        for pipe, process in zip(pipes, processes, strict=False):
-            pipe.send(None)
-            process.join()
-    return Result(report(title, [c.name for c in contenders], times, first), errors, first)
+                times[turn, i] = _ask(pipes[i], True)
+    return Result(report(title, names, times, first), errors, first)
 
 
 def _differences(names: Sequence[str], answers: Sequence[np.ndarray], rtol: float) -> dict[str, float]:
