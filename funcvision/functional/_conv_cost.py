@@ -1,4 +1,6 @@
-"""What a 3x3 convolution of stride 1 takes on a CPU by lax and by Winograd's method: which of them is used.
+"""What a 3x3 convolution of stride 1 takes on a CPU by Winograd's method and without it: which of them is used.
+
+The other method is lax's for the value and `_conv_rows` for the kernel gradient.
 
 The time is taken to be a sum of products of sizes, whose costs `benchmarks/conv_cost.py` fits to a sweep of shapes.
 Only ratios of them matter, so that machines of other speed but like build choose alike.
@@ -17,9 +19,9 @@ _MARGIN = 0.9  # a doubtful gain is not worth the compilation
 
 
 class Costs(NamedTuple):
-    """Costs in nanoseconds, on two cores with AVX-512."""
+    """Costs in nanoseconds, on two cores with AVX-512; those of the kernel gradient were fitted beside lax's."""
 
-    lax: Terms
+    direct: Terms
     winograd: Terms
     narrowest: int  # channels, on either side: the costs do not hold for fewer, whose products fill no register
 
@@ -28,14 +30,14 @@ class Costs(NamedTuple):
             return False
         pixels = images * math.prod(geometry.out)
         tiles = images * math.prod(-(-n // 2) for n in geometry.out)
-        return _cost(self.winograd, tiles, channels, out) < _MARGIN * _cost(self.lax, pixels, channels, out)
+        return _cost(self.winograd, tiles, channels, out) < _MARGIN * _cost(self.direct, pixels, channels, out)
 
 
 VALUE = Costs(
-    lax=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3), narrowest=32
+    direct=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3), narrowest=32
 )
 KERNEL_GRADIENT = Costs(
-    lax=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0), narrowest=64
+    direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0), narrowest=64
 )
 
 
