@@ -3,7 +3,7 @@
     python -m benchmarks conv_sweep
 
 At 224 and at 32 pixels, batch 1, 8 and 64. The ratio to `lax` is what the choice of a lowering gains over
-`lax.conv_general_dilated`. At the end: a table of all, and the geometric means. It takes some ten minutes.
+`lax.conv_general_dilated`. At the end: a table of all, and the geometric means. It takes some fifteen minutes.
 """
 
 import itertools

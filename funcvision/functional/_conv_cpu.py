@@ -21,7 +21,7 @@ from . import _conv_lax as plain
 from . import _conv_rows as rows
 from . import _conv_winograd as winograd
 from ._conv_geometry import Geometry, Shape
-from ._conv_shifts import pad, pixels, shifts, strided
+from ._conv_shifts import as_matrix, pad, shifts, strided
 from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
@@ -44,7 +44,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         each = functools.partial(value, geometry=geometry._replace(groups=1), precision=precision)
         return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
     if _is_disjoint(geometry):
-        return (_patches(at_least_float32(x), geometry) @ _matrix(at_least_float32(weight))).astype(x.dtype)
+        return (_patches(at_least_float32(x), geometry) @ as_matrix(at_least_float32(weight))).astype(x.dtype)
     if _is_small(x, weight.shape[-1], geometry):
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_larger_than_image(geometry):
@@ -58,7 +58,7 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
     if not _is_known(y, weight):
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
     if _is_disjoint(geometry):
-        return _from_patches(at_least_float32(y) @ _matrix(at_least_float32(weight)).T, geometry).astype(y.dtype)
+        return _from_patches(at_least_float32(y) @ as_matrix(at_least_float32(weight)).T, geometry).astype(y.dtype)
     if geometry.groups == max(geometry.strides) == 1 and _is_small(y, weight.shape[-2], geometry):
         return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
     if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
@@ -77,7 +77,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
         each = functools.partial(kernel_gradient, geometry=geometry._replace(groups=1), precision=precision)
         return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
     if _is_disjoint(geometry):
-        matrix = pixels(_patches(at_least_float32(x), geometry)).T @ pixels(at_least_float32(y))
+        matrix = as_matrix(_patches(at_least_float32(x), geometry)).T @ as_matrix(at_least_float32(y))
         return matrix.reshape(*geometry.kernel, x.shape[-1], y.shape[-1]).astype(x.dtype)
     if any(out > n for out, n in zip(geometry.out, geometry.size, strict=True)):
         return _dense_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
@@ -110,10 +110,6 @@ def _is_disjoint(geometry: Geometry) -> bool:
         return False
     one = math.prod(geometry.kernel) == 1
     return one or (geometry.kernel == geometry.strides and max(geometry.dilation) == 1)
-
-
-def _matrix(weight: jax.Array) -> jax.Array:
-    return weight.reshape(-1, weight.shape[-1])
 
 
 def _patches(x: jax.Array, geometry: Geometry) -> jax.Array:
@@ -159,7 +155,7 @@ def _is_larger_than_image(geometry: Geometry) -> bool:
 
 
 def _by_patches(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    return jnp.concatenate(list(shifts(x, geometry)), axis=-1) @ weight.reshape(-1, weight.shape[-1])
+    return jnp.concatenate(list(shifts(x, geometry)), axis=-1) @ as_matrix(weight)
 
 
 def _by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
@@ -186,7 +182,7 @@ def _dense_image_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -
 
 
 def _dense_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    matrices = [pixels(shifted).T @ pixels(y) for shifted in shifts(x, geometry)]
+    matrices = [as_matrix(shifted).T @ as_matrix(y) for shifted in shifts(x, geometry)]
     return jnp.stack(matrices).reshape(*geometry.kernel, *matrices[0].shape)
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._conv_geometry import Geometry
-from ._conv_shifts import in_blocks, padded, pixels, shifts
+from ._conv_shifts import as_matrix, in_blocks, padded, shifts
 
 __all__ = ["kernel_gradient"]
 
@@ -28,7 +28,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
 
     def products(image: jax.Array, gradient: jax.Array) -> jax.Array:
         """[rows, k * in, out]."""
-        return jnp.stack([_product(pixels(row), pixels(gradient)) for row in _rows(image, geometry)])
+        return jnp.stack([_product(as_matrix(row), as_matrix(gradient)) for row in _rows(image, geometry)])
 
     elements = _gathered_pixels(geometry) * x.shape[-1] + math.prod(geometry.out) * y.shape[-1]
     most = _BLOCK // (elements * x.dtype.itemsize)

@@ -10,11 +10,11 @@ from jax import lax
 
 from ._conv_geometry import Geometry
 
-__all__ = ["in_blocks", "offsets", "pad", "padded", "pixels", "shifts", "strided", "window"]
+__all__ = ["as_matrix", "in_blocks", "offsets", "pad", "padded", "shifts", "strided", "window"]
 
 
-def pixels(x: jax.Array) -> jax.Array:
-    """[N, *spatial, channels] as one matrix."""
+def as_matrix(x: jax.Array) -> jax.Array:
+    """Images or a kernel, [..., channels], as one matrix of so many columns."""
     return x.reshape(-1, x.shape[-1])
 
 
