@@ -14,8 +14,8 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 
 def run(name: str, folder: pathlib.Path, *arguments: str) -> str:
-    """What an example prints, run in `folder`, which also is its home. The suite's strict promotion is not a user's."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_NUMPY_")}
+    """What an example prints, run in `folder`, which also is its home, without the suite's settings of JAX and XLA."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_NUMPY_", "XLA_FLAGS"))}
     environment |= {"HOME": str(folder), "PYTHONPATH": str(EXAMPLES.parent)}
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)

@@ -44,10 +44,11 @@ def test_within_a_model():
     model = Detector()
     assert "backbone.body.layer3.0.conv1.weight" in model.declarations()
     params, state = jax.jit(model.init)(jax.random.key(0))
-    y, _, seen = model.apply(params, state, IMAGE, capture=("backbone.body.layer1", "head"))
+    capture = ("backbone.body.layer1", "head")
+    y, _, seen = jax.jit(lambda p: model.apply(p, state, IMAGE, capture=capture))(params)
     assert y.shape == (2, 4, 3, 4)
     assert seen["backbone.body.layer1"].shape == (2, 16, 12, 64)
-    gradient = jax.grad(lambda p: model.apply(p, state, IMAGE)[0].sum())(params)
+    gradient = jax.jit(jax.grad(lambda p: model.apply(p, state, IMAGE)[0].sum()))(params)
     assert gradient["backbone.body.conv1.weight"].any()
 
 
