@@ -45,7 +45,7 @@ def test_train_digits_on_a_folder_with_a_model_of_the_zoo(tmp_path):
     make_photos(tmp_path / "train", 8)
     make_photos(tmp_path / "test", 3)
     printed = run(
-        "train_digits.py", tmp_path, "--data", "folder", "--root", str(tmp_path), "--model", "resnet18",
+        "train_digits.py", tmp_path, "--data", "folder", "--root", str(tmp_path), "--model", "squeezenet1_1",
         "--epochs", "2", "--batch-size", "8", "--lr", "0.01",
     )
     assert "test accuracy" in printed
