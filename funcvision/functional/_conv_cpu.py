@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _conv_cost as cost
-from . import _conv_depthwise as depthwise
 from . import _conv_lax as plain
 from . import _conv_rows as rows
+from . import _conv_sums as sums
 from . import _conv_winograd as winograd
 from ._conv_geometry import Geometry, Shape
 from ._conv_shifts import as_matrix, pad, shifts, strided
@@ -36,7 +36,7 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if not _is_known(x, weight):
         return fallback(x, weight)
     if _is_depthwise(x, geometry):
-        return depthwise.value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+        return sums.depthwise_value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if geometry.groups > 1:
         count = _merged_groups(geometry, weight.shape[-2])
         if _is_small(x, weight.shape[-1] // count, geometry) or _is_larger_than_image(geometry):
@@ -47,6 +47,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return (_patches(at_least_float32(x), geometry) @ as_matrix(at_least_float32(weight))).astype(x.dtype)
     if _is_small(x, weight.shape[-1], geometry):
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+    if sums.has_few_channels(x, geometry):
+        return sums.few_channels_value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_larger_than_image(geometry):
         return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], x.shape[-1], weight.shape[-1], geometry):
@@ -71,7 +73,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if not _is_known(x, y):
         return fallback(x, y)
     if _is_depthwise(x, geometry):
-        return depthwise.kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
+        return sums.depthwise_kernel_gradient(at_least_float32(x), at_least_float32(y), geometry).astype(x.dtype)
     if geometry.groups > 1:
         count = _merged_groups(geometry, x.shape[-1] // geometry.groups)
         each = functools.partial(kernel_gradient, geometry=geometry._replace(groups=1), precision=precision)

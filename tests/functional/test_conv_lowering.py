@@ -11,10 +11,10 @@ from jax.sharding import AxisType, PartitionSpec
 from funcvision import functional as F
 from funcvision.functional import _conv_cost as cost
 from funcvision.functional import _conv_cpu as cpu
-from funcvision.functional import _conv_depthwise as depthwise
 from funcvision.functional import _conv_lax as plain
 from funcvision.functional import _conv_lowering as lowering
 from funcvision.functional import _conv_rows as rows
+from funcvision.functional import _conv_sums as sums
 from funcvision.functional import _conv_winograd as winograd
 from funcvision.functional._conv_geometry import Geometry
 from funcvision.functional._conv_shifts import in_blocks
@@ -395,7 +395,7 @@ def test_explicit_sharding():
 
 def test_depthwise_image_by_image(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
-    monkeypatch.setattr(depthwise, "_LARGE", 1)
+    monkeypatch.setattr(sums, "_LARGE", 1)
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
@@ -404,8 +404,8 @@ def test_depthwise_image_by_image(monkeypatch):
 def test_depthwise_position_by_position(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(depthwise, "_UNROLLED_SUMS", 1)
-    monkeypatch.setattr(depthwise, "_UNROLLED_ROWS", 1)
+    monkeypatch.setattr(sums, "_UNROLLED_SUMS", 1)
+    monkeypatch.setattr(sums, "_UNROLLED_ROWS", 1)
     value, _, (_, gradient) = reference(arrays, geometry)
     assert_close(cpu.kernel_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
     assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))
