@@ -13,14 +13,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._conv_geometry import Geometry
-from ._conv_shifts import offsets, padded, shifts, window
+from ._conv_shifts import offsets, pad, padded, shifts, window
 
 __all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
 _UNROLLED_ROWS = 64  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of seven)
-_UNROLLED_SUMS = 9  # kernel positions that are, in the kernel gradient
 _FEW = 8  # channels: of so many, a product fills registers
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
+_SUMMED = 4  # rows that are added up at a time, in the kernel gradient
 _BY_IMAGE = 27  # kernel positions for which images are taken one by one, where an image is
 _LARGE = 1 << 20  # at least so many bytes, and several would leave the cache between two positions
 
@@ -54,18 +54,38 @@ def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.
 
 
 def depthwise_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """A small kernel image by image, for all positions while the image is in the cache; a large one by position."""
-    repeated, axes = _repeated(x, y.shape[-1]), tuple(range(x.ndim - 1))
-    if math.prod(geometry.kernel) <= _UNROLLED_SUMS:
-        def add(total: jax.Array, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-            image, gradient = (one[None] for one in pair)
-            return total + jnp.stack([(shifted * gradient).sum(axes) for shifted in shifts(image, geometry)]), None
-
-        rows, _ = lax.scan(add, jnp.zeros((math.prod(geometry.kernel), y.shape[-1]), x.dtype), (repeated, y))
+    """[N, *geometry.size, in] with [N, *geometry.out, out] gives [*geometry.kernel, 1, out]."""
+    repeated = _repeated(x, y.shape[-1])
+    if math.prod(geometry.kernel) <= _UNROLLED_ROWS:
+        rows = _sums_over_rows(repeated, y, geometry)
     else:
-        whole = padded(repeated, geometry)
+        whole, axes = padded(repeated, geometry), tuple(range(x.ndim - 1))
         rows = lax.map(lambda at: (window(whole, at, geometry) * y).sum(axes), jnp.asarray(list(offsets(geometry))))
     return rows.reshape(*geometry.kernel, 1, -1)
+
+
+def _sums_over_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """[kernel positions, out], with one sum for each column and each fourth row of an image until the end.
+
+    XLA has no vectors for sums over pixels, and has them for sums of arrays. An image gets a row of zeros at least:
+    arrays that are padded are written before they are read, others looked up in the whole batch at every element.
+    """
+    missing = _SUMMED - geometry.out[0] % _SUMMED
+    (low, high), *others = geometry.padding
+    taller = geometry._replace(padding=((low, high + missing * geometry.strides[0]), *others))
+
+    def products(image: jax.Array, gradient: jax.Array) -> list[jax.Array]:
+        below = pad(gradient[None], [(0, missing, 0), *[(0, 0, 0)] * len(others)])
+        rows = [slice(i, None, _SUMMED) for i in range(_SUMMED)]
+        positions = shifts(image[None], taller)
+        return [functools.reduce(operator.add, [met[:, row] * below[:, row] for row in rows]) for met in positions]
+
+    def add(totals: list[jax.Array], pair: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
+        return list(map(operator.add, totals, products(*pair))), None
+
+    zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(products, x[0], y[0])]
+    totals, _ = lax.scan(add, zeros, (x, y))
+    return jnp.stack([total.sum(tuple(range(total.ndim - 1))) for total in totals])
 
 
 def _rows(weight: jax.Array) -> jax.Array:
