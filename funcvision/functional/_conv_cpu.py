@@ -63,6 +63,9 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
         return _from_patches(at_least_float32(y) @ as_matrix(at_least_float32(weight)).T, geometry).astype(y.dtype)
     if geometry.groups == max(geometry.strides) == 1 and _is_small(y, weight.shape[-2], geometry):
         return _dense_image_gradient(at_least_float32(y), at_least_float32(weight), geometry).astype(y.dtype)
+    if weight.shape[-2] == 1 < max(geometry.strides) and sums.are_large(y, math.prod(geometry.size) * geometry.groups):
+        each = functools.partial(image_gradient, weight=weight, geometry=geometry, precision=precision)
+        return lax.map(lambda one: each(one[None])[0], y)
     if max(geometry.strides) > 1 and max(geometry.dilation) > 1:
         return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
     return _by_phases(functools.partial(value, precision=precision), y, _turned(weight, geometry.groups), geometry)
