@@ -8,7 +8,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -21,12 +21,13 @@ from . import _conv_rows as rows
 from . import _conv_sums as sums
 from . import _conv_winograd as winograd
 from ._conv_geometry import Geometry, Shape
-from ._conv_shifts import as_matrix, pad, shifts, strided
+from ._conv_shifts import as_matrix, offsets, pad, shifts, strided
 from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
 
 _MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
+_MET = 0.6  # of the products of a convolution: if more are with the padding, the rest is worth being picked out
 _NARROW = 32  # channels: of fewer, as in merged groups, lax makes the kernel gradient as fast
 _UNROLLED_GROUPS = 64  # more groups than these, as vmap makes them, are looped over
 
@@ -49,8 +50,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return _by_patches(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if sums.has_few_channels(x, geometry):
         return sums.few_channels_value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
-    if _is_larger_than_image(geometry):
-        return _dense(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
+    if _is_larger_than_image(geometry) or _is_mostly_padding(geometry):
+        return _by_overlaps(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], x.shape[-1], weight.shape[-1], geometry):
         return winograd.value(at_least_float32(x), at_least_float32(weight), geometry).astype(x.dtype)
     return fallback(x, weight)
@@ -145,8 +146,8 @@ def _interleaved(apart: jax.Array, counts: Shape, strides: Shape) -> jax.Array:
     return ordered.reshape(apart.shape[0], *map(operator.mul, counts, strides), ordered.shape[-1])
 
 
-# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, and small images of
-# many channels, where it spends its time on the kernel: sums over the kernel positions.
+# Kernels larger than the image, where XLA exchanges the two and has no fast code for the result, or for the most part
+# over its padding, and small images of many channels, where XLA spends its time on the kernel: sums over its positions.
 
 
 def _is_small(x: jax.Array, out: int, geometry: Geometry) -> bool:
@@ -173,9 +174,34 @@ def _by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) -
     return y.reshape(*y.shape[:-2], -1)
 
 
-def _dense(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    matrices = weight.reshape(-1, *weight.shape[-2:])
-    return functools.reduce(operator.add, map(operator.matmul, shifts(x, geometry), matrices))
+def _by_overlaps(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """A product for each kernel position, of the pixels that it meets: none with the zeros of the padding."""
+    total = jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
+    for overlap, matrix in zip(_overlaps(geometry), weight.reshape(-1, *weight.shape[-2:]), strict=True):
+        pixels, outputs = zip(*overlap, strict=True)
+        if all(outputs):
+            product = x[:, *(slice(one.start, one.stop, one.step) for one in pixels)] @ matrix
+            around = zip(outputs, geometry.out, strict=True)
+            total += pad(product, [(one.start, n - one.stop, 0) for one, n in around])
+    return total
+
+
+def _overlaps(geometry: Geometry) -> Iterator[tuple[tuple[range, range], ...]]:
+    """For each kernel position, by axis, the pixels that it meets and the outputs that these are part of."""
+
+    def along(axis: int, at: int) -> tuple[range, range]:
+        start, stride = at - geometry.padding[axis][0], geometry.strides[axis]  # the pixel that the first output meets
+        first = max(0, -(start // stride))
+        end = max(first, min(geometry.out[axis], (geometry.size[axis] - 1 - start) // stride + 1))
+        return range(first * stride + start, end * stride + start, stride), range(first, end)
+
+    return (tuple(itertools.starmap(along, enumerate(at))) for at in offsets(geometry))
+
+
+def _is_mostly_padding(geometry: Geometry) -> bool:
+    """Whether many products would be with its zeros, as in small images and widely dilated kernels."""
+    met = sum(math.prod(len(outputs) for _, outputs in overlap) for overlap in _overlaps(geometry))
+    return met < _MET * math.prod(geometry.out) * math.prod(geometry.kernel)
 
 
 def _dense_image_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:

@@ -50,6 +50,10 @@ CASES = [
     case((2, 1, 1, 3), (3, 3, 3, 4), 2, 1),
     case((2, 4, 4, 3), (3, 3, 3, 4), 1, 2),
     case((2, 4, 3, 2), (2, 3, 2, 3), 2, 1),  # where the image gradient of lax 0.10.2 ends the process
+    # kernels that are mostly over the padding
+    case((3, 5, 6, 16), (3, 3, 16, 2), 1, 4, 4),
+    case((3, 5, 6, 16), (3, 2, 16, 2), 2, (5, 3), (4, 6)),
+    case((3, 1, 1, 8), (2, 2, 8, 1), 1, 2, 4),  # entirely
     # small images of many channels
     case((2, 3, 3, 4), (3, 3, 4, 20), 1, 1),
     case((1, 4, 3, 16), (3, 2, 16, 16), 1, (2, 1), (2, 1)),
