@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._conv_geometry import Geometry
+from ._conv_geometry import Geometry, Shape
 
-__all__ = ["as_matrix", "in_blocks", "offsets", "pad", "padded", "shifts", "strided", "window"]
+__all__ = ["as_matrix", "in_blocks", "interleaved", "offsets", "pad", "padded", "shifts", "strided", "window"]
 
 
 def as_matrix(x: jax.Array) -> jax.Array:
@@ -61,3 +61,11 @@ def in_blocks(x: jax.Array, most: int) -> jax.Array:
     images = -(-len(x) // blocks)
     whole = lax.pad(x, jnp.zeros((), x.dtype), [(0, blocks * images - len(x), 0), *[(0, 0, 0)] * (x.ndim - 1)])
     return whole.reshape(blocks, images, *x.shape[1:])
+
+
+def interleaved(apart: jax.Array, counts: Shape, strides: Shape) -> jax.Array:
+    """[N, *counts, strides * channels] as the pixels of one image, [N, *(counts * strides), channels]."""
+    axes = len(counts)
+    pairs = itertools.chain.from_iterable((1 + i, 1 + axes + i) for i in range(axes))
+    ordered = apart.reshape(apart.shape[0], *counts, *strides, -1).transpose(0, *pairs, 1 + 2 * axes)
+    return ordered.reshape(apart.shape[0], *map(operator.mul, counts, strides), ordered.shape[-1])
