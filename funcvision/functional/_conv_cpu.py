@@ -30,8 +30,9 @@ _NARROW = 32  # channels: of fewer, as in merged groups, lax makes the kernel gr
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(plain.value, geometry=geometry, precision=precision)
     if not _is_known(x, weight):
-        return plain.value(x, weight, geometry=geometry, precision=precision)
+        return fallback(x, weight)
     by = functools.partial(_in_float32, x, weight, geometry)
     channels, out = x.shape[-1], weight.shape[-1]
     if _is_depthwise(x, geometry):
@@ -50,16 +51,19 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return by(products.by_overlaps)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return by(winograd.value)
-    return plain.value(x, weight, geometry=geometry, precision=precision)
+    return fallback(x, weight)
 
 
 def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
-    strided = max(geometry.strides) > 1
-    if not _is_known(y, weight) or (strided and max(geometry.dilation) > 1 and not products.is_disjoint(geometry)):
-        return plain.image_gradient(y, weight, geometry=geometry, precision=precision)
+    fallback = functools.partial(plain.image_gradient, geometry=geometry, precision=precision)
+    if not _is_known(y, weight):
+        return fallback(y, weight)
     by = functools.partial(_in_float32, y, weight, geometry)
     if products.is_disjoint(geometry):
         return by(products.disjoint_image_gradient)
+    strided = max(geometry.strides) > 1
+    if strided and max(geometry.dilation) > 1:
+        return fallback(y, weight)
     if geometry.groups == 1 and not strided and _is_small(y, weight.shape[-2], geometry):
         return by(products.image_gradient_by_position)
     if strided and weight.shape[-2] == 1 and sums.are_large(y, math.prod(geometry.size) * geometry.groups):
@@ -69,8 +73,9 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
 
 
 def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(plain.kernel_gradient, geometry=geometry, precision=precision)
     if not _is_known(x, y):
-        return plain.kernel_gradient(x, y, geometry=geometry, precision=precision)
+        return fallback(x, y)
     by = functools.partial(_in_float32, x, y, geometry)
     channels, out = x.shape[-1], y.shape[-1]
     if _is_depthwise(x, geometry):
@@ -84,7 +89,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
         return by(winograd.kernel_gradient)
     if set(geometry.strides) == {1} and max(channels, out) < _NARROW:
-        return plain.kernel_gradient(x, y, geometry=geometry, precision=precision)
+        return fallback(x, y)
     return by(rows.kernel_gradient)
 
 
