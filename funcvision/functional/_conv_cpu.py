@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _conv_cost as cost
+from . import _conv_gradients as gradients
 from . import _conv_groups as groups
 from . import _conv_lax as plain
 from . import _conv_products as products
@@ -21,12 +22,11 @@ from . import _conv_rows as rows
 from . import _conv_sums as sums
 from . import _conv_winograd as winograd
 from ._conv_geometry import Geometry
-from ._conv_phases import by_phases, turned
 from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
 
-_NARROW = 32  # channels: of fewer, as in merged groups, lax makes the kernel gradient as fast
+_NARROW = 32  # channels: of fewer, as in merged groups, the kernel gradient is faster as a convolution
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -37,16 +37,16 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     channels, out = x.shape[-1], weight.shape[-1]
     if _is_depthwise(x, geometry):
         return by(sums.depthwise_value)
+    if products.is_disjoint(geometry):
+        return by(products.disjoint_value)
+    if sums.has_few_channels(x, geometry):
+        return by(sums.few_channels_value)
     if geometry.groups > 1:
         if _is_small(x, out // groups.merged(geometry, weight.shape[-2]), geometry) or _is_larger_than_image(geometry):
             return by(products.by_patches_of_groups)
         return groups.value(functools.partial(value, precision=precision), x, weight, geometry)
-    if products.is_disjoint(geometry):
-        return by(products.disjoint_value)
     if _is_small(x, out, geometry):
         return by(products.by_patches)
-    if sums.has_few_channels(x, geometry):
-        return by(sums.few_channels_value)
     if _is_larger_than_image(geometry) or products.is_mostly_padding(geometry):
         return by(products.by_overlaps)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
@@ -69,7 +69,9 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
     if strided and weight.shape[-2] == 1 and sums.are_large(y, math.prod(geometry.size) * geometry.groups):
         each = functools.partial(image_gradient, weight=weight, geometry=geometry, precision=precision)
         return lax.map(lambda one: each(one[None])[0], y)
-    return by_phases(functools.partial(value, precision=precision), y, turned(weight, geometry.groups), geometry)
+    return gradients.by_phases(
+        functools.partial(value, precision=precision), y, gradients.turned(weight, geometry.groups), geometry
+    )
 
 
 def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -89,7 +91,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
         return by(winograd.kernel_gradient)
     if set(geometry.strides) == {1} and max(channels, out) < _NARROW:
-        return fallback(x, y)
+        return by(gradients.kernel_gradient_over_channels)
     return by(rows.kernel_gradient)
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from ._conv_geometry import Geometry
-from ._conv_phases import canonical
+from ._conv_gradients import canonical
 from ._conv_shifts import as_matrix, interleaved, offsets, pad, shifts, strided
 
 __all__ = [

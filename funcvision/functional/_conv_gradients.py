@@ -1,4 +1,7 @@
-"""Image gradients: convolutions of the output with the turned kernel, one for each phase of the strides."""
+"""Gradients that are convolutions themselves, of stride 1 and with the channels last.
+
+In that form XLA has fast code for them everywhere; inside a loop it does not bring others into it.
+"""
 
 import itertools
 import operator
@@ -8,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from . import _conv_lax as plain
 from ._conv_geometry import Geometry, Shape
 from ._conv_shifts import interleaved
 
-__all__ = ["by_phases", "canonical", "turned"]
+__all__ = ["by_phases", "canonical", "kernel_gradient_over_channels", "turned"]
 
 _TOGETHER = 16  # channels: of fewer, all phases are made by one convolution
 
@@ -40,7 +44,9 @@ def canonical(geometry: Geometry, kernel: Shape) -> Geometry:
 def by_phases(
     convolve: Callable[..., jax.Array], y: jax.Array, turned: jax.Array, geometry: Geometry
 ) -> jax.Array:
-    """A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`.
+    """The image gradient, by the output and the turned kernel.
+
+    A pixel meets every `stride`-th position of the kernel; which these are, its phase, repeats after `stride`.
 
     Phases of few channels, as those of a colour image, are made together, as channels of one convolution.
     """
@@ -69,3 +75,10 @@ def by_phases(
     offsets = tuple(low - s * first for low, s, first in zip(lows, geometry.strides, firsts, strict=True))
     limits = map(operator.add, offsets, geometry.size)
     return lax.slice(together, (0, *offsets, 0), (y.shape[0], *limits, together.shape[-1]))
+
+
+def kernel_gradient_over_channels(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """With stride 1: the channels are a batch of images, over which the output's gradient moves as the kernel."""
+    one = geometry._replace(kernel=geometry.out, strides=geometry.dilation, dilation=geometry.strides)
+    weight = plain.value(x.swapaxes(0, -1), jnp.moveaxis(y, 0, -2), geometry=one)
+    return jnp.moveaxis(weight, 0, -2)
