@@ -34,11 +34,11 @@ _A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
 def value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, H, W, in] with [3, 3, in, out] gives [N, *geometry.out, out]."""
     blocks, out = _Blocks.of(x, weight.shape[-1], geometry), weight.shape[-1]
-    points = jnp.asarray(np.kron(_G, _G), x.dtype) @ weight.reshape(9, -1)
-    kernels = points.reshape(4, 4, *weight.shape[-2:])
+    points = [jnp.asarray(np.kron(_G, column), x.dtype) @ weight.reshape(9, -1) for column in _G]
+    kernels = [column.reshape(4, *weight.shape[-2:]) for column in points]
 
     def convolve(image: jax.Array) -> jax.Array:
-        products = [tiles @ kernels[:, column] for column, tiles in enumerate(_image_tiles(blocks.framed(image)))]
+        products = list(map(operator.matmul, _image_tiles(blocks.framed(image)), kernels))
         pixels = zip(*(_combined(_A, column) for column in _combined(_A, products)), strict=True)  # by rows
         lines = [jnp.concatenate(row, axis=-1).reshape(-1, blocks.columns * 2 * out) for row in pixels]
         return jnp.concatenate(lines, axis=-1).reshape(len(image), 2 * blocks.rows, 2 * blocks.columns, out)
