@@ -34,10 +34,10 @@ GRID = [
 
 
 def main(rounds: int = 7) -> None:
-    for title, programs, narrowest in (("value", _values, 32), ("kernel_gradient", _kernel_gradients, 64)):
+    for title, programs in (("value", _values), ("kernel_gradient", _kernel_gradients)):
         times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(GRID, desc=title)])
         features = np.array([[_features(*shape, tiles) for shape in GRID] for tiles in (False, True)])
-        costs = Costs(*(_fitted(features[i], times[:, i]) for i in range(2)), narrowest)
+        costs = Costs(*(_fitted(features[i], times[:, i]) for i in range(2)))
         print(f"\n{title}")
         for method, fitted in zip(("direct", "winograd"), costs, strict=False):
             print(f"  {method:10} {', '.join(f'{1e6 * cost:.3g}' for cost in fitted)}")

@@ -16,6 +16,7 @@ __all__ = ["KERNEL_GRADIENT", "VALUE", "Costs", "Terms", "terms"]
 Terms = tuple[float, float, float, float, float]
 
 _MARGIN = 0.9  # a doubtful gain is not worth the compilation
+_NARROWEST = 64  # channels, on either side: the costs do not hold for fewer, whose products fill no register
 
 
 class Costs(NamedTuple):
@@ -23,22 +24,17 @@ class Costs(NamedTuple):
 
     direct: Terms
     winograd: Terms
-    narrowest: int  # channels, on either side: the costs do not hold for fewer, whose products fill no register
 
     def prefer_winograd(self, images: int, channels: int, out: int, geometry: Geometry) -> bool:
-        if min(channels, out) < self.narrowest:
+        if min(channels, out) < _NARROWEST:
             return False
         pixels = images * math.prod(geometry.out)
         tiles = images * math.prod(-(-n // 2) for n in geometry.out)
         return _cost(self.winograd, tiles, channels, out) < _MARGIN * _cost(self.direct, pixels, channels, out)
 
 
-VALUE = Costs(
-    direct=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3), narrowest=32
-)
-KERNEL_GRADIENT = Costs(
-    direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0), narrowest=64
-)
+VALUE = Costs(direct=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3))
+KERNEL_GRADIENT = Costs(direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0))
 
 
 def terms(pixels: int, channels: int, out: int) -> Terms:

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from . import _conv_cost as cost
 from . import _conv_gradients as gradients
@@ -66,9 +65,6 @@ def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, preci
         return fallback(y, weight)
     if geometry.groups == 1 and not strided and _is_small(y, weight.shape[-2], geometry):
         return by(products.image_gradient_by_position)
-    if strided and weight.shape[-2] == 1 and sums.are_large(y, math.prod(geometry.size) * geometry.groups):
-        each = functools.partial(image_gradient, weight=weight, geometry=geometry, precision=precision)
-        return lax.map(lambda one: each(one[None])[0], y)
     return gradients.by_phases(
         functools.partial(value, precision=precision), y, gradients.turned(weight, geometry.groups), geometry
     )

@@ -15,19 +15,12 @@ from jax import lax
 from ._conv_geometry import Geometry
 from ._conv_shifts import offsets, pad, padded, shifts, window
 
-__all__ = ["are_large", "depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
+__all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
 _UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
 _FEW = 8  # channels: of so many, a product fills registers
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
 _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
-_BY_IMAGE = 27  # kernel positions for which large images are taken one by one
-_LARGE = 1 << 20  # bytes of an image: several would leave the cache between two positions
-
-
-def are_large(images: jax.Array, elements: int) -> bool:
-    """Whether several images are better taken one by one, so many elements in each."""
-    return len(images) > 1 and elements * images.dtype.itemsize >= _LARGE
 
 
 def has_few_channels(x: jax.Array, geometry: Geometry) -> bool:
@@ -51,8 +44,6 @@ def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.
     """[N, *geometry.size, in] with [*kernel, 1, out] gives [N, *geometry.out, out]."""
     repeated = _repeated(x, weight.shape[-1])
     rows = _rows(weight)
-    if len(rows) <= _BY_IMAGE and are_large(x, math.prod(repeated.shape[1:])):
-        return lax.map(lambda image: depthwise_value(image[None], weight, geometry)[0], repeated)
     if len(rows) <= _UNROLLED_ROWS:
         return _sum(map(operator.mul, shifts(repeated, geometry), rows))
     whole, positions = padded(repeated, geometry), jnp.asarray(list(offsets(geometry)))

@@ -398,14 +398,6 @@ def test_explicit_sharding():
         assert_close(np.asarray(f(divided)), np.asarray(f(whole)))
 
 
-def test_depthwise_image_by_image(monkeypatch):
-    x, w, geometry = SMALL["depthwise"]
-    monkeypatch.setattr(sums, "_LARGE", 1)
-    arrays = operands(x, w, geometry)
-    expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
-    assert_close(derivatives(ours, geometry)(*arrays), expected)
-
-
 def test_depthwise_position_by_position(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
