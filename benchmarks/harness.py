@@ -39,7 +39,7 @@ def _serve(pipe: Any, threads: int) -> None:
     """A contender's process: prepares what it is sent, then times it for every other message until it gets None."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     run: Any = None
-    seconds = 0.0  # of the last turn
+    seconds = 0.0  # of its last turn
     try:
         while (message := pipe.recv()) is not None:
             if not isinstance(message, Contender):
@@ -50,7 +50,7 @@ def _serve(pipe: Any, threads: int) -> None:
                 seconds = time.perf_counter() - start
                 pipe.send(seconds)
                 continue
-            run = None  # what it held makes room
+            run, seconds = None, 0.0  # what it held makes room
             prepare = getattr(importlib.import_module(message.module), message.function)
             start = time.perf_counter()
             run, answer, *first = prepare(**message.options)
