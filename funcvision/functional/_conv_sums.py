@@ -1,6 +1,6 @@
 """Convolutions by sums of shifted images, where a channel is multiplied with few elements of the kernel.
 
-Depthwise ones, and those whose outputs depend on few channels each: a channel is multiplied with rows of the kernel.
+Depthwise ones, and those of images of few channels: there each channel is multiplied with a row of the kernel.
 """
 
 import functools
@@ -17,7 +17,7 @@ from ._conv_shifts import offsets, pad, padded, shifts, window
 
 __all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
-_UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
+_UNROLLED_ROWS = 64  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of seven)
 _FEW = 8  # channels: of so many, a product fills registers
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
 _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
@@ -25,19 +25,14 @@ _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
 
 def has_few_channels(x: jax.Array, geometry: Geometry) -> bool:
     """Whether `few_channels_value` is made for them."""
-    channels = x.shape[-1] // geometry.groups
-    few = channels < _FEW or (channels == _FEW and geometry.groups > 1)  # a product for each group would be as narrow
-    return few and math.prod(geometry.kernel) * channels <= _UNROLLED_ROWS
+    channels = x.shape[-1]
+    return geometry.groups == 1 and channels < _FEW and math.prod(geometry.kernel) * channels <= _UNROLLED_ROWS
 
 
 def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [*kernel, in/groups, out] gives [N, *geometry.out, out]."""
-    channels = x.shape[-1] // geometry.groups
-    apart = (one.reshape(*one.shape[:-1], geometry.groups, channels) for one in shifts(x, geometry))
-    multiplied = (one[..., i : i + 1] for one in apart for i in range(channels))
-    rows = weight.reshape(-1, *(1,) * (x.ndim - 1), geometry.groups, weight.shape[-1] // geometry.groups)
-    total = _sum(map(operator.mul, multiplied, rows))
-    return total.reshape(*total.shape[:-2], -1)
+    """[N, *geometry.size, in] with [*kernel, in, out] gives [N, *geometry.out, out]."""
+    channels = (shifted[..., i : i + 1] for shifted in shifts(x, geometry) for i in range(x.shape[-1]))
+    return _sum(map(operator.mul, channels, _rows(weight)))
 
 
 def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
