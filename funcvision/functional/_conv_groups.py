@@ -11,7 +11,8 @@ from ._conv_geometry import Geometry
 __all__ = ["kernel_gradient", "merged", "value"]
 
 _MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
-_WRITTEN_OUT = 8  # groups in the body of the loop: small convolutions share the cores, and each takes time to compile
+_UNROLLED_GROUPS = 60  # more groups than these are looped over, some at a time: XLA would compile them for minutes
+_AT_A_TIME = 8
 
 
 def value(convolve: Callable[..., jax.Array], x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
@@ -32,7 +33,8 @@ def kernel_gradient(gradient: Callable[..., jax.Array], x: jax.Array, y: jax.Arr
 
 def _of_groups(function: Callable[[jax.Array], jax.Array], count: int) -> jax.Array:
     """[count, ...]."""
-    _, parts = lax.scan(lambda _, i: (None, function(i)), None, jnp.arange(count), unroll=min(count, _WRITTEN_OUT))
+    unroll = count if count <= _UNROLLED_GROUPS else _AT_A_TIME
+    _, parts = lax.scan(lambda _, i: (None, function(i)), None, jnp.arange(count), unroll=unroll)
     return parts
 
 
