@@ -1,6 +1,7 @@
 """Grouped convolutions: a dense one for each group, of which XLA has fast code."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,43 +12,49 @@ from ._conv_geometry import Geometry
 __all__ = ["kernel_gradient", "merged", "value"]
 
 _MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
-_UNROLLED_GROUPS = 60  # more groups than these are looped over, some at a time: XLA would compile them for minutes
-_AT_A_TIME = 8
+_UNROLLED_GROUPS = 60  # more groups than these are looped over: XLA would compile them for minutes
+
+Parts = Sequence[jax.Array] | jax.Array  # a group each: some that are written out, or many in one array for a loop
 
 
 def value(convolve: Callable[..., jax.Array], x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """`convolve(x, kernel, geometry=geometry)` is a dense one."""
     count = merged(geometry, weight.shape[-2])
-    one, kernels = geometry._replace(groups=1), _block_diagonal(weight, geometry, count)
-    parts = _of_groups(lambda i: convolve(_part(x, i, count), kernels[i], geometry=one), count)
-    together = jnp.moveaxis(parts, 0, -2)
-    return together.reshape(*together.shape[:-2], -1)
+    each = functools.partial(convolve, geometry=geometry._replace(groups=1))
+    return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
 
 
 def kernel_gradient(gradient: Callable[..., jax.Array], x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """`gradient(x, y, geometry=geometry)` is that of a dense one."""
-    count, one = merged(geometry, x.shape[-1] // geometry.groups), geometry._replace(groups=1)
-    parts = _of_groups(lambda i: gradient(_part(x, i, count), _part(y, i, count), geometry=one), count)
-    return _diagonal(parts, geometry)
-
-
-def _of_groups(function: Callable[[jax.Array], jax.Array], count: int) -> jax.Array:
-    """[count, ...]."""
-    unroll = count if count <= _UNROLLED_GROUPS else _AT_A_TIME
-    _, parts = lax.scan(lambda _, i: (None, function(i)), None, jnp.arange(count), unroll=unroll)
-    return parts
-
-
-def _part(x: jax.Array, i: jax.Array, count: int) -> jax.Array:
-    """The channels of a group."""
-    channels = x.shape[-1] // count
-    return lax.dynamic_slice_in_dim(x, i * channels, channels, axis=-1)
+    count = merged(geometry, x.shape[-1] // geometry.groups)
+    each = functools.partial(gradient, geometry=geometry._replace(groups=1))
+    return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
 
 
 def merged(geometry: Geometry, channels: int) -> int:
     """How many groups are left when narrow ones are merged to `_MERGED` channels."""
     most = min(geometry.groups, max(1, _MERGED // channels))
     return geometry.groups // next(n for n in range(most, 0, -1) if geometry.groups % n == 0)
+
+
+def _by_groups(function: Callable[..., jax.Array], a: Parts, b: Parts) -> Parts:
+    if isinstance(a, jax.Array):
+        return lax.map(lambda pair: function(*pair), (a, b))
+    return list(map(function, a, b))
+
+
+def _split(x: jax.Array, groups: int) -> Parts:
+    if groups <= _UNROLLED_GROUPS:
+        return jnp.split(x, groups, axis=-1)
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], groups, -1), -2, 0)
+
+
+def _joined(parts: Parts) -> jax.Array:
+    """What `_split` split."""
+    if not isinstance(parts, jax.Array):
+        return jnp.concatenate(parts, axis=-1)
+    together = jnp.moveaxis(parts, 0, -2)
+    return together.reshape(*together.shape[:-2], -1)
 
 
 def _block_diagonal(weight: jax.Array, geometry: Geometry, count: int) -> jax.Array:
