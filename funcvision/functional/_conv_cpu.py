@@ -25,7 +25,7 @@ from ._precision import at_least_float32
 
 __all__ = ["image_gradient", "kernel_gradient", "value"]
 
-_NARROW = 32  # channels: of fewer, as in merged groups, the kernel gradient is faster as a convolution
+_NARROW = 32  # channels: of fewer, as in merged groups, the kernel gradient is as fast as a convolution
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
