@@ -1,5 +1,6 @@
 """The convolution of a CPU, its gradients and all of JAX's transformations against `lax.conv_general_dilated`."""
 
+import functools
 import itertools
 
 import jax
@@ -180,13 +181,16 @@ DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), DENSE)
-@pytest.mark.parametrize("images", [1, 2, 8])
-def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, images, monkeypatch):
-    """Three images in blocks of two leave one place of the last block empty."""
+def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, monkeypatch):
+    """Of one, two and all images. Three images in blocks of two leave one place of the last block empty."""
+    def in_blocks_of(images, x, y):
+        monkeypatch.setattr(rows, "in_blocks", lambda array, _: in_blocks(array, images))
+        return rows.kernel_gradient(x, y, geometry)
+
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(rows, "in_blocks", lambda array, _: in_blocks(array, images))
     _, _, (_, gradient) = reference(arrays, geometry)
-    assert_close(rows.kernel_gradient(arrays[0], arrays[4], geometry), gradient.astype(np.float32))
+    found = jax.jit(lambda x, y: [in_blocks_of(images, x, y) for images in (1, 2, 8)])(arrays[0], arrays[4])
+    assert_close(found, [gradient.astype(np.float32)] * 3)
 
 
 WINOGRAD = [
@@ -206,9 +210,12 @@ def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
     monkeypatch.setattr(winograd, "_BLOCK", size[block])
     arrays = operands(x, w, geometry)
     y, _, (_, gradient) = reference(arrays, geometry)
-    images, kernel, _, _, cotangent = arrays
-    assert_close(winograd.value(images, kernel, geometry), y.astype(np.float32))
-    assert_close(winograd.kernel_gradient(images, cotangent, geometry), gradient.astype(np.float32))
+
+    @jax.jit
+    def compute(x, w, cotangent):
+        return winograd.value(x, w, geometry), winograd.kernel_gradient(x, cotangent, geometry)
+
+    assert_close(compute(*arrays[:2], arrays[4]), (y.astype(np.float32), gradient.astype(np.float32)))
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
@@ -288,16 +295,17 @@ def test_second_derivatives(x, w, geometry):
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (2, 1), (3, 3)])
 def test_vmap(x, w, geometry, axes):
     shapes = [s if a is None else (*s[:a], 3, *s[a:]) for s, a in zip((x, w), axes, strict=True)]
-    arrays = draw(3, *shapes)
+    arrays = list(map(np.asarray, draw(3, *shapes)))
 
     def compute(function):
         f = lambda x, w: function(x, w, geometry)
-        return f, jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
+        gradient = jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
+        return lambda x, w: (f(x, w), gradient(x, w))
 
-    together = [jax.jit(jax.vmap(f, axes))(*arrays) for f in compute(ours)]
-    single = lambda i: [a if axis is None else jnp.take(a, i, axis) for a, axis in zip(arrays, axes, strict=True)]
-    one_by_one = [[jax.jit(f)(*single(i)) for f in compute(theirs)] for i in range(3)]
-    assert_close(together, jax.tree.map(lambda *a: jnp.stack(a), *one_by_one))
+    together = jax.jit(jax.vmap(compute(ours), axes))(*arrays)
+    single = lambda i: [a if axis is None else a.take(i, axis) for a, axis in zip(arrays, axes, strict=True)]
+    alone = jax.jit(compute(theirs))
+    assert_close(together, jax.tree.map(lambda *a: np.stack(a), *(alone(*single(i)) for i in range(3))))
 
 
 @every_kind
@@ -305,9 +313,13 @@ def test_gradients_under_vmap(x, w, geometry):
     """Where only one operand of a gradient is mapped."""
     x, w, ct, cts = draw(4, x, w, (x[0], *geometry.out, w[-1]), (3, x[0], *geometry.out, w[-1]))
     pull = lambda function, x, ct: jax.vjp(lambda x, w: function(x, w, geometry), x, w)[1](ct)
-    assert_close(jax.vmap(lambda c: pull(ours, x, c))(cts), jax.vmap(lambda c: pull(theirs, x, c))(cts))
-    xs = jnp.stack([x, 2 * x, x - 1])
-    assert_close(jax.vmap(lambda x: pull(ours, x, ct))(xs), jax.vmap(lambda x: pull(theirs, x, ct))(xs))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def mapped(function):
+        by_cotangent = jax.vmap(lambda c: pull(function, x, c))(cts)
+        return by_cotangent, jax.vmap(lambda x: pull(function, x, ct))(jnp.stack([x, 2 * x, x - 1]))
+
+    assert_close(mapped(ours), mapped(theirs))
 
 
 def test_checkpoint_and_scan():
