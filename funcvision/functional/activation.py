@@ -5,7 +5,6 @@ lie: -1, the default, is the channel axis of a channels-last image. Computation 
 the softmax family sums in float32 at least.
 """
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -142,7 +141,13 @@ def _keeping_the_input(function: Callable[[jax.Array], jax.Array]) -> Callable[[
     return jax.jit(jax.checkpoint(function))
 
 
-_gelu = _keeping_the_input(functools.partial(jax.nn.gelu, approximate=False))
+def _exact_gelu(x: jax.Array) -> jax.Array:
+    """By erf, as in torch. XLA's erfc, which jax.nn.gelu takes, is three times as slow on a CPU."""
+    wide = at_least_float32(x)
+    return (wide * (0.5 + 0.5 * lax.erf(wide * math.sqrt(0.5)))).astype(x.dtype)
+
+
+_gelu = _keeping_the_input(_exact_gelu)
 _silu = _keeping_the_input(jax.nn.silu)
 _mish = _keeping_the_input(jax.nn.mish)
 
