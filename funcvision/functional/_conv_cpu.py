@@ -34,18 +34,18 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return fallback(x, weight)
     by = functools.partial(_in_float32, x, weight, geometry)
     channels, out = x.shape[-1], weight.shape[-1]
-    if _is_depthwise(x, geometry):
-        return by(sums.depthwise_value)
     if products.is_disjoint(geometry):
         return by(products.disjoint_value)
+    if sums.has_few_channels(x, geometry):
+        return by(sums.few_channels_value)
+    if _is_depthwise(x, geometry):
+        return by(sums.depthwise_value)
     if geometry.groups > 1:
         if _is_small(x, out // groups.merged(geometry, weight.shape[-2]), geometry) or _is_larger_than_image(geometry):
             return by(products.by_patches_of_groups)
         return groups.value(functools.partial(value, precision=precision), x, weight, geometry)
     if _is_small(x, out, geometry):
         return by(products.by_patches)
-    if sums.has_few_channels(x, geometry):
-        return by(sums.few_channels_value)
     if _is_larger_than_image(geometry) or products.is_mostly_padding(geometry):
         return by(products.by_overlaps)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):

@@ -9,14 +9,13 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 
 from ._conv_geometry import Geometry
 from ._conv_gradients import canonical
-from ._conv_shifts import as_matrix, interleaved, offsets, pad, shifts, strided
+from ._conv_shifts import as_matrix, interleaved, overlaps, pad, shifts, strided
 
 __all__ = [
     "by_overlaps", "by_patches", "by_patches_of_groups", "disjoint_image_gradient", "disjoint_kernel_gradient",
@@ -84,25 +83,10 @@ def by_patches_of_groups(x: jax.Array, weight: jax.Array, geometry: Geometry) ->
 def by_overlaps(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """A product for each kernel position, of the pixels that it meets: none with the zeros of the padding."""
     total = jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
-    for overlap, matrix in zip(_overlaps(geometry), weight.reshape(-1, *weight.shape[-2:]), strict=True):
-        pixels, outputs = zip(*overlap, strict=True)
-        if all(outputs):
-            product = x[:, *(slice(one.start, one.stop, one.step) for one in pixels)] @ matrix
-            around = zip(outputs, geometry.out, strict=True)
-            total += pad(product, [(one.start, n - one.stop, 0) for one, n in around])
+    for overlap, matrix in zip(overlaps(geometry), weight.reshape(-1, *weight.shape[-2:]), strict=True):
+        if not overlap.is_empty:
+            total += overlap.placed(overlap.met(x) @ matrix, geometry)
     return total
-
-
-def _overlaps(geometry: Geometry) -> Iterator[tuple[tuple[range, range], ...]]:
-    """For each kernel position, by axis, the pixels that it meets and the outputs that these are part of."""
-
-    def along(axis: int, at: int) -> tuple[range, range]:
-        start, stride = at - geometry.padding[axis][0], geometry.strides[axis]  # the pixel that the first output meets
-        first = max(0, -(start // stride))
-        end = max(first, min(geometry.out[axis], (geometry.size[axis] - 1 - start) // stride + 1))
-        return range(first * stride + start, end * stride + start, stride), range(first, end)
-
-    return (tuple(itertools.starmap(along, enumerate(at))) for at in offsets(geometry))
 
 
 def image_gradient_by_position(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
@@ -120,5 +104,5 @@ def kernel_gradient_by_position(x: jax.Array, y: jax.Array, geometry: Geometry) 
 
 def is_mostly_padding(geometry: Geometry) -> bool:
     """Whether many products would be with its zeros, as in small images and widely dilated kernels."""
-    met = sum(math.prod(len(outputs) for _, outputs in overlap) for overlap in _overlaps(geometry))
+    met = sum(math.prod(map(len, overlap.outputs)) for overlap in overlaps(geometry))
     return met < _MET * math.prod(geometry.out) * math.prod(geometry.kernel)

@@ -3,6 +3,7 @@
 import itertools
 import operator
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,10 @@ from jax import lax
 
 from ._conv_geometry import Geometry, Shape
 
-__all__ = ["as_matrix", "in_blocks", "interleaved", "offsets", "pad", "padded", "shifts", "strided", "window"]
+__all__ = [
+    "Overlap", "as_matrix", "in_blocks", "interleaved", "offsets", "overlaps", "pad", "padded", "shifts", "shifts_of",
+    "strided", "window",
+]
 
 
 def as_matrix(x: jax.Array) -> jax.Array:
@@ -33,9 +37,13 @@ def strided(x: jax.Array, geometry: Geometry) -> jax.Array:
 
 def shifts(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
     """For every kernel position the pixels [N, *out, channels] that it meets."""
-    whole, extent = padded(x, geometry), _extent(geometry)
+    return shifts_of(padded(x, geometry), geometry)
+
+
+def shifts_of(whole: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
+    """The same of an image that is padded."""
     for at in offsets(geometry):
-        limit = (x.shape[0], *map(operator.add, at, extent), x.shape[-1])
+        limit = (whole.shape[0], *map(operator.add, at, _extent(geometry)), whole.shape[-1])
         yield lax.slice(whole, (0, *at, 0), limit, (1, *geometry.strides, 1))
 
 
@@ -43,6 +51,37 @@ def window(whole: jax.Array, at: jax.Array, geometry: Geometry) -> jax.Array:
     """The same for the position that lies `at`, an array, in an image that is padded."""
     met = lax.dynamic_slice(whole, (0, *at, 0), (whole.shape[0], *_extent(geometry), whole.shape[-1]))
     return strided(met, geometry)
+
+
+class Overlap(NamedTuple):
+    """Where a kernel position meets the image and not its padding: of each axis the pixels and the outputs."""
+
+    pixels: tuple[range, ...]
+    outputs: tuple[range, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not all(self.outputs)
+
+    def met(self, x: jax.Array) -> jax.Array:
+        """The pixels [N, *counts, channels]."""
+        return x[:, *(slice(one.start, one.stop, one.step) for one in self.pixels)]
+
+    def placed(self, y: jax.Array, geometry: Geometry) -> jax.Array:
+        """[N, *counts, out] at the outputs of [N, *geometry.out, out], with zeros elsewhere."""
+        return pad(y, [(one.start, n - one.stop, 0) for one, n in zip(self.outputs, geometry.out, strict=True)])
+
+
+def overlaps(geometry: Geometry) -> Iterator[Overlap]:
+    """One for each kernel position."""
+
+    def along(axis: int, at: int) -> tuple[range, range]:
+        start, stride = at - geometry.padding[axis][0], geometry.strides[axis]  # the pixel that the first output meets
+        first = max(0, -(start // stride))
+        end = max(first, min(geometry.out[axis], (geometry.size[axis] - 1 - start) // stride + 1))
+        return range(first * stride + start, end * stride + start, stride), range(first, end)
+
+    return (Overlap(*zip(*itertools.starmap(along, enumerate(at)), strict=True)) for at in offsets(geometry))
 
 
 def offsets(geometry: Geometry) -> Iterator[tuple[int, ...]]:

@@ -1,6 +1,6 @@
-"""Convolutions by sums of shifted images, where a channel is multiplied with few elements of the kernel.
+"""Convolutions by sums of shifted images, where an output depends on few channels.
 
-Depthwise ones, and those of images of few channels: there each channel is multiplied with a row of the kernel.
+Depthwise ones, those of images or groups of few channels: each channel is multiplied with its row of the kernel.
 """
 
 import functools
@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._conv_apart import apart
 from ._conv_geometry import Geometry
-from ._conv_shifts import offsets, pad, padded, shifts, window
+from ._conv_shifts import offsets, overlaps, pad, padded, shifts, shifts_of, window
 
 __all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
-_UNROLLED_ROWS = 64  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of seven)
+_UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
+_ROWS_AT_BORDERS = 9  # that are added within the borders only; more of them, and XLA has no vectors for it
 _FEW = 8  # channels: of so many, a product fills registers
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
 _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
@@ -25,26 +27,49 @@ _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
 
 def has_few_channels(x: jax.Array, geometry: Geometry) -> bool:
     """Whether `few_channels_value` is made for them."""
-    channels = x.shape[-1]
-    return geometry.groups == 1 and channels < _FEW and math.prod(geometry.kernel) * channels <= _UNROLLED_ROWS
+    channels = x.shape[-1] // geometry.groups
+    few = channels < _FEW or (channels == _FEW and geometry.groups > 1)  # a product for each group would be as narrow
+    return few and math.prod(geometry.kernel) * channels <= _UNROLLED_ROWS
 
 
 def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [*kernel, in, out] gives [N, *geometry.out, out]."""
-    channels = (shifted[..., i : i + 1] for shifted in shifts(x, geometry) for i in range(x.shape[-1]))
-    return _sum(map(operator.mul, channels, _rows(weight)))
+    """[N, *geometry.size, in] with [*kernel, in/groups, out] gives [N, *geometry.out, out]."""
+    if math.prod(weight.shape[:-1]) <= _ROWS_AT_BORDERS:
+        return apart(functools.partial(_sum_within_borders, geometry=geometry))(x, weight)
+    return apart(functools.partial(_sum_over_padded, geometry=geometry))(padded(x, geometry), weight)
+
+
+def _sum_within_borders(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """Without a padded copy of the image."""
+    pairs = zip(overlaps(geometry), _rows(weight), strict=True)
+    terms = [
+        overlap.placed(term, geometry)
+        for overlap, rows in pairs if not overlap.is_empty
+        for term in _products(overlap.met(x), rows, geometry.groups)
+    ]
+    return _sum(terms) if terms else jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
+
+
+def _sum_over_padded(whole: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    pairs = zip(shifts_of(whole, geometry), _rows(weight), strict=True)
+    return _sum(term for image, rows in pairs for term in _products(image, rows, geometry.groups))
+
+
+def _products(image: jax.Array, rows: jax.Array, groups: int) -> list[jax.Array]:
+    """Each channel of the groups of an image times its row of the kernel, of [in/groups, out]: [..., out]."""
+    by_groups = image.reshape(*image.shape[:-1], groups, -1)
+    rows = rows.reshape(len(rows), *(1,) * (image.ndim - 1), groups, -1)
+    return [(by_groups[..., i : i + 1] * row).reshape(*image.shape[:-1], -1) for i, row in enumerate(rows)]
 
 
 def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, *geometry.size, in] with [*kernel, 1, out] gives [N, *geometry.out, out]."""
-    repeated = _repeated(x, weight.shape[-1])
-    rows = _rows(weight)
-    if len(rows) <= _UNROLLED_ROWS:
-        return _sum(map(operator.mul, shifts(repeated, geometry), rows))
-    whole, positions = padded(repeated, geometry), jnp.asarray(list(offsets(geometry)))
+    rows, whole = _rows(weight), padded(_repeated(x, weight.shape[-1]), geometry)
+    positions = jnp.asarray(list(offsets(geometry)))
 
     def add(i: jax.Array, total: jax.Array) -> jax.Array:
-        return total + window(whole, positions[i], geometry) * lax.dynamic_index_in_dim(rows, i, 0, keepdims=False)
+        row = lax.dynamic_index_in_dim(rows, i, 0, keepdims=False).reshape(*(1,) * (x.ndim - 1), -1)
+        return total + window(whole, positions[i], geometry) * row
 
     return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
 
@@ -85,8 +110,8 @@ def _sums_over_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
 
 
 def _rows(weight: jax.Array) -> jax.Array:
-    """Of the kernel, each of the rank of an image: [positions * in/groups, 1, ..., 1, out]."""
-    return weight.reshape(-1, *(1,) * (weight.ndim - 1), weight.shape[-1])
+    """Of the kernel: [positions, in/groups, out]."""
+    return weight.reshape(-1, *weight.shape[-2:])
 
 
 def _sum(terms: Iterable[jax.Array]) -> jax.Array:
