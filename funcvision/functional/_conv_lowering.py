@@ -24,11 +24,11 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import AxisType
 
 from . import _conv_cpu as cpu
 from . import _conv_lax as plain
 from ._conv_geometry import Geometry, Shape
+from ._mesh import has_typed_axes
 
 __all__ = ["convolve", "convolve_transposed"]
 
@@ -39,7 +39,7 @@ def convolve(
 ) -> jax.Array:
     """[N, *spatial, in] with [*kernel, in/groups, out]."""
     geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
-    return (plain.value if _is_lax() else _bind(_value))(x, weight, geometry=geometry)
+    return (plain.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
 
 
 def convolve_transposed(
@@ -54,7 +54,7 @@ def convolve_transposed(
         for n, s, (low, high), d, k in zip(x.shape[1:-1], strides, pads, dilation, kernel, strict=True)
     )
     geometry = Geometry(size, kernel, strides, pads, dilation, groups)
-    function = plain.image_gradient if _is_lax() else _bind(_image_gradient)
+    function = plain.image_gradient if has_typed_axes() else _bind(_image_gradient)
     return function(x, weight.swapaxes(-1, -2), geometry=geometry)
 
 
@@ -62,11 +62,6 @@ def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
     """The precision that is asked for in this context goes along, because the lowering comes later."""
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return functools.partial(primitive.bind, precision=precision)
-
-
-def _is_lax() -> bool:
-    """Whether a mesh with explicit or manual axes is in use: lax's operations have rules for it and these have none."""
-    return any(kind != AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)
 
 
 def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:

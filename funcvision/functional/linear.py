@@ -1,8 +1,12 @@
 """Dense products and table look-ups."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
+
+from ._mesh import has_typed_axes
 
 __all__ = ["bilinear", "embedding", "linear", "one_hot"]
 
@@ -23,8 +27,16 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
     """
     if x.shape[-1:] != weight.shape[:1]:
         raise ValueError(f"linear takes [..., {weight.shape[0]}] for a weight {weight.shape} and got {x.shape}")
-    y = x @ weight.astype(x.dtype)
+    y = _product(x, weight.astype(x.dtype))
     return y if bias is None else y + jnp.broadcast_to(bias.astype(x.dtype), y.shape)
+
+
+def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """`x @ weight`, of matrices: of more axes, XLA would transpose copies of both for the gradient of the weight."""
+    if x.ndim <= 2 or has_typed_axes():
+        return x @ weight
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return (rows @ weight).reshape(*x.shape[:-1], weight.shape[-1])
 
 
 def bilinear(x1: jax.Array, x2: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> jax.Array:
