@@ -19,7 +19,7 @@ from ._conv_shifts import offsets, overlaps, pad, padded, shifts, shifts_of, win
 __all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
 _UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
-_ROWS_AT_BORDERS = 9  # that are added within the borders only; more of them, and XLA has no vectors for it
+_ROWS_WITHIN_BORDERS = 9  # that are added without padding; of more, or of channels for many outputs, XLA has no vectors
 _FEW = 8  # channels: of so many, a product fills registers
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
 _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
@@ -34,18 +34,18 @@ def has_few_channels(x: jax.Array, geometry: Geometry) -> bool:
 
 def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, *geometry.size, in] with [*kernel, in/groups, out] gives [N, *geometry.out, out]."""
-    if math.prod(weight.shape[:-1]) <= _ROWS_AT_BORDERS:
+    each_alone = weight.shape[-1] == x.shape[-1] == geometry.groups
+    if each_alone and math.prod(geometry.kernel) <= _ROWS_WITHIN_BORDERS:
         return apart(functools.partial(_sum_within_borders, geometry=geometry))(x, weight)
     return apart(functools.partial(_sum_over_padded, geometry=geometry))(padded(x, geometry), weight)
 
 
 def _sum_within_borders(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """Without a padded copy of the image."""
+    """Without a padded copy of the image, for channels that each have an output of their own."""
     pairs = zip(overlaps(geometry), _rows(weight), strict=True)
     terms = [
-        overlap.placed(term, geometry)
-        for overlap, rows in pairs if not overlap.is_empty
-        for term in _products(overlap.met(x), rows, geometry.groups)
+        overlap.placed(overlap.met(x) * row.reshape(*(1,) * (x.ndim - 1), -1), geometry)
+        for overlap, row in pairs if not overlap.is_empty
     ]
     return _sum(terms) if terms else jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
 

@@ -98,7 +98,7 @@ def assert_initial_distributions_equal(ours: nn.Module, build: Any) -> None:
     params, state = ours.init(jax.random.key(0))
     arrays = {**params, **state}
     for name, tensor in reference.items():
-        a, b = (np.asarray(v, np.float64).ravel()[:1_000_000] for v in (arrays[name], tensor))
+        a, b = (np.asarray(v).ravel()[:1_000_000].astype(np.float64) for v in (arrays[name], tensor))
         if b.std() == 0 or name in buffers:
             np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=name)
             continue
