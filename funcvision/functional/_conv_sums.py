@@ -44,32 +44,31 @@ def _sum_within_borders(x: jax.Array, weight: jax.Array, geometry: Geometry) -> 
     """Without a padded copy of the image, for channels that each have an output of their own."""
     pairs = zip(overlaps(geometry), _rows(weight), strict=True)
     terms = [
-        overlap.placed(overlap.met(x) * row.reshape(*(1,) * (x.ndim - 1), -1), geometry)
+        overlap.placed(overlap.met(x) * row, geometry)
         for overlap, row in pairs if not overlap.is_empty
     ]
     return _sum(terms) if terms else jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
 
 
 def _sum_over_padded(whole: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    pairs = zip(shifts_of(whole, geometry), _rows(weight), strict=True)
-    return _sum(term for image, rows in pairs for term in _products(image, rows, geometry.groups))
+    pixel = *(1,) * (whole.ndim - 1), geometry.groups, weight.shape[-1] // geometry.groups
+    pairs = zip(shifts_of(whole, geometry), weight.reshape(-1, weight.shape[-2], *pixel), strict=True)
+    return _sum(term for image, rows in pairs for term in _products(image, rows))
 
 
-def _products(image: jax.Array, rows: jax.Array, groups: int) -> list[jax.Array]:
-    """Each channel of the groups of an image times its row of the kernel, of [in/groups, out]: [..., out]."""
-    by_groups = image.reshape(*image.shape[:-1], groups, -1)
-    rows = rows.reshape(len(rows), *(1,) * (image.ndim - 1), groups, -1)
+def _products(image: jax.Array, rows: jax.Array) -> list[jax.Array]:
+    """Each channel of the groups of an image times its row of the kernel, [1, ..., groups, out/groups]: [..., out]."""
+    by_groups = image.reshape(*image.shape[:-1], rows.shape[-2], -1)
     return [(by_groups[..., i : i + 1] * row).reshape(*image.shape[:-1], -1) for i, row in enumerate(rows)]
 
 
 def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [*kernel, 1, out] gives [N, *geometry.out, out]."""
+    """[N, *geometry.size, in] with [*kernel, 1, out] gives [N, *geometry.out, out], in a loop over the kernel."""
     rows, whole = _rows(weight), padded(_repeated(x, weight.shape[-1]), geometry)
     positions = jnp.asarray(list(offsets(geometry)))
 
     def add(i: jax.Array, total: jax.Array) -> jax.Array:
-        row = lax.dynamic_index_in_dim(rows, i, 0, keepdims=False).reshape(*(1,) * (x.ndim - 1), -1)
-        return total + window(whole, positions[i], geometry) * row
+        return total + window(whole, positions[i], geometry) * lax.dynamic_index_in_dim(rows, i, 0, keepdims=False)
 
     return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
 
@@ -110,8 +109,8 @@ def _sums_over_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
 
 
 def _rows(weight: jax.Array) -> jax.Array:
-    """Of the kernel: [positions, in/groups, out]."""
-    return weight.reshape(-1, *weight.shape[-2:])
+    """Of a depthwise kernel, each of the rank of an image: [positions, 1, ..., 1, out]."""
+    return weight.reshape(-1, *(1,) * (weight.ndim - 1), weight.shape[-1])
 
 
 def _sum(terms: Iterable[jax.Array]) -> jax.Array:

@@ -62,8 +62,9 @@ CASES = [
     # groups
     case((2, 6, 7, 8), (3, 3, 2, 12), (1, 2), 1, 1, 4),
     case((2, 6, 7, 6), (2, 3, 3, 4), 2, 1, (1, 2), 2),
-    case((2, 6, 7, 48), (3, 3, 8, 12), 2, 1, 1, 6),  # merged by two
-    case((2, 4, 3, 130), (3, 3, 2, 195), 1, 1, 1, 65),  # merged by five
+    case((2, 6, 7, 48), (3, 3, 8, 12), 2, 1, 1, 6),  # of few channels; the kernel gradient merges two
+    case((2, 4, 3, 130), (3, 3, 2, 195), 1, 1, 1, 65),  # of few channels; the kernel gradient merges five
+    case((2, 6, 5, 48), (5, 4, 4, 36), 1, 2, 1, 12),  # merged by four
     case((1, 4, 3, 1072), (2, 2, 16, 67), 1, 1, 1, 67),  # a loop
     case((2, 5, 4, 6), (1, 1, 3, 4), 1, 0, 1, 2),
     case((3, 9, 4), (3, 2, 6), 2, 1, 1, 2),
