@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._conv_geometry import Geometry
+from ._conv_shifts import joined, split
 
 __all__ = ["kernel_gradient", "merged", "value"]
 
@@ -46,15 +47,12 @@ def _by_groups(function: Callable[..., jax.Array], a: Parts, b: Parts) -> Parts:
 def _split(x: jax.Array, groups: int) -> Parts:
     if groups <= _UNROLLED_GROUPS:
         return jnp.split(x, groups, axis=-1)
-    return jnp.moveaxis(x.reshape(*x.shape[:-1], groups, -1), -2, 0)
+    return split(x, groups)
 
 
 def _joined(parts: Parts) -> jax.Array:
     """What `_split` split."""
-    if not isinstance(parts, jax.Array):
-        return jnp.concatenate(parts, axis=-1)
-    together = jnp.moveaxis(parts, 0, -2)
-    return together.reshape(*together.shape[:-2], -1)
+    return joined(parts) if isinstance(parts, jax.Array) else jnp.concatenate(parts, axis=-1)
 
 
 def _block_diagonal(weight: jax.Array, geometry: Geometry, count: int) -> jax.Array:

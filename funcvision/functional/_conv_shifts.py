@@ -12,14 +12,25 @@ from jax import lax
 from ._conv_geometry import Geometry, Shape
 
 __all__ = [
-    "Overlap", "as_matrix", "in_blocks", "interleaved", "offsets", "overlaps", "pad", "padded", "shifts", "shifts_of",
-    "strided", "window",
+    "Overlap", "as_matrix", "in_blocks", "interleaved", "joined", "offsets", "overlaps", "pad", "padded", "shifts",
+    "shifts_of", "split", "strided", "window",
 ]
 
 
 def as_matrix(x: jax.Array) -> jax.Array:
     """Images or a kernel, [..., channels], as one matrix of so many columns."""
     return x.reshape(-1, x.shape[-1])
+
+
+def split(x: jax.Array, count: int) -> jax.Array:
+    """[..., channels] as [count, ..., channels / count]."""
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], count, -1), -2, 0)
+
+
+def joined(parts: jax.Array) -> jax.Array:
+    """What `split` split."""
+    together = jnp.moveaxis(parts, 0, -2)
+    return together.reshape(*together.shape[:-2], -1)
 
 
 def pad(x: jax.Array, spatial: Sequence[tuple[int, int, int]]) -> jax.Array:

@@ -14,13 +14,15 @@ from jax import lax
 
 from ._conv_apart import apart
 from ._conv_geometry import Geometry
-from ._conv_shifts import offsets, overlaps, pad, padded, shifts, shifts_of, window
+from ._conv_shifts import joined, offsets, overlaps, pad, padded, shifts, shifts_of, split, window
 
 __all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
 _UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
 _ROWS_WITHIN_BORDERS = 9  # that are added without padding; of more, or of channels for many outputs, XLA has no vectors
 _FEW = 8  # channels: of so many, a product fills registers
+_CACHE = 32 * 1024  # bytes, the smallest that cores have at hand
+_VECTOR = 8  # channels: blocks have a multiple of so many
 _AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
 _SUMMED = 4  # rows that are added up at a time, in the kernel gradient
 
@@ -37,7 +39,32 @@ def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> j
     each_alone = weight.shape[-1] == x.shape[-1] == geometry.groups
     if each_alone and math.prod(geometry.kernel) <= _ROWS_WITHIN_BORDERS:
         return apart(functools.partial(_sum_within_borders, geometry=geometry))(x, weight)
+    blocks = _blocks(x, weight, geometry)
+    if blocks > 1:
+        return _sum_of_blocks(x, weight, geometry, blocks)
     return apart(functools.partial(_sum_over_padded, geometry=geometry))(padded(x, geometry), weight)
+
+
+def _blocks(x: jax.Array, weight: jax.Array, geometry: Geometry) -> int:
+    """How many there are, if the groups are to be summed so many at a time that a pixel's needs stay in the cache."""
+    channels, out, each = x.shape[-1], weight.shape[-1], weight.shape[-2]
+    needed = x.dtype.itemsize * math.prod(geometry.kernel) * (channels + each * out)
+
+    def fits(blocks: int) -> bool:
+        whole = not any(n % (blocks * _VECTOR) for n in (channels, out)) and geometry.groups % blocks == 0
+        return whole and needed <= blocks * _CACHE
+
+    if each == _FEW:  # so many terms wait for one another, not for memory
+        return 1
+    return next(filter(fits, range(1, geometry.groups + 1)), 1)
+
+
+def _sum_of_blocks(x: jax.Array, weight: jax.Array, geometry: Geometry, blocks: int) -> jax.Array:
+    """One after the other, each of images whose pixels lie side by side."""
+    each = geometry._replace(groups=geometry.groups // blocks)
+    whole = jax.vmap(functools.partial(padded, geometry=each))(split(x, blocks))
+    sums = jax.vmap(functools.partial(_sum_over_padded, geometry=each))
+    return apart(joined)(apart(sums)(whole, split(weight, blocks)))
 
 
 def _sum_within_borders(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:

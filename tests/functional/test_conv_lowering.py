@@ -79,6 +79,15 @@ CASES = [
     case((1, 12, 13, 3), (9, 8, 1, 3), (1, 2), 4, 1, 3),  # too large to be written out
     case((1, 4, 5, 4, 2), (3, 2, 3, 1, 2), 1, 1, 1, 2),
 ]
+BLOCKS = [  # of groups, one after the other: with how many there are
+    (2, case((2, 7, 6, 96), (7, 7, 1, 96), 1, 3, 1, 96)),
+    (2, case((1, 9, 8, 64), (5, 9, 1, 128), 2, (2, (3, 4)), 1, 64)),
+    (2, case((1, 6, 5, 192), (3, 5, 3, 128), (1, 2), 2, (2, 1), 64)),
+    (5, case((2, 9, 1000), (13, 1, 1000), 1, 6, 1, 1000)),
+    (1, case((1, 7, 6, 100), (7, 7, 1, 100), 1, 3, 1, 100)),  # nothing that vectors could be made of
+    (1, case((1, 7, 6, 128), (3, 3, 8, 128), 1, 1, 1, 16)),  # of eight channels
+]
+CASES += [some for _, some in BLOCKS]
 SMALL = {  # one of each kind, for the transformations
     "pointwise": case((2, 3, 3, 4), (1, 1, 4, 2), 2),
     "dense": case((2, 4, 3, 2), (2, 2, 2, 3), 1, 1),
@@ -176,6 +185,12 @@ def test_equals_the_definition(x, w, geometry):
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
+
+
+@pytest.mark.parametrize(("blocks", "some"), BLOCKS)
+def test_blocks_of_groups(blocks, some):
+    x, w, geometry = some
+    assert sums._blocks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
 
 
 DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
