@@ -52,16 +52,15 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return by(products.by_overlaps)
     if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return by(winograd.value)
-    return _value_of_padded(x, weight, geometry, precision)
+    return _xla_value(x, weight, geometry, precision)
 
 
-def _value_of_padded(x: jax.Array, weight: jax.Array, geometry: Geometry, precision: Any) -> jax.Array:
-    """XLA's own, which for an image without padding takes up to three times as long: such a one gets a column."""
-    wider = geometry
-    if not any(map(any, geometry.padding)) and geometry.out[-1] > _SHORT:
-        wider = geometry._replace(padding=(*geometry.padding[:-1], (0, 1)))
-    y = plain.value(x, weight, geometry=wider, precision=precision)
-    return lax.slice_in_dim(y, 0, geometry.out[-1], axis=-2)
+def _xla_value(x: jax.Array, weight: jax.Array, geometry: Geometry, precision: Any) -> jax.Array:
+    """XLA's own, which takes up to three times as long for an image without padding: such a one gets a column."""
+    width = geometry.out[-1]
+    if width > _SHORT and not any(map(any, geometry.padding)):
+        geometry = geometry._replace(padding=(*geometry.padding[:-1], (0, 1)))
+    return lax.slice_in_dim(plain.value(x, weight, geometry=geometry, precision=precision), 0, width, axis=-2)
 
 
 def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:

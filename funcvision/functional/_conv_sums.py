@@ -48,14 +48,14 @@ def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> j
 def _blocks(x: jax.Array, weight: jax.Array, geometry: Geometry) -> int:
     """How many there are, if the groups are to be summed so many at a time that a pixel's needs stay in the cache."""
     channels, out, each = x.shape[-1], weight.shape[-1], weight.shape[-2]
+    if each == _FEW:  # so many terms wait for one another, not for memory
+        return 1
     needed = x.dtype.itemsize * math.prod(geometry.kernel) * (channels + each * out)
 
     def fits(blocks: int) -> bool:
-        whole = not any(n % (blocks * _VECTOR) for n in (channels, out)) and geometry.groups % blocks == 0
+        whole = geometry.groups % blocks == channels % (blocks * _VECTOR) == out % (blocks * _VECTOR) == 0
         return whole and needed <= blocks * _CACHE
 
-    if each == _FEW:  # so many terms wait for one another, not for memory
-        return 1
     return next(filter(fits, range(1, geometry.groups + 1)), 1)
 
 
