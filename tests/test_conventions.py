@@ -1,4 +1,4 @@
-"""The rules of the code base that a program can check."""
+"""The rules of the code base that a program can check. `docs/architecture.md` and `CONTRIBUTING.md` explain them."""
 
 import ast
 import importlib
@@ -6,48 +6,98 @@ import inspect
 import pathlib
 import pkgutil
 import re
+from collections.abc import Iterator
 
 import pytest
 
 import funcvision
 
 ROOT = pathlib.Path(funcvision.__file__).parent
-BELOW = {  # what each floor may import of the others
-    "functional": set(), "nn": {"functional"}, "eager": {"functional", "nn"}, "data": set(), "_home": set(),
+MAY_IMPORT = {  # each floor and the floors below it that it may import; "__init__" is the package's own public face
+    "_home": set(),
+    "_compilation_cache": {"_home"},
+    "functional": set(),
+    "nn": {"functional"},
+    "data": {"functional"},
+    "eager": {"functional", "nn", "data"},
     "vision": {"functional", "nn", "data", "_home"},
-    "cli": {"functional", "nn", "data", "vision", "_compilation_cache"},
-    "__main__": {"cli"}, "_compilation_cache": {"_home"},
+    "cli": {"functional", "nn", "data", "vision", "_home", "_compilation_cache", "__init__"},
+    "__main__": {"cli"},
+    "__init__": {"functional", "nn", "data", "eager", "vision", "_compilation_cache"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 MODULES = sorted(
     name for _, name, _ in pkgutil.walk_packages([str(ROOT)], "funcvision.") if not name.endswith("__main__")
 )
+CODE = ("funcvision", "tests", "examples", "benchmarks")
+SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")  # in the order in which a docstring has them
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+# Imports
+
+
+def dotted(path: pathlib.Path) -> str:
+    """The name of the module in a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("funcvision", *(parts[:-1] if parts[-1] == "__init__" else parts)))
 
 
 def imports(path: pathlib.Path) -> set[str]:
-    """Dotted names of funcvision that a file imports."""
+    """The modules of funcvision that a file imports anywhere, by their dotted names.
+
+    `from ..nn import init` imports `funcvision.nn.init`, a module; `from ..nn import Linear` imports `funcvision.nn`.
+    """
     package = ("funcvision", *path.relative_to(ROOT).parts[:-1])
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1]] if node.level else []
             base += [node.module] if node.module else []
-            found |= {".".join([*base, alias.name]) for alias in node.names}
+            names = {".".join([*base, alias.name]) for alias in node.names}
+            found |= {name if name in MODULES else ".".join(base) for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name for name in found if name.startswith("funcvision.")}
+    return {name for name in found if name.split(".")[0] == "funcvision"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@each_file
 def test_imports_go_down(path):
     floor = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    if floor == "__init__":
-        return  # the public face names every floor
-    others = {name.split(".")[1] for name in imports(path)} & BELOW.keys() - {floor}
-    assert others <= BELOW[floor], f"{floor} imports {others - BELOW[floor]}"
+    assert floor in MAY_IMPORT, f"{floor} is new: say in MAY_IMPORT which floors are below it"
+    others = {(*name.split("."), "__init__")[1] for name in imports(path)} - {floor}
+    assert others <= MAY_IMPORT[floor], f"{floor} imports {sorted(others - MAY_IMPORT[floor])}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_two_files_import_each_other():
+    """Takes away, again and again, the modules that import nothing that is left. A circle is what cannot be taken."""
+    left = {dotted(path): imports(path) - {dotted(path)} for path in FILES}
+    while free := [name for name, wanted in left.items() if not wanted & left.keys()]:
+        for name in free:
+            del left[name]
+    while outer := [name for name in left if not any(name in wanted for wanted in left.values())]:
+        for name in outer:  # it leads to a circle and is not on one
+            del left[name]
+    assert not left, {name: sorted(wanted & left.keys()) for name, wanted in left.items()}
+
+
+@each_file
+def test_convolutions_have_one_door(path):
+    inner = [name for name in imports(path) if name.startswith("funcvision.functional._conv.")]
+    assert not inner or "_conv" in path.parts, f"import these from functional._conv itself: {inner}"
+
+
+def test_each_file_of_kernels_has_a_file_of_transforms():
+    transforms = ROOT / "vision" / "transforms"
+    kernels = {path.name for path in (transforms / "functional").glob("[!_]*.py")}
+    assert kernels <= {path.name for path in transforms.glob("*.py")}
+
+
+# Files
+
+
+@each_file
 def test_files(path):
     source = path.read_text()
     assert path.stem not in {"utils", "helpers", "common", "misc"}
@@ -59,10 +109,31 @@ def test_files(path):
     assert not swallowed, f"exceptions swallowed in lines {swallowed}"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=dotted)
+def test_the_init_of_a_folder_only_hands_names_on(path):
+    """Imports, `__all__`, a version, and what imports a name when it is first used."""
+    for node in ast.parse(path.read_text()).body:
+        names = [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+        names += [node.name] if isinstance(node, ast.FunctionDef) else []
+        hands_on = isinstance(node, ast.Import | ast.ImportFrom) or ast.unparse(node).startswith("if TYPE_CHECKING:")
+        hands_on |= isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        assert hands_on or set(names) & {"__all__", "__version__", "__getattr__", "__dir__"}, ast.unparse(node)
+
+
+def test_no_file_speaks_of_this_machine():
+    pattern = re.compile(r"/work/|/root/|/home/|/opt/")
+    for glob in ("*.md", "*.toml", ".ci/*", "docs/*", *(f"{folder}/**/*.py" for folder in CODE)):
+        for path in set(ROOT.parent.glob(glob)) - {pathlib.Path(__file__)}:
+            assert not pattern.search(path.read_text()), path
+
+
+# Public names and docstrings
+
+
+@each_module
 def test_public_names(name):
     module = importlib.import_module(name)
-    if "._" in name or name == "funcvision.cli":
+    if "._" in name or name.startswith("funcvision.cli"):
         return
     assert module.__doc__, f"{name} has no docstring"
     exported = module.__all__
@@ -77,7 +148,7 @@ def test_public_names(name):
                     assert inspect.getdoc(getattr(value, method)), f"{name}.{symbol}.{method} has no docstring"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@each_module
 def test_random_functions_call_their_key_key(name):
     module = importlib.import_module(name)
     for symbol in getattr(module, "__all__", ()):
@@ -87,9 +158,76 @@ def test_random_functions_call_their_key_key(name):
             assert not names & {"rng", "prng", "prng_key", "rng_key", "seed_key"}, f"{name}.{symbol}{names}"
 
 
-def test_no_file_speaks_of_this_machine():
-    pattern = re.compile(r"/work/|/root/|/home/|/opt/")
-    for folder in ("funcvision", "tests", "examples", "benchmarks", "docs"):
-        for path in (ROOT.parent / folder).rglob("*.py"):
-            if path.name != "test_conventions.py":
-                assert not pattern.search(path.read_text()), path
+Documented = ast.FunctionDef | ast.ClassDef
+
+
+def documented(path: pathlib.Path) -> Iterator[tuple[Documented, str]]:
+    """The functions, methods and classes of a file that have a docstring, and the docstring."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, Documented) and (text := ast.get_docstring(node)):
+            yield node, text
+
+
+def parameters(node: Documented) -> set[str] | None:
+    """What can be given to a function, or to a class by `__init__` or as a field; None where the source cannot tell."""
+    if isinstance(node, ast.FunctionDef):
+        arguments = node.args
+        plain = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        return None if arguments.kwarg else plain | ({arguments.vararg.arg} if arguments.vararg else set())
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            return parameters(method)
+    if any(ast.unparse(base) not in ("NamedTuple", "abc.ABC", "Exception") for base in node.bases):
+        return None
+    return {field.target.id for field in node.body if isinstance(field, ast.AnnAssign)}  # pyright: ignore
+
+
+def sections(text: str) -> list[tuple[str, list[str]]]:
+    """The parts of a docstring, each a heading and its lines; what precedes the first heading has the heading ""."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for line in text.splitlines():
+        if heading := re.fullmatch(r"([A-Z]\w*):", line):
+            parts.append((heading[1], []))
+        elif line and line[0] != " " and parts[-1][0]:
+            parts.append(("", [line]))
+        else:
+            parts[-1][1].append(line)
+    return parts
+
+
+def entries(lines: list[str]) -> list[str]:
+    """The names that a section lists, in lines of the form "    name: text" or "    name, other: text"."""
+    listed = [match[1] for line in lines if (match := re.match(r" {4}(\S[^:`]*):(?: |$)", line))]
+    return [name for names in listed for name in names.split(", ")]
+
+
+def faults(node: Documented, text: str) -> Iterator[str]:
+    """What a docstring does otherwise than all others."""
+    known, parts = parameters(node), sections(text)
+    order = [SECTIONS.index(heading) for heading, _ in parts if heading in SECTIONS]
+    if order != sorted(set(order)):
+        yield f"the sections come once each, in the order {', '.join(SECTIONS)}"
+    for heading, lines in parts:
+        if heading and heading not in SECTIONS:
+            yield f"it has a section {heading}, and the sections are {', '.join(SECTIONS)}"
+        listed = {name.lstrip("*") for name in entries(lines)}
+        if heading == "Args" and known is not None and listed - known:
+            yield f"Args lists {sorted(listed - known)}, which cannot be given"
+        if heading == "Raises" and (others := [name for name in listed if not name[0].isupper()]):
+            yield f"Raises lists {others}, which are no exceptions"
+        if not heading:
+            bare = {match[1] for line in lines if (match := re.match(r"\s*[-*]?\s*`?(\w+)`?: ", line))}
+            if bare & (known or set()):
+                yield f"{sorted(bare & (known or set()))} are described outside the sections Args and Attributes"
+            if any(re.match(r"\s*(:\w+[ \w]*:|-{3,}$)", line) for line in lines):
+                yield "it has a list in the style of Sphinx or numpy"
+
+
+@each_file
+def test_docstrings_have_one_style(path):
+    """Google's: Ruff checks the first line and the blank lines, this test the sections and what they list."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {fault}"
+        for node, text in documented(path) for fault in faults(node, text)
+    ]
+    assert not found, "\n" + "\n".join(found)
