@@ -10,11 +10,12 @@ NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_")
 
 def main() -> None:
     chosen = sys.argv[1:]
-    if not chosen or not set(chosen) <= set(NAMES):
+    unknown = sorted(set(chosen) - set(NAMES))
+    if not chosen or unknown:
         for name in NAMES:
             first = importlib.import_module(f"benchmarks.{name}").__doc__.partition("\n")[0]
             print(f"  {name:16} {first}")
-        sys.exit(0 if not chosen else f"benchmarks: no such name among {' '.join(chosen)}")
+        sys.exit(f"benchmarks: no benchmark is named {', '.join(unknown)}; the names are above" if unknown else 0)
     for name in chosen:
         importlib.import_module(f"benchmarks.{name}").main()
 

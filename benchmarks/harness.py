@@ -1,9 +1,9 @@
-"""Measures contenders side by side: each in a process of its own, taking turns, and reports ratios of medians.
+"""Measures contenders side by side, each in a process of its own, and reports ratios of medians.
 
-A contender is a function in a module that prepares everything and returns `(run, answer)`: `run()` does the work once
-and returns when it is done, `answer` is an array that says what was computed. A third item, if there is one, is the
-seconds that the first call took; else they are those of preparing everything. Before anything is timed the answers are
-compared. Only one process works at any moment; the others wait on a pipe.
+A contender is a function that prepares everything and returns `(run, answer)` or `(run, answer, seconds)`. `run()` does
+the work once and returns when it is done. `answer` is an array of what was computed; the answers of all contenders are
+compared before anything is timed. `seconds` is the time of the first call; without it, the time of the preparation
+counts as the first call. Only one process works at any moment; the others wait on a pipe.
 """
 
 import contextlib
@@ -20,14 +20,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after torch's own turn has ended
-SHORT = 0.1  # seconds: work that takes less is done once before it is timed, as threads that slept wake on one core
+PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after a turn of torch has ended
+WARM_UP_BELOW = 0.1  # seconds: shorter work runs once before it is timed, because threads that slept wake on one core
 Prepared = tuple[Callable[[], Any], np.ndarray] | tuple[Callable[[], Any], np.ndarray, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """One side: a name, the module and the function that prepares it, and the function's keyword arguments."""
+    """One side of a comparison.
+
+    Attributes:
+        name: its name in the table.
+        module: the dotted name of the module that has the function.
+        function: the name of the function that prepares it.
+        options: keyword arguments of the function.
+    """
 
     name: str
     module: str
@@ -36,21 +43,21 @@ class Contender:
 
 
 def _serve(pipe: Any, threads: int) -> None:
-    """A contender's process: prepares what it is sent, then times it for every other message until it gets None."""
+    """Runs in a contender's process: prepares each `Contender` that it gets, times it on any other message, ends on None."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     run: Any = None
-    seconds = 0.0  # of its last turn
+    seconds = 0.0  # that the last turn took
     try:
         while (message := pipe.recv()) is not None:
             if not isinstance(message, Contender):
-                if seconds < SHORT:
+                if seconds < WARM_UP_BELOW:
                     run()
                 start = time.perf_counter()
                 run()
                 seconds = time.perf_counter() - start
                 pipe.send(seconds)
                 continue
-            run, seconds = None, 0.0  # what it held makes room
+            run, seconds = None, 0.0  # frees the memory of the contender before
             prepare = getattr(importlib.import_module(message.module), message.function)
             start = time.perf_counter()
             run, answer, *first = prepare(**message.options)
@@ -62,7 +69,7 @@ def _serve(pipe: Any, threads: int) -> None:
 
 
 class Workers:
-    """A process for each contender's name, for as long as the `with` lasts: many short comparisons can share them."""
+    """One process for each name of a contender, until the end of the `with`. Many short comparisons can share them."""
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[Any, Any]] = {}
@@ -73,7 +80,7 @@ class Workers:
             ours, theirs = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(theirs, len(os.sched_getaffinity(0))), daemon=True)
             process.start()
-            theirs.close()  # only the process holds it now: if that dies, waiting for it ends
+            theirs.close()  # only the process holds it now, so if the process dies, `recv` here ends with EOFError
             self._held[name] = ours, process
         return self._held[name][0]
 
@@ -82,7 +89,7 @@ class Workers:
 
     def __exit__(self, *error: object) -> None:
         for pipe, process in self._held.values():
-            with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            with contextlib.suppress(BrokenPipeError):  # the process has ended already
                 pipe.send(None)
             process.join()
 
@@ -99,9 +106,12 @@ def _ask(pipe: Any, message: Any) -> Any:
 
 
 class Result(NamedTuple):
-    """Of each peer by name: the ratio of medians, the first contender over it, and the largest difference in answers.
+    """What a comparison of the first contender with its peers gives.
 
-    The difference is relative to the largest value. `first` has the seconds of each contender's first call, in order.
+    Attributes:
+        ratios: for each peer, the median time of the first contender over that of the peer.
+        errors: for each peer, the largest difference between both answers, relative to the largest value.
+        first: seconds that the first call of each contender took, in order.
     """
 
     ratios: dict[str, float]
@@ -112,23 +122,28 @@ class Result(NamedTuple):
 def compare(
     title: str, contenders: Sequence[Contender], *, rounds: int = 15, rtol: float = 1e-3, workers: Workers | None = None
 ) -> Result:
-    """Times the contenders in turns and prints a table; the ratios are of the first one to each other.
+    """Times the contenders in turns, prints a table, and compares the first one with each of the others.
 
-    Each has a new process, or that of its name among the `workers`.
+    Args:
+        title: the heading of the table.
+        contenders: the first one is compared with the others.
+        rounds: how often each is timed.
+        rtol: the largest difference between two answers, relative to the largest value.
+        workers: processes to use; without them each contender gets a new one.
 
     Raises:
-        RuntimeError: a contender fails, or two answers differ by more than `rtol` of the largest value.
+        RuntimeError: a contender fails, or two answers differ by more than `rtol`.
     """
     names = [contender.name for contender in contenders]
     with contextlib.nullcontext(workers) if workers else Workers() as held:
         pipes = [held.pipe(name) for name in names]
-        # one after another, so that compilations do not compete
+        # one after another, so that compilations do not compete for the cores
         prepared = [_ask(pipe, contender) for pipe, contender in zip(pipes, contenders, strict=True)]
         first = [seconds for seconds, _ in prepared]
         errors = _differences(names, [answer for _, answer in prepared], rtol)
         times = np.zeros((rounds, len(contenders)))
         for turn in tqdm(range(rounds), desc=title, leave=False, disable=not sys.stderr.isatty()):
-            for i in np.random.default_rng(turn).permutation(len(contenders)):  # nobody always follows the same one
+            for i in np.random.default_rng(turn).permutation(len(contenders)):  # in a new order each time
                 time.sleep(PAUSE)
                 times[turn, i] = _ask(pipes[i], True)
     return Result(report(title, names, times, first), errors, first)
@@ -146,7 +161,17 @@ def _differences(names: Sequence[str], answers: Sequence[np.ndarray], rtol: floa
 def report(
     title: str, names: Sequence[str], times: np.ndarray, first: Sequence[float] | None = None
 ) -> dict[str, float]:
-    """Prints medians and, for each peer, the ratio of medians with the middle 80% of the ratios of single rounds."""
+    """Prints the medians and, for each peer, the ratio of medians and the middle 80% of the ratios of single rounds.
+
+    Args:
+        title: the heading of the table.
+        names: of the contenders.
+        times: seconds, [rounds, contenders].
+        first: seconds that each first call took.
+
+    Returns:
+        For each peer, the median time of the first contender over that of the peer.
+    """
     print(f"\n{title}")
     print(f"  {'':28} {'median ms':>10} {'first call s':>13}   {names[0]} / it (10%..90% of rounds)")
     ratios = {}

@@ -5,10 +5,10 @@
     python examples/train_digits.py --data cifar10 --root data --model resnet18
     python examples/train_digits.py --data folder --root photos --size 32       # train/CLASS/*, test/CLASS/*
 
-Augmentation, forward, backward and update are one compiled step; every image is augmented with a key of its own. At
-the end there is a picture of predictions and curves under --out.
+Augmentation, forward pass, backward pass and update are one compiled step, and each image is augmented with a key of
+its own. At the end, a picture of predictions and curves is written to the folder --out.
 
-Measured on two CPU cores, other work going on beside it:
+Measured on two CPU cores that did other work too:
 
     (no options)                                                 99.7% of digits             1 minute
     --data mnist --epochs 2 --batch-size 128 --width 16          99.1% of MNIST              4 minutes
@@ -44,7 +44,15 @@ TABLES = {
 
 
 class Task(NamedTuple):
-    """Two data sets of (image [height, width, channels] uint8, label), and how an image may be moved about."""
+    """What to learn.
+
+    Attributes:
+        train: a data set of pairs (image [height, width, channels] uint8, label).
+        test: another one, of the same form.
+        classes: the name of each label.
+        flip: whether a mirrored image still belongs to its class; a mirrored digit does not.
+        transform: prepares an image in the loader's workers.
+    """
 
     train: Any
     test: Any
@@ -54,7 +62,10 @@ class Task(NamedTuple):
 
 
 class SmallResNet(nn.Module):
-    """He et al.'s ResNet for small images: a 3x3 stem and three stages of two-convolution blocks."""
+    """A ResNet for small images (He et al. 2015, https://arxiv.org/abs/1512.03385, section 4.2).
+
+    A 3x3 convolution, then three stages of blocks with two convolutions each, then the mean over all pixels.
+    """
 
     def __init__(self, num_classes: int, in_channels: int, width: int = 32, blocks: int = 1):
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
@@ -74,7 +85,7 @@ class SmallResNet(nn.Module):
 
 
 def digits() -> Task:
-    """scikit-learn's 1,797 digits of 8x8 pixels, a fifth of them kept for the test."""
+    """The 1,797 digits of 8x8 pixels in scikit-learn; a fifth of them is the test set."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -86,7 +97,7 @@ def digits() -> Task:
 
 
 def table(name: str, root: str, download: bool) -> Task:
-    """A published data set, whole in memory."""
+    """A published data set, loaded into memory as a whole."""
     parts = [TABLES[name](root, train=train, download=download) for train in (True, False)]
     images = [part.data if part.data.ndim == 4 else part.data[..., None] for part in parts]
     arrays = (ArrayDataset((x, np.asarray(part.targets, np.int32))) for x, part in zip(images, parts, strict=True))
@@ -94,7 +105,7 @@ def table(name: str, root: str, download: bool) -> Task:
 
 
 def folder(root: str, size: int) -> Task:
-    """Images in folders named by class, scaled and cut to size x size."""
+    """Images in folders named by class, resized and cropped to size x size pixels."""
     host = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size), transforms.ToImage()])
     parts = [datasets.ImageFolder(pathlib.Path(root) / part) for part in ("train", "test")]
     return Task(*parts, list(parts[0].classes), flip=True, transform=host)
@@ -108,7 +119,7 @@ def statistics(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train(options: argparse.Namespace, task: Task) -> float:
-    """Trains, draws, and returns the accuracy on the test set."""
+    """Trains a model, draws the picture, and returns the accuracy on the test set."""
     mean, std = statistics(task)
     loaders = [
         DataLoader(part, size, shuffle=shuffle, drop_last=shuffle, seed=options.seed, transform=task.transform)
@@ -156,7 +167,7 @@ def train(options: argparse.Namespace, task: Task) -> float:
                 params, state, moments, loss = step(
                     params, state, moments, images, labels, jax.random.fold_in(key, len(losses))
                 )
-                losses.append(loss)  # not waited for: the next batch is loaded meanwhile
+                losses.append(loss)  # an array that is still being computed; meanwhile the next batch is loaded
                 bar.update()
             hits = [labels == np.asarray(predict(params, state, images)) for images, labels in loaders[1]]
             accuracies.append(float(np.concatenate(hits).mean()))
@@ -174,7 +185,7 @@ def draw(
     path: pathlib.Path, batch: tuple[np.ndarray, np.ndarray, np.ndarray], classes: list[str], losses: np.ndarray,
     accuracies: list[float],
 ) -> None:
-    """A grid of test images titled with their predictions, wrong ones in red, above the curves of the training."""
+    """Draws test images with their predictions, the wrong ones in red, and below them the curves of the training."""
     figure = plt.figure(figsize=(10, 10), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(5, 3))
     for axes, image, label, guess in zip(above.subplots(5, 10).flat, *batch, strict=False):
@@ -198,19 +209,19 @@ def draw(
 def main(arguments: list[str] | None = None) -> float:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", default="digits", choices=["digits", *TABLES, "folder"])
-    parser.add_argument("--root", default="data", help="where the data set is, or is downloaded to")
-    parser.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
-    parser.add_argument("--size", type=int, default=32, help="of the images of a folder, in pixels")
+    parser.add_argument("--root", default="data", help="the folder of the data set")
+    parser.add_argument("--download", action="store_true", help="download the data set if it is not in --root")
+    parser.add_argument("--size", type=int, default=32, help="height and width of the images of a folder, in pixels")
     parser.add_argument("--model", default="small", help=f"small, or one of {', '.join(models.list_models())}")
     parser.add_argument("--width", type=int, default=32, help="channels of the small model's first stage")
     parser.add_argument("--blocks", type=int, default=1, help="blocks in each of its three stages")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=0.1, help="the highest learning rate of the one-cycle schedule")
+    parser.add_argument("--lr", type=float, default=0.1, help="the peak learning rate of the one-cycle schedule")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="out")
     options = parser.parse_args(arguments)
-    enable_compilation_cache()  # the second run starts at once
+    enable_compilation_cache()  # a second run need not compile again
     if options.data == "digits":
         task = digits()
     elif options.data == "folder":

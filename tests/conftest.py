@@ -1,4 +1,4 @@
-"""What holds in every test: strict promotion, two virtual CPU devices, no test left out without a word."""
+"""Settings of all tests: strict promotion and two virtual CPU devices. Tests that are not run are reported."""
 
 import atexit
 import importlib.util
@@ -15,7 +15,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import pytest
 
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # code under test turns the cache on: not in the home directory
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # tested code turns the cache on; keep it out of the home directory
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="funcvision-compiled-")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:
-    """Real data sets that lie beside a development checkout; nobody else has them."""
+    """The folder of real data sets beside a development checkout. Where there is none, the test is skipped."""
     folder = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the development data sets are not beside this checkout")

@@ -1,4 +1,4 @@
-"""The folder of compiled programs: which one is taken, and that programs arrive there."""
+"""The folder of compiled programs: which folder is used, and that programs are written to it."""
 
 import pathlib
 
@@ -12,7 +12,7 @@ import funcvision as fv
 
 @pytest.fixture
 def no_folder(monkeypatch):
-    """JAX without a chosen folder; what was chosen comes back, though JAX holds one cache a process."""
+    """Runs the test without a configured folder and restores the former one. The cache of the process is reset."""
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", None)
     compilation_cache.reset_cache()

@@ -1,4 +1,4 @@
-"""The examples run and learn, as a user runs them but in a shorter form."""
+"""The examples run as for a user, with fewer steps, and learn."""
 
 import os
 import pathlib
@@ -14,7 +14,10 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 
 def run(name: str, folder: pathlib.Path, *arguments: str) -> str:
-    """What an example prints, run in `folder`, which also is its home, without the suite's settings of JAX and XLA."""
+    """Runs an example as a user would, without the settings of the tests, and returns what it prints.
+
+    `folder` is the working directory and the home directory of the example.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_NUMPY_", "XLA_FLAGS"))}
     environment |= {"HOME": str(folder), "PYTHONPATH": str(EXAMPLES.parent)}
     command = [sys.executable, str(EXAMPLES / name), *arguments]
@@ -32,7 +35,7 @@ def test_train_digits(tmp_path):
 
 
 def make_photos(folder: pathlib.Path, count: int) -> None:
-    """Images of the classes dark and light."""
+    """Writes images of two classes, dark and light."""
     rng = np.random.default_rng(0)
     for level, name in ((30, "dark"), (220, "light")):
         (folder / name).mkdir(parents=True)
@@ -60,7 +63,7 @@ def test_quickstart(tmp_path):
 
 
 def test_finetune(tmp_path):
-    """From nothing, then from the file that this made, where the classifier fits and a part is frozen."""
+    """Trains from random weights, then goes on from the file that this wrote, with some layers frozen."""
     make_photos(tmp_path / "photos", 15)
     shared = ("photos", "--model", "squeezenet1_1", "--size", "32", "--batch-size", "8", "--lr", "0.02")
     first = run("finetune.py", tmp_path, *shared, "--weights", "none", "--epochs", "8")
