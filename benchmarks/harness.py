@@ -43,7 +43,7 @@ class Contender:
 
 
 def _serve(pipe: Any, threads: int) -> None:
-    """Runs in a contender's process: prepares each `Contender` that it gets, times it on any other message, ends on None."""
+    """Runs in a contender's process: prepares each `Contender` that it gets, times it when asked, ends at None."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     run: Any = None
     seconds = 0.0  # that the last turn took
