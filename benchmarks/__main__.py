@@ -13,7 +13,7 @@ def main() -> None:
     unknown = sorted(set(chosen) - set(NAMES))
     if not chosen or unknown:
         for name in NAMES:
-            first = importlib.import_module(f"benchmarks.{name}").__doc__.partition("\n")[0]
+            first, _, _ = (importlib.import_module(f"benchmarks.{name}").__doc__ or "").partition("\n")
             print(f"  {name:16} {first}")
         sys.exit(f"benchmarks: no benchmark is named {', '.join(unknown)}; the names are above" if unknown else 0)
     for name in chosen:
