@@ -1,4 +1,4 @@
-"""Fits what `funcvision/functional/_conv_cost.py` predicts: the time of a 3x3 convolution by either method.
+"""Fits what `funcvision/functional/_conv/cpu/cost_model.py` predicts: the time of a 3x3 convolution by either method.
 
     python -m benchmarks conv_cost
 
@@ -19,11 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from funcvision.functional import _conv_lax as plain
-from funcvision.functional import _conv_rows as rows
-from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_cost import Costs, terms
-from funcvision.functional._conv_geometry import Geometry
+from funcvision.functional._conv import xla
+from funcvision.functional._conv.cpu import kernel_rows, winograd
+from funcvision.functional._conv.cpu.cost_model import Costs, terms
+from funcvision.functional._conv.geometry import Geometry
 
 CHANNELS = 32, 64, 128, 256, 512
 GRID = [
@@ -59,7 +58,7 @@ def _values(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[.
     def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
         return jax.jit(lambda x, a, b: method(method(x, a, geometry=geometry), b, geometry=geometry))
 
-    return [program(plain.value), program(winograd.value)], (x, a, b)
+    return [program(xla.value), program(winograd.value)], (x, a, b)
 
 
 def _kernel_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
@@ -72,8 +71,8 @@ def _kernel_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[
 
         return jax.jit(both)
 
-    y = plain.value(x, a, geometry=geometry)
-    return [program(rows.kernel_gradient), program(winograd.kernel_gradient)], (x, y)
+    y = xla.value(x, a, geometry=geometry)
+    return [program(kernel_rows.weight_gradient), program(winograd.weight_gradient)], (x, y)
 
 
 def _operands(n: int, size: int, channels: int, out: int) -> tuple[Geometry, jax.Array, jax.Array, jax.Array]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ._check import Padding, Size, channels_last, padding_pairs, per_axis
-from ._conv_lowering import convolve, convolve_transposed
+from ._conv import convolve, convolve_transposed
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 

@@ -10,15 +10,10 @@ import pytest
 from jax.sharding import AxisType, PartitionSpec
 
 from funcvision import functional as F
-from funcvision.functional import _conv_cost as cost
-from funcvision.functional import _conv_cpu as cpu
-from funcvision.functional import _conv_lax as plain
-from funcvision.functional import _conv_lowering as lowering
-from funcvision.functional import _conv_rows as rows
-from funcvision.functional import _conv_sums as sums
-from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_geometry import Geometry
-from funcvision.functional._conv_shifts import in_blocks
+from funcvision.functional._conv import cpu, primitives, xla
+from funcvision.functional._conv.cpu import cost_model, kernel_rows, shift_add, winograd
+from funcvision.functional._conv.cpu.windows import in_blocks
+from funcvision.functional._conv.geometry import Geometry
 
 
 def case(x, w, stride=1, padding=0, dilation=1, groups=1):
@@ -104,11 +99,11 @@ every_kind = pytest.mark.parametrize(("x", "w", "geometry"), SMALL.values(), ids
 
 
 def ours(x, w, geometry):
-    return lowering._bind(lowering._value)(x, w, geometry=geometry)
+    return primitives._bind(primitives._value)(x, w, geometry=geometry)
 
 
 def theirs(x, w, geometry):
-    return plain.value(x, w, geometry=geometry)
+    return xla.value(x, w, geometry=geometry)
 
 
 def draw(seed, *shapes, dtype="float32"):
@@ -193,7 +188,7 @@ def test_equals_the_definition(x, w, geometry):
 @pytest.mark.parametrize(("blocks", "some"), BLOCKS)
 def test_blocks_of_groups(blocks, some):
     x, w, geometry = some
-    assert sums._blocks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
+    assert shift_add._blocks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
 
 
 DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
@@ -203,8 +198,8 @@ DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, monkeypatch):
     """Of one, two and all images. Three images in blocks of two leave one place of the last block empty."""
     def in_blocks_of(images, x, y):
-        monkeypatch.setattr(rows, "in_blocks", lambda array, _: in_blocks(array, images))
-        return rows.kernel_gradient(x, y, geometry)
+        monkeypatch.setattr(kernel_rows, "in_blocks", lambda array, _: in_blocks(array, images))
+        return kernel_rows.weight_gradient(x, y, geometry)
 
     arrays = operands(x, w, geometry)
     _, _, (_, gradient) = reference(arrays, geometry)
@@ -232,14 +227,14 @@ def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
 
     @jax.jit
     def compute(x, w, cotangent):
-        return winograd.value(x, w, geometry), winograd.kernel_gradient(x, cotangent, geometry)
+        return winograd.value(x, w, geometry), winograd.weight_gradient(x, cotangent, geometry)
 
     assert_close(compute(*arrays[:2], arrays[4]), (y.astype(np.float32), gradient.astype(np.float32)))
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
-    monkeypatch.setattr(cost.Costs, "prefer_winograd", lambda *sizes: True)
+    monkeypatch.setattr(cost_model.Costs, "prefer_winograd", lambda *sizes: True)
     with jax.enable_x64(True):
         arrays = operands(x, w, geometry, "float64")
         assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
@@ -248,11 +243,11 @@ def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
 def test_winograd_where_it_is_chosen():
     """Sixteen times as many bytes are written for the kernel as for a tile: the fewer the tiles, the dearer."""
     x, w, geometry = case((8, 28, 27, 64), (3, 3, 64, 96), 1, 1)
-    assert cost.VALUE.prefer_winograd(8, 64, 96, geometry)
-    assert cost.VALUE.prefer_winograd(8, 96, 64, geometry)  # the image gradient
-    assert cost.KERNEL_GRADIENT.prefer_winograd(8, 64, 96, geometry)
-    assert not cost.VALUE.prefer_winograd(8, 16, 96, geometry)
-    assert not cost.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
+    assert cost_model.VALUE.prefer_winograd(8, 64, 96, geometry)
+    assert cost_model.VALUE.prefer_winograd(8, 96, 64, geometry)  # the image gradient
+    assert cost_model.WEIGHT_GRADIENT.prefer_winograd(8, 64, 96, geometry)
+    assert not cost_model.VALUE.prefer_winograd(8, 16, 96, geometry)
+    assert not cost_model.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
     arrays = operands(x, w, geometry)
     assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
 
@@ -408,7 +403,7 @@ def test_export_with_symbolic_batch(w, groups):
 def test_sharded(x, w, geometry):
     """Images divided over two devices, by the compiler and by hand."""
     gradient = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
-    convolve = lambda x, w: lowering.convolve(x, w, *geometry[2:])
+    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:])
     split, same = PartitionSpec("data"), PartitionSpec()
     arrays = draw(6, x, w)
     expected = gradient(lambda x, w: theirs(x, w, geometry))(*arrays)
@@ -431,7 +426,7 @@ def test_explicit_sharding():
 def test_depthwise_position_by_position(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(sums, "_UNROLLED_ROWS", 1)
+    monkeypatch.setattr(shift_add, "_UNROLLED_ROWS", 1)
     value, _, (_, gradient) = reference(arrays, geometry)
-    assert_close(cpu.kernel_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
+    assert_close(cpu.weight_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
     assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))

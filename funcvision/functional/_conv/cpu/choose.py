@@ -13,44 +13,38 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from . import _conv_cost as cost
-from . import _conv_gradients as gradients
-from . import _conv_groups as groups
-from . import _conv_lax as plain
-from . import _conv_products as products
-from . import _conv_rows as rows
-from . import _conv_sums as sums
-from . import _conv_winograd as winograd
-from ._conv_geometry import Geometry
-from ._precision import at_least_float32
+from ..._precision import at_least_float32
+from .. import xla
+from ..geometry import Geometry
+from . import cost_model, grouped, kernel_rows, matmul, phases, shift_add, winograd
 
-__all__ = ["image_gradient", "kernel_gradient", "value"]
+__all__ = ["input_gradient", "weight_gradient", "value"]
 
 _SHORT = 8  # pixels, to which a column more would add too much
 _NARROW = 32  # channels: of fewer, as in merged groups, the kernel gradient is as fast as a convolution
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
-    fallback = functools.partial(plain.value, geometry=geometry, precision=precision)
+    fallback = functools.partial(xla.value, geometry=geometry, precision=precision)
     if not _is_known(x, weight):
         return fallback(x, weight)
     by = functools.partial(_in_float32, x, weight, geometry)
     channels, out = x.shape[-1], weight.shape[-1]
-    if products.is_disjoint(geometry):
-        return by(products.disjoint_value)
-    if sums.has_few_channels(x, geometry):
-        return by(sums.few_channels_value)
+    if matmul.is_disjoint(geometry):
+        return by(matmul.disjoint_value)
+    if shift_add.has_few_channels(x, geometry):
+        return by(shift_add.few_channels_value)
     if _is_depthwise(x, geometry):
-        return by(sums.depthwise_value)
+        return by(shift_add.depthwise_value)
     if geometry.groups > 1:
-        if _is_small(x, out // groups.merged(geometry, weight.shape[-2]), geometry) or _is_larger_than_image(geometry):
-            return by(products.by_patches_of_groups)
-        return groups.value(functools.partial(value, precision=precision), x, weight, geometry)
+        if _is_small(x, out // grouped.merged(geometry, weight.shape[-2]), geometry) or _is_larger_than_image(geometry):
+            return by(matmul.by_patches_of_groups)
+        return grouped.value(functools.partial(value, precision=precision), x, weight, geometry)
     if _is_small(x, out, geometry):
-        return by(products.by_patches)
-    if _is_larger_than_image(geometry) or products.is_mostly_padding(geometry):
-        return by(products.by_overlaps)
-    if _is_winograd(geometry) and cost.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
+        return by(matmul.by_patches)
+    if _is_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
+        return by(matmul.by_overlaps)
+    if _is_winograd(geometry) and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return by(winograd.value)
     return _xla_value(x, weight, geometry, precision)
 
@@ -60,45 +54,45 @@ def _xla_value(x: jax.Array, weight: jax.Array, geometry: Geometry, precision: A
     width = geometry.out[-1]
     if width > _SHORT and not any(map(any, geometry.padding)):
         geometry = geometry._replace(padding=(*geometry.padding[:-1], (0, 1)))
-    return lax.slice_in_dim(plain.value(x, weight, geometry=geometry, precision=precision), 0, width, axis=-2)
+    return lax.slice_in_dim(xla.value(x, weight, geometry=geometry, precision=precision), 0, width, axis=-2)
 
 
-def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
-    fallback = functools.partial(plain.image_gradient, geometry=geometry, precision=precision)
+def input_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(xla.input_gradient, geometry=geometry, precision=precision)
     if not _is_known(y, weight):
         return fallback(y, weight)
     by = functools.partial(_in_float32, y, weight, geometry)
-    if products.is_disjoint(geometry):
-        return by(products.disjoint_image_gradient)
+    if matmul.is_disjoint(geometry):
+        return by(matmul.disjoint_input_gradient)
     strided = max(geometry.strides) > 1
     if strided and max(geometry.dilation) > 1:
         return fallback(y, weight)
     if geometry.groups == 1 and not strided and _is_small(y, weight.shape[-2], geometry):
-        return by(products.image_gradient_by_position)
-    return gradients.by_phases(
-        functools.partial(value, precision=precision), y, gradients.turned(weight, geometry.groups), geometry
+        return by(matmul.input_gradient_by_position)
+    return phases.by_phases(
+        functools.partial(value, precision=precision), y, phases.turned(weight, geometry.groups), geometry
     )
 
 
-def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
-    fallback = functools.partial(plain.kernel_gradient, geometry=geometry, precision=precision)
+def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    fallback = functools.partial(xla.weight_gradient, geometry=geometry, precision=precision)
     if not _is_known(x, y):
         return fallback(x, y)
     by = functools.partial(_in_float32, x, y, geometry)
     channels, out = x.shape[-1], y.shape[-1]
     if _is_depthwise(x, geometry):
-        return by(sums.depthwise_kernel_gradient)
+        return by(shift_add.depthwise_weight_gradient)
     if geometry.groups > 1:
-        return groups.kernel_gradient(functools.partial(kernel_gradient, precision=precision), x, y, geometry)
-    if products.is_disjoint(geometry):
-        return by(products.disjoint_kernel_gradient)
+        return grouped.weight_gradient(functools.partial(weight_gradient, precision=precision), x, y, geometry)
+    if matmul.is_disjoint(geometry):
+        return by(matmul.disjoint_weight_gradient)
     if any(m > n for m, n in zip(geometry.out, geometry.size, strict=True)):
-        return by(products.kernel_gradient_by_position)
-    if _is_winograd(geometry) and cost.KERNEL_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
-        return by(winograd.kernel_gradient)
+        return by(matmul.weight_gradient_by_position)
+    if _is_winograd(geometry) and cost_model.WEIGHT_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
+        return by(winograd.weight_gradient)
     if set(geometry.strides) == {1} and max(channels, out) < _NARROW:
-        return by(gradients.kernel_gradient_over_channels)
-    return by(rows.kernel_gradient)
+        return by(phases.weight_gradient_over_channels)
+    return by(kernel_rows.weight_gradient)
 
 
 def _in_float32(a: jax.Array, b: jax.Array, geometry: Geometry, operation: Callable[..., jax.Array]) -> jax.Array:

@@ -12,18 +12,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._conv_geometry import Geometry
-from ._conv_shifts import as_matrix, in_blocks, padded, shifts
+from ..geometry import Geometry
+from .windows import as_matrix, in_blocks, padded, shifts
 
-__all__ = ["kernel_gradient"]
+__all__ = ["weight_gradient"]
 
 _BLOCK = 6 << 20  # bytes, gathered and of the output's gradient
 
 
-def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, *geometry.size, in] with [N, *geometry.out, out] gives [*geometry.kernel, in, out]."""
     if set(geometry.strides) == {1} and y.shape[-1] < x.shape[-1]:  # less is gathered of the narrower one
-        turned = kernel_gradient(y, x, _exchanged(geometry))
+        turned = weight_gradient(y, x, _exchanged(geometry))
         return lax.rev(turned, range(len(geometry.kernel))).swapaxes(-1, -2)
 
     def products(image: jax.Array, gradient: jax.Array) -> jax.Array:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from . import _conv_lax as plain
-from ._conv_geometry import Geometry, Shape
-from ._conv_shifts import interleaved
+from .. import xla
+from ..geometry import Geometry, Shape
+from .windows import interleaved
 
-__all__ = ["by_phases", "canonical", "kernel_gradient_over_channels", "turned"]
+__all__ = ["by_phases", "canonical", "weight_gradient_over_channels", "turned"]
 
 _TOGETHER = 16  # channels: of fewer, all phases are made by one convolution
 
@@ -77,8 +77,8 @@ def by_phases(
     return lax.slice(together, (0, *offsets, 0), (y.shape[0], *limits, together.shape[-1]))
 
 
-def kernel_gradient_over_channels(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def weight_gradient_over_channels(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """With stride 1: the channels are a batch of images, over which the output's gradient moves as the kernel."""
     one = geometry._replace(kernel=geometry.out, strides=geometry.dilation, dilation=geometry.strides)
-    weight = plain.value(x.swapaxes(0, -1), jnp.moveaxis(y, 0, -2), geometry=one)
+    weight = xla.value(x.swapaxes(0, -1), jnp.moveaxis(y, 0, -2), geometry=one)
     return jnp.moveaxis(weight, 0, -2)

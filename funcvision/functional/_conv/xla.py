@@ -5,9 +5,9 @@ from typing import Any
 import jax
 from jax import lax
 
-from ._conv_geometry import Geometry
+from .geometry import Geometry
 
-__all__ = ["image_gradient", "kernel_gradient", "value"]
+__all__ = ["input_gradient", "weight_gradient", "value"]
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -20,14 +20,14 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     )
 
 
-def image_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+def input_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """The transpose of `value` in the image: [N, *out, out] with [*kernel, in/groups, out] gives [N, *size, in]."""
     image = jax.ShapeDtypeStruct((y.shape[0], *geometry.size, weight.shape[-2] * geometry.groups), y.dtype)
     (x,) = jax.linear_transpose(lambda x: value(x, weight, geometry=geometry, precision=precision), image)(y)
     return x
 
 
-def kernel_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """The transpose of `value` in the kernel: [N, *size, in] with [N, *out, out] gives [*kernel, in/groups, out]."""
     kernel = jax.ShapeDtypeStruct((*geometry.kernel, x.shape[-1] // geometry.groups, y.shape[-1]), x.dtype)
     (weight,) = jax.linear_transpose(lambda w: value(x, w, geometry=geometry, precision=precision), kernel)(y)

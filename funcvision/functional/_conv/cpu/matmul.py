@@ -13,13 +13,13 @@ import operator
 import jax
 import jax.numpy as jnp
 
-from ._conv_geometry import Geometry
-from ._conv_gradients import canonical
-from ._conv_shifts import as_matrix, interleaved, overlaps, pad, shifts, strided
+from ..geometry import Geometry
+from .phases import canonical
+from .windows import as_matrix, interleaved, overlaps, pad, shifts, strided
 
 __all__ = [
-    "by_overlaps", "by_patches", "by_patches_of_groups", "disjoint_image_gradient", "disjoint_kernel_gradient",
-    "disjoint_value", "image_gradient_by_position", "is_disjoint", "is_mostly_padding", "kernel_gradient_by_position",
+    "by_overlaps", "by_patches", "by_patches_of_groups", "disjoint_input_gradient", "disjoint_weight_gradient",
+    "disjoint_value", "input_gradient_by_position", "is_disjoint", "is_mostly_padding", "weight_gradient_by_position",
 ]
 
 _MET = 0.6  # of the products of a convolution: if more are with the padding, the rest is worth being picked out
@@ -37,11 +37,11 @@ def disjoint_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.A
     return _patches(x, geometry) @ as_matrix(weight)
 
 
-def disjoint_image_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+def disjoint_input_gradient(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     return _from_patches(y @ as_matrix(weight).T, geometry)
 
 
-def disjoint_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def disjoint_weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     matrix = as_matrix(_patches(x, geometry)).T @ as_matrix(y)
     return matrix.reshape(*geometry.kernel, x.shape[-1], y.shape[-1])
 
@@ -89,7 +89,7 @@ def by_overlaps(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Arra
     return total
 
 
-def image_gradient_by_position(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+def input_gradient_by_position(y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     """With stride 1. Each matrix is read as it lies, where `turned` would write another kernel first."""
     matrices = weight.reshape(-1, *weight.shape[-2:])[::-1]
     shifted = shifts(y, canonical(geometry, geometry.kernel))
@@ -97,7 +97,7 @@ def image_gradient_by_position(y: jax.Array, weight: jax.Array, geometry: Geomet
     return functools.reduce(operator.add, products)
 
 
-def kernel_gradient_by_position(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def weight_gradient_by_position(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     matrices = [as_matrix(shifted).T @ as_matrix(y) for shifted in shifts(x, geometry)]
     return jnp.stack(matrices).reshape(*geometry.kernel, *matrices[0].shape)
 

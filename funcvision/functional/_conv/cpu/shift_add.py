@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._conv_apart import apart
-from ._conv_geometry import Geometry
-from ._conv_shifts import joined, offsets, overlaps, pad, padded, shifts, shifts_of, split, window
+from ..geometry import Geometry
+from .unfused import apart
+from .windows import joined, offsets, overlaps, pad, padded, shifts, shifts_of, split, window
 
-__all__ = ["depthwise_kernel_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
+__all__ = ["depthwise_weight_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
 
 _UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
 _ROWS_WITHIN_BORDERS = 9  # that are added without padding; of more, or of channels for many outputs, XLA has no vectors
@@ -100,7 +100,7 @@ def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.
     return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
 
 
-def depthwise_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def depthwise_weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, *geometry.size, in] with [N, *geometry.out, out] gives [*geometry.kernel, 1, out]."""
     repeated = _repeated(x, y.shape[-1])
     if math.prod(geometry.kernel) <= _UNROLLED_ROWS:

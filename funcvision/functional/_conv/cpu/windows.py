@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._conv_geometry import Geometry, Shape
+from ..geometry import Geometry, Shape
 
 __all__ = [
     "Overlap", "as_matrix", "in_blocks", "interleaved", "joined", "offsets", "overlaps", "pad", "padded", "shifts",

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ._conv_geometry import Geometry
-from ._conv_shifts import in_blocks, pad
+from ..geometry import Geometry
+from .windows import in_blocks, pad
 
-__all__ = ["kernel_gradient", "value"]
+__all__ = ["weight_gradient", "value"]
 
 _BLOCK = 1 << 24  # bytes of tiles and products in a block: they should stay in the last cache
 
@@ -49,7 +49,7 @@ def value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
     return lax.slice(whole, (0, 0, 0, 0), (x.shape[0], *geometry.out, out))
 
 
-def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """[N, H, W, in] with [N, *geometry.out, out] gives [3, 3, in, out]."""
     blocks = _Blocks.of(x, y.shape[-1], geometry)
 

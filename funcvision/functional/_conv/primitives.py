@@ -6,14 +6,14 @@ the derivatives of those are again among the three:
     ==================  =====================  ==================  ===================
     operation           takes                  first derivative    second derivative
     ==================  =====================  ==================  ===================
-    `value`             image, kernel          `image_gradient`    `kernel_gradient`
-    `image_gradient`    output, kernel         `value`             `kernel_gradient`
-    `kernel_gradient`   image, output          `image_gradient`    `value`
+    `value`             image, kernel          `input_gradient`    `weight_gradient`
+    `input_gradient`    output, kernel         `value`             `weight_gradient`
+    `weight_gradient`   image, output          `input_gradient`    `value`
     ==================  =====================  ==================  ===================
 
 As primitives each has a lowering of its own where a custom derivative would lose forward mode or `vmap`: on a CPU that
 of `_conv_cpu`, which keeps out of XLA's slow loops, and elsewhere `lax.conv_general_dilated` and its transposes. The
-platform is that of the compilation, not of the tracing. A transposed convolution is an `image_gradient`.
+platform is that of the compilation, not of the tracing. A transposed convolution is an `input_gradient`.
 """
 
 import functools
@@ -25,10 +25,9 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from . import _conv_cpu as cpu
-from . import _conv_lax as plain
-from ._conv_geometry import Geometry, Shape
-from ._mesh import has_typed_axes
+from .._mesh import has_typed_axes
+from . import cpu, xla
+from .geometry import Geometry, Shape
 
 __all__ = ["convolve", "convolve_transposed"]
 
@@ -39,7 +38,7 @@ def convolve(
 ) -> jax.Array:
     """[N, *spatial, in] with [*kernel, in/groups, out]."""
     geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
-    return (plain.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
+    return (xla.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
 
 
 def convolve_transposed(
@@ -54,7 +53,7 @@ def convolve_transposed(
         for n, s, (low, high), d, k in zip(x.shape[1:-1], strides, pads, dilation, kernel, strict=True)
     )
     geometry = Geometry(size, kernel, strides, pads, dilation, groups)
-    function = plain.image_gradient if has_typed_axes() else _bind(_image_gradient)
+    function = xla.input_gradient if has_typed_axes() else _bind(_input_gradient)
     return function(x, weight.swapaxes(-1, -2), geometry=geometry)
 
 
@@ -68,7 +67,7 @@ def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry,
     """Under vmap more images where the kernel is shared; otherwise more groups, one for each element."""
     (a, b), (axis_a, axis_b) = operands, axes
     count = a.shape[axis_a] if axis_a is not None else b.shape[axis_b]
-    if axis_a is not None and axis_b is None and primitive is not _kernel_gradient:
+    if axis_a is not None and axis_b is None and primitive is not _weight_gradient:
         images = jnp.moveaxis(a, axis_a, 0)
         y = primitive.bind(images.reshape(-1, *images.shape[2:]), b, geometry=geometry, precision=precision)
         return y.reshape(count, -1, *y.shape[1:]), 0
@@ -89,7 +88,7 @@ def _beside(x: jax.Array, axis: int | None, count: int) -> jax.Array:
 def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> Primitive:
     """A bilinear operation, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
     primitive = Primitive(f"conv_{name}")
-    lowered = {None: getattr(plain, name), "cpu": getattr(cpu, name)}
+    lowered = {None: getattr(xla, name), "cpu": getattr(cpu, name)}
     for platform, function in lowered.items():
         mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
     batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
@@ -110,22 +109,22 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
 
 
 _value = _primitive("value", lambda x, w, g: (x[0], *g.out, w[-1]))
-_image_gradient = _primitive("image_gradient", lambda y, w, g: (y[0], *g.size, w[-2] * g.groups))
-_kernel_gradient = _primitive("kernel_gradient", lambda x, y, g: (*g.kernel, x[-1] // g.groups, y[-1]))
+_input_gradient = _primitive("input_gradient", lambda y, w, g: (y[0], *g.size, w[-2] * g.groups))
+_weight_gradient = _primitive("weight_gradient", lambda x, y, g: (*g.kernel, x[-1] // g.groups, y[-1]))
 
 # What is given: the cotangent, then the two operands, of which the one to be differentiated by is a placeholder.
 ad.defbilinear(
     _value,
-    lambda ct, x, w, **static: _image_gradient.bind(ct, w, **static),
-    lambda ct, x, w, **static: _kernel_gradient.bind(x, ct, **static),
+    lambda ct, x, w, **static: _input_gradient.bind(ct, w, **static),
+    lambda ct, x, w, **static: _weight_gradient.bind(x, ct, **static),
 )
 ad.defbilinear(
-    _image_gradient,
+    _input_gradient,
     lambda ct, y, w, **static: _value.bind(ct, w, **static),
-    lambda ct, y, w, **static: _kernel_gradient.bind(ct, y, **static),
+    lambda ct, y, w, **static: _weight_gradient.bind(ct, y, **static),
 )
 ad.defbilinear(
-    _kernel_gradient,
-    lambda ct, x, y, **static: _image_gradient.bind(y, ct, **static),
+    _weight_gradient,
+    lambda ct, x, y, **static: _input_gradient.bind(y, ct, **static),
     lambda ct, x, y, **static: _value.bind(x, ct, **static),
 )

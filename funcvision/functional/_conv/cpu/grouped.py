@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._conv_geometry import Geometry
-from ._conv_shifts import joined, split
+from ..geometry import Geometry
+from .windows import joined, split
 
-__all__ = ["kernel_gradient", "merged", "value"]
+__all__ = ["weight_gradient", "merged", "value"]
 
 _MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
 _UNROLLED_GROUPS = 60  # more groups than these are looped over: XLA would compile them for minutes
@@ -25,7 +25,7 @@ def value(convolve: Callable[..., jax.Array], x: jax.Array, weight: jax.Array, g
     return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
 
 
-def kernel_gradient(gradient: Callable[..., jax.Array], x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def weight_gradient(gradient: Callable[..., jax.Array], x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """`gradient(x, y, geometry=geometry)` is that of a dense one."""
     count = merged(geometry, x.shape[-1] // geometry.groups)
     each = functools.partial(gradient, geometry=geometry._replace(groups=1))

@@ -9,9 +9,9 @@ Only ratios of them matter, so that machines of other speed but like build choos
 import math
 from typing import NamedTuple
 
-from ._conv_geometry import Geometry
+from ..geometry import Geometry
 
-__all__ = ["KERNEL_GRADIENT", "VALUE", "Costs", "Terms", "terms"]
+__all__ = ["WEIGHT_GRADIENT", "VALUE", "Costs", "Terms", "terms"]
 
 Terms = tuple[float, float, float, float, float]
 
@@ -34,7 +34,7 @@ class Costs(NamedTuple):
 
 
 VALUE = Costs(direct=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3))
-KERNEL_GRADIENT = Costs(direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0))
+WEIGHT_GRADIENT = Costs(direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0))
 
 
 def terms(pixels: int, channels: int, out: int) -> Terms:
