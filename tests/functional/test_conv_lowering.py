@@ -12,7 +12,7 @@ from jax.sharding import AxisType, PartitionSpec
 from funcvision import functional as F
 from funcvision.functional._conv import cpu, primitives, xla
 from funcvision.functional._conv.cpu import cost_model, kernel_rows, shift_add, winograd
-from funcvision.functional._conv.cpu.windows import in_blocks
+from funcvision.functional._conv.cpu.windows import split_batch
 from funcvision.functional._conv.geometry import Geometry
 
 
@@ -188,22 +188,22 @@ def test_equals_the_definition(x, w, geometry):
 @pytest.mark.parametrize(("blocks", "some"), BLOCKS)
 def test_blocks_of_groups(blocks, some):
     x, w, geometry = some
-    assert shift_add._blocks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
+    assert shift_add._number_of_chunks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
 
 
 DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), DENSE)
-def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, monkeypatch):
+def test_kernel_gradient_by_rows_split_batch(x, w, geometry, monkeypatch):
     """Of one, two and all images. Three images in blocks of two leave one place of the last block empty."""
-    def in_blocks_of(images, x, y):
-        monkeypatch.setattr(kernel_rows, "in_blocks", lambda array, _: in_blocks(array, images))
+    def split_batch_of(images, x, y):
+        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, _: split_batch(array, images))
         return kernel_rows.weight_gradient(x, y, geometry)
 
     arrays = operands(x, w, geometry)
     _, _, (_, gradient) = reference(arrays, geometry)
-    found = jax.jit(lambda x, y: [in_blocks_of(images, x, y) for images in (1, 2, 8)])(arrays[0], arrays[4])
+    found = jax.jit(lambda x, y: [split_batch_of(images, x, y) for images in (1, 2, 8)])(arrays[0], arrays[4])
     assert_close(found, [gradient.astype(np.float32)] * 3)
 
 
@@ -217,11 +217,11 @@ WINOGRAD = [
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 @pytest.mark.parametrize("block", ["all images", "two images", "two rows of tiles", "less than a row"])
-def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
+def test_winograd_split_batch(x, w, geometry, block, monkeypatch):
     rows, columns = (-(-n // 2) for n in geometry.out)
     row = 16 * columns * (x[-1] + w[-1]) * 4
     size = {"all images": 1 << 24, "two images": 2 * rows * row, "two rows of tiles": 2 * row, "less than a row": 1}
-    monkeypatch.setattr(winograd, "_BLOCK", size[block])
+    monkeypatch.setattr(winograd, "_MAX_BLOCK_BYTES", size[block])
     arrays = operands(x, w, geometry)
     y, _, (_, gradient) = reference(arrays, geometry)
 
@@ -426,7 +426,7 @@ def test_explicit_sharding():
 def test_depthwise_position_by_position(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(shift_add, "_UNROLLED_ROWS", 1)
+    monkeypatch.setattr(shift_add, "_MAX_UNROLLED_TAPS", 1)
     value, _, (_, gradient) = reference(arrays, geometry)
     assert_close(cpu.weight_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
     assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))

@@ -10,9 +10,10 @@ Who calls whom:
           shift_add.py          sums of shifted images: few channels in each group, depthwise kernels
           grouped.py            a dense convolution for each group; calls choose.py again for each
           winograd.py           Winograd's F(2x2, 3x3); cost_model.py says where it is faster
-          phases.py             gradient with respect to the input, as convolutions of stride 1 through choose.py
-          kernel_rows.py        gradient with respect to the kernel, one matrix product for each row of the kernel
-          xla.py                everything else
+          phases.py             gradient with respect to the input, as convolutions of stride 1; calls choose.py again
+          kernel_rows.py        gradient with respect to the weight, one matrix product for each row of the kernel
+          dense.py              XLA's own convolution, in the forms that run fast on a CPU: the rest
+          ../xla.py             what none of these supports, such as integers and sizes of 0
 
     geometry.py                 `Geometry`: the static sizes and options that all of these take
     cpu/windows.py              slices of an image that meet the kernel's positions; used by most files of cpu/

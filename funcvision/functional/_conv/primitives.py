@@ -1,19 +1,20 @@
-"""How convolutions are handed to XLA: three primitives, lowered by platform and shape here and nowhere else.
+"""Three JAX primitives: a convolution and its gradients with respect to the input and to the weight.
 
-A convolution is linear in the image and in the kernel. So its derivatives are two more bilinear operations, and
-the derivatives of those are again among the three:
+A convolution is linear in its input and in its weight. So its two derivatives are bilinear operations as well, and the
+derivatives of those two are again among the three:
 
-    ==================  =====================  ==================  ===================
-    operation           takes                  first derivative    second derivative
-    ==================  =====================  ==================  ===================
-    `value`             image, kernel          `input_gradient`    `weight_gradient`
-    `input_gradient`    output, kernel         `value`             `weight_gradient`
-    `weight_gradient`   image, output          `input_gradient`    `value`
-    ==================  =====================  ==================  ===================
+    ==================  ================  =============================  ==============================
+    operation           operands          derivative, first operand      derivative, second operand
+    ==================  ================  =============================  ==============================
+    `value`             input, weight     `input_gradient`               `weight_gradient`
+    `input_gradient`    output, weight    `value`                        `weight_gradient`
+    `weight_gradient`   input, output     `input_gradient`               `value`
+    ==================  ================  =============================  ==============================
 
-As primitives each has a lowering of its own where a custom derivative would lose forward mode or `vmap`: on a CPU that
-of `_conv_cpu`, which keeps out of XLA's slow loops, and elsewhere `lax.conv_general_dilated` and its transposes. The
-platform is that of the compilation, not of the tracing. A transposed convolution is an `input_gradient`.
+They are primitives so that each has its own lowering for each platform and `grad`, `jvp` and `vmap` work on them in any
+order; `jax.custom_vjp` would lose forward mode. The lowering for a CPU is that of `cpu/`. Other platforms get
+`lax.conv_general_dilated` and its transposes. The platform is the one that the program is compiled for, not the
+one that it is traced on. A transposed convolution is an `input_gradient`.
 """
 
 import functools
@@ -31,12 +32,26 @@ from .geometry import Geometry, Shape
 
 __all__ = ["convolve", "convolve_transposed"]
 
+_MAX_CACHED_GEOMETRIES = 4096  # of each primitive, compiled for calls outside of jit
+
 
 def convolve(
     x: jax.Array, weight: jax.Array, strides: tuple[int, ...], padding: tuple[tuple[int, int], ...],
     dilation: tuple[int, ...], groups: int,
 ) -> jax.Array:
-    """[N, *spatial, in] with [*kernel, in/groups, out]."""
+    """A convolution of images.
+
+    Args:
+        x: images [N, *spatial, in].
+        weight: [*kernel, in/groups, out], in the dtype of `x`.
+        strides: one for each spatial axis, as are `padding` (before, after) and `dilation`.
+        padding: zeros at both ends of each axis; negative numbers crop.
+        dilation: pixels from one element of the kernel to the next.
+        groups: the number of groups of channels.
+
+    Returns:
+        [N, *spatial', out].
+    """
     geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
     return (xla.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
 
@@ -45,7 +60,20 @@ def convolve_transposed(
     x: jax.Array, weight: jax.Array, strides: tuple[int, ...], padding: tuple[int, ...],
     output_padding: tuple[int, ...], dilation: tuple[int, ...], groups: int,
 ) -> jax.Array:
-    """[N, *spatial, in] with [*kernel, in, out/groups]."""
+    """A transposed convolution: the gradient of `convolve` with respect to its input.
+
+    Args:
+        x: [N, *spatial, in].
+        weight: [*kernel, in, out/groups], in the dtype of `x`.
+        strides: one for each spatial axis, as are `padding`, `output_padding` and `dilation`.
+        padding: pixels to remove at both ends of each axis of the output.
+        output_padding: pixels to add at the far end of each axis of the output.
+        dilation: pixels from one element of the kernel to the next.
+        groups: the number of groups of channels.
+
+    Returns:
+        [N, *spatial', out].
+    """
     kernel = weight.shape[:-2]
     pads = tuple((p, p - extra) for p, extra in zip(padding, output_padding, strict=True))
     size = tuple(
@@ -58,46 +86,55 @@ def convolve_transposed(
 
 
 def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
-    """The precision that is asked for in this context goes along, because the lowering comes later."""
+    """The primitive with the precision of the current context: it is lowered later, when the context may be gone."""
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return functools.partial(primitive.bind, precision=precision)
 
 
-def _batched(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:
-    """Under vmap more images where the kernel is shared; otherwise more groups, one for each element."""
+def _batch(primitive: Primitive, operands: Any, axes: Any, geometry: Geometry, precision: Any) -> Any:
+    """The rule for `vmap`.
+
+    With a shared weight the mapped axis becomes part of the batch. With a shared image and no groups it becomes part of
+    the output channels. Otherwise each of its elements becomes a group of its own.
+    """
     (a, b), (axis_a, axis_b) = operands, axes
     count = a.shape[axis_a] if axis_a is not None else b.shape[axis_b]
     if axis_a is not None and axis_b is None and primitive is not _weight_gradient:
         images = jnp.moveaxis(a, axis_a, 0)
         y = primitive.bind(images.reshape(-1, *images.shape[2:]), b, geometry=geometry, precision=precision)
         return y.reshape(count, -1, *y.shape[1:]), 0
-    shared = axis_a is None and primitive is _value and geometry.groups == 1  # more output channels of the same image
-    if not shared:
-        geometry, a = geometry._replace(groups=geometry.groups * count), _beside(a, axis_a, count)
-    y = primitive.bind(a, _beside(b, axis_b, count), geometry=geometry, precision=precision)
+    image_is_shared = axis_a is None and primitive is _value and geometry.groups == 1
+    if not image_is_shared:
+        geometry, a = geometry._replace(groups=geometry.groups * count), _merge_into_channels(a, axis_a, count)
+    y = primitive.bind(a, _merge_into_channels(b, axis_b, count), geometry=geometry, precision=precision)
     return y.reshape(*y.shape[:-1], count, y.shape[-1] // count), y.ndim - 1
 
 
-def _beside(x: jax.Array, axis: int | None, count: int) -> jax.Array:
-    """The elements of the mapped axis as groups of the last axis."""
+def _merge_into_channels(x: jax.Array, axis: int | None, count: int) -> jax.Array:
+    """Moves the mapped axis ahead of the last axis and merges the two; an unmapped array is repeated `count` times."""
     each = jnp.moveaxis(x, axis, -2) if axis is not None else jnp.broadcast_to(
         jnp.expand_dims(x, -2), (*x.shape[:-1], count, x.shape[-1]))
     return each.reshape(*each.shape[:-2], -1)
 
 
 def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> Primitive:
-    """A bilinear operation, whose lowerings are the functions of this name in `_conv_lax` and `_conv_cpu`."""
+    """A bilinear primitive `conv_{name}`, lowered to the functions called `name` in `xla` and in `cpu`.
+
+    Args:
+        name: "value", "input_gradient" or "weight_gradient".
+        shape: the shape of the result from those of the operands and the geometry.
+    """
     primitive = Primitive(f"conv_{name}")
-    lowered = {None: getattr(xla, name), "cpu": getattr(cpu, name)}
-    for platform, function in lowered.items():
+    lowerings = {None: getattr(xla, name), "cpu": getattr(cpu, name)}
+    for platform, function in lowerings.items():
         mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
-    batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
 
     @primitive.def_abstract_eval
     def _(a: Any, b: Any, geometry: Geometry, precision: Any) -> Any:
         return a.update(shape=shape(a.shape, b.shape, geometry), weak_type=False)
 
-    @functools.lru_cache(4096)  # outside of jit: compiled once for each geometry, not traced at every call
+    @functools.lru_cache(_MAX_CACHED_GEOMETRIES)  # so that a call outside of jit is not traced again each time
     def compiled(**static: Any) -> Callable[..., jax.Array]:
         return jax.jit(functools.partial(primitive.bind, **static))
 
@@ -112,7 +149,7 @@ _value = _primitive("value", lambda x, w, g: (x[0], *g.out, w[-1]))
 _input_gradient = _primitive("input_gradient", lambda y, w, g: (y[0], *g.size, w[-2] * g.groups))
 _weight_gradient = _primitive("weight_gradient", lambda x, y, g: (*g.kernel, x[-1] // g.groups, y[-1]))
 
-# What is given: the cotangent, then the two operands, of which the one to be differentiated by is a placeholder.
+# Rules receive the cotangent and both operands; the operand that is differentiated is a placeholder.
 ad.defbilinear(
     _value,
     lambda ct, x, w, **static: _input_gradient.bind(ct, w, **static),

@@ -1,4 +1,7 @@
-"""Grouped convolutions: a dense one for each group, of which XLA has fast code."""
+"""Grouped convolutions as one dense convolution for each group, which XLA runs fast.
+
+Narrow groups are merged first: several share one dense convolution whose weight has zeros between them.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -8,64 +11,84 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Geometry
-from .windows import joined, split
+from .windows import join_channels, split_channels
 
-__all__ = ["weight_gradient", "merged", "value"]
+__all__ = ["merged_groups", "value", "weight_gradient"]
 
-_MERGED = 16  # channels of a group; narrower ones are merged, with zeros between them: less would not fill a register
-_UNROLLED_GROUPS = 60  # more groups than these are looped over: XLA would compile them for minutes
+_MAX_MERGED_CHANNELS = 16  # of merged groups; fewer would not fill a vector register
+_MAX_UNROLLED_GROUPS = 60  # more are looped over, because XLA would compile them for minutes
 
-Parts = Sequence[jax.Array] | jax.Array  # a group each: some that are written out, or many in one array for a loop
+GroupArrays = Sequence[jax.Array] | jax.Array  # one array for each group: a list to unroll, or stacked for a loop
 
 
 def value(convolve: Callable[..., jax.Array], x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """`convolve(x, kernel, geometry=geometry)` is a dense one."""
-    count = merged(geometry, weight.shape[-2])
-    each = functools.partial(convolve, geometry=geometry._replace(groups=1))
-    return _joined(_by_groups(each, _split(x, count), _block_diagonal(weight, geometry, count)))
+    """The grouped convolution.
+
+    Args:
+        convolve: `convolve(x, weight, geometry=geometry)`, the same operation with one group.
+        x: [N, *geometry.size, in].
+        weight: [*geometry.kernel, in/groups, out].
+        geometry: sizes and options.
+
+    Returns:
+        [N, *geometry.out, out].
+    """
+    count = merged_groups(geometry, weight.shape[-2])
+    convolve_group = functools.partial(convolve, geometry=geometry._replace(groups=1))
+    return _join(_map_groups(convolve_group, _split(x, count), _block_diagonal(weight, geometry, count)))
 
 
 def weight_gradient(gradient: Callable[..., jax.Array], x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """`gradient(x, y, geometry=geometry)` is that of a dense one."""
-    count = merged(geometry, x.shape[-1] // geometry.groups)
-    each = functools.partial(gradient, geometry=geometry._replace(groups=1))
-    return _diagonal(jnp.stack(_by_groups(each, _split(x, count), _split(y, count))), geometry)
+    """The gradient with respect to the weight.
+
+    Args:
+        gradient: `gradient(x, y, geometry=geometry)`, the same operation with one group.
+        x: [N, *geometry.size, in].
+        y: [N, *geometry.out, out], the gradient with respect to the output.
+        geometry: sizes and options.
+
+    Returns:
+        [*geometry.kernel, in/groups, out].
+    """
+    count = merged_groups(geometry, x.shape[-1] // geometry.groups)
+    group_gradient = functools.partial(gradient, geometry=geometry._replace(groups=1))
+    return _diagonal(jnp.stack(_map_groups(group_gradient, _split(x, count), _split(y, count))), geometry)
 
 
-def merged(geometry: Geometry, channels: int) -> int:
-    """How many groups are left when narrow ones are merged to `_MERGED` channels."""
-    most = min(geometry.groups, max(1, _MERGED // channels))
+def merged_groups(geometry: Geometry, channels: int) -> int:
+    """The number of groups after merging those of few `channels`; it divides the original number."""
+    most = min(geometry.groups, max(1, _MAX_MERGED_CHANNELS // channels))
     return geometry.groups // next(n for n in range(most, 0, -1) if geometry.groups % n == 0)
 
 
-def _by_groups(function: Callable[..., jax.Array], a: Parts, b: Parts) -> Parts:
+def _map_groups(function: Callable[..., jax.Array], a: GroupArrays, b: GroupArrays) -> GroupArrays:
     if isinstance(a, jax.Array):
         return lax.map(lambda pair: function(*pair), (a, b))
     return list(map(function, a, b))
 
 
-def _split(x: jax.Array, groups: int) -> Parts:
-    if groups <= _UNROLLED_GROUPS:
+def _split(x: jax.Array, groups: int) -> GroupArrays:
+    if groups <= _MAX_UNROLLED_GROUPS:
         return jnp.split(x, groups, axis=-1)
-    return split(x, groups)
+    return split_channels(x, groups)
 
 
-def _joined(parts: Parts) -> jax.Array:
-    """What `_split` split."""
-    return joined(parts) if isinstance(parts, jax.Array) else jnp.concatenate(parts, axis=-1)
+def _join(arrays: GroupArrays) -> jax.Array:
+    """The inverse of `_split`."""
+    return join_channels(arrays) if isinstance(arrays, jax.Array) else jnp.concatenate(arrays, axis=-1)
 
 
 def _block_diagonal(weight: jax.Array, geometry: Geometry, count: int) -> jax.Array:
-    """[*kernel, in/groups, out] as `count` dense kernels, with zeros between the groups that share one."""
+    """[*kernel, in/groups, out] as `count` dense weights, with zeros between the groups that are merged in one."""
     *kernel, channels, out = weight.shape
-    share = geometry.groups // count
-    apart = weight.reshape(*kernel, channels, count, share, out // geometry.groups)
-    blocks = jnp.einsum("...igso,st->g...tiso", apart, jnp.eye(share, dtype=weight.dtype))
+    share = geometry.groups // count  # original groups in a merged one
+    by_group = weight.reshape(*kernel, channels, count, share, out // geometry.groups)
+    blocks = jnp.einsum("...igso,st->g...tiso", by_group, jnp.eye(share, dtype=weight.dtype))
     return blocks.reshape(count, *kernel, share * channels, out // count)
 
 
 def _diagonal(dense: jax.Array, geometry: Geometry) -> jax.Array:
-    """What `_block_diagonal` put on the diagonal, out of [count, *kernel, in/count, out/count]."""
+    """The transpose of `_block_diagonal`: [count, *kernel, in/count, out/count] gives [*kernel, in/groups, out]."""
     count, *kernel, channels, out = dense.shape
     share = geometry.groups // count
     blocks = dense.reshape(count, *kernel, share, channels // share, share, out // share)

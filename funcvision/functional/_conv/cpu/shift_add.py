@@ -1,6 +1,9 @@
-"""Convolutions by sums of shifted images, where an output depends on few channels.
+"""Convolutions as sums of shifted images, where each output depends on few input channels.
 
-Depthwise ones, those of images or groups of few channels: each channel is multiplied with its row of the kernel.
+These are depthwise convolutions, and convolutions of images or groups of few channels.
+
+A tap is the vector [out] of the weight for one kernel position and one input channel of a group. Each input channel,
+shifted to a kernel position, is multiplied by its tap, and all these terms are added up.
 """
 
 import functools
@@ -13,119 +16,149 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Geometry
-from .unfused import apart
-from .windows import joined, offsets, overlaps, pad, padded, shifts, shifts_of, split, window
+from .unfused import unfused
+from .windows import (
+    join_channels,
+    overlaps,
+    pad_image,
+    pad_spatial,
+    position_offsets,
+    position_slice_at,
+    position_slices,
+    position_slices_of_padded,
+    split_channels,
+)
 
-__all__ = ["depthwise_weight_gradient", "depthwise_value", "few_channels_value", "has_few_channels"]
+__all__ = ["depthwise_value", "depthwise_weight_gradient", "few_channels_value", "has_few_channels"]
 
-_UNROLLED_ROWS = 72  # rows of the kernel, [out], that are written out (7x7 of one channel, 3x3 of eight)
-_ROWS_WITHIN_BORDERS = 9  # that are added without padding; of more, or of channels for many outputs, XLA has no vectors
-_FEW = 8  # channels: of so many, a product fills registers
-_CACHE = 32 * 1024  # bytes, the smallest that cores have at hand
-_VECTOR = 8  # channels: blocks have a multiple of so many
-_AT_ONCE = 4  # sums side by side, as a single one waits for each addition to end
-_SUMMED = 4  # rows that are added up at a time, in the kernel gradient
+_MAX_UNROLLED_TAPS = 72  # terms of a sum that is written out: 7x7 positions of one channel, 3x3 of eight
+# Up to this many kernel positions are added without padding the image. Beyond it, or with several outputs per channel,
+# XLA does not vectorise such a sum.
+_MAX_TAPS_WITHOUT_PADDING = 9
+_MIN_CHANNELS_FOR_MATMUL = 8  # of the image; with as many, a matrix product fills the vector registers
+_CACHE_BYTES = 32 * 1024  # of the first-level data cache, the smallest that is common
+_VECTOR_CHANNELS = 8  # chunks of channels are a multiple of this
+_PARTIAL_SUMS = 4  # independent sums, because in a single one each addition waits for the one before
+_IMAGE_ROWS_PER_STEP = 4  # that the gradient with respect to the weight adds up at a time
 
 
 def has_few_channels(x: jax.Array, geometry: Geometry) -> bool:
-    """Whether `few_channels_value` is made for them."""
+    """Whether `few_channels_value` is the method for images like `x`."""
     channels = x.shape[-1] // geometry.groups
-    few = channels < _FEW or (channels == _FEW and geometry.groups > 1)  # a product for each group would be as narrow
-    return few and math.prod(geometry.kernel) * channels <= _UNROLLED_ROWS
+    # Groups of exactly eight channels are included: the matrix product of such a group would be just as narrow.
+    few = channels < _MIN_CHANNELS_FOR_MATMUL or (channels == _MIN_CHANNELS_FOR_MATMUL and geometry.groups > 1)
+    return few and math.prod(geometry.kernel) * channels <= _MAX_UNROLLED_TAPS
 
 
 def few_channels_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [*kernel, in/groups, out] gives [N, *geometry.out, out]."""
-    each_alone = weight.shape[-1] == x.shape[-1] == geometry.groups
-    if each_alone and math.prod(geometry.kernel) <= _ROWS_WITHIN_BORDERS:
-        return apart(functools.partial(_sum_within_borders, geometry=geometry))(x, weight)
-    blocks = _blocks(x, weight, geometry)
-    if blocks > 1:
-        return _sum_of_blocks(x, weight, geometry, blocks)
-    return apart(functools.partial(_sum_over_padded, geometry=geometry))(padded(x, geometry), weight)
+    """[N, *geometry.size, in] and [*geometry.kernel, in/groups, out] give [N, *geometry.out, out]."""
+    one_output_per_channel = weight.shape[-1] == x.shape[-1] == geometry.groups
+    if one_output_per_channel and math.prod(geometry.kernel) <= _MAX_TAPS_WITHOUT_PADDING:
+        return unfused(functools.partial(_sum_of_overlaps, geometry=geometry))(x, weight)
+    chunks = _number_of_chunks(x, weight, geometry)
+    if chunks > 1:
+        return _chunkwise_sum(x, weight, geometry, chunks)
+    return unfused(functools.partial(_sum_over_padded, geometry=geometry))(pad_image(x, geometry), weight)
 
 
-def _blocks(x: jax.Array, weight: jax.Array, geometry: Geometry) -> int:
-    """How many there are, if the groups are to be summed so many at a time that a pixel's needs stay in the cache."""
-    channels, out, each = x.shape[-1], weight.shape[-1], weight.shape[-2]
-    if each == _FEW:  # so many terms wait for one another, not for memory
+def _number_of_chunks(x: jax.Array, weight: jax.Array, geometry: Geometry) -> int:
+    """In how many chunks of groups to sum, so that all that one pixel needs fits into the cache.
+
+    Each chunk has whole groups and whole vectors of channels. If no number of chunks allows this, it is 1.
+    """
+    channels, out, group_channels = x.shape[-1], weight.shape[-1], weight.shape[-2]
+    if group_channels == _MIN_CHANNELS_FOR_MATMUL:  # with so many terms arithmetic is the bottleneck, not memory
         return 1
-    needed = x.dtype.itemsize * math.prod(geometry.kernel) * (channels + each * out)
+    needed = x.dtype.itemsize * math.prod(geometry.kernel) * (channels + group_channels * out)
 
-    def fits(blocks: int) -> bool:
-        whole = geometry.groups % blocks == channels % (blocks * _VECTOR) == out % (blocks * _VECTOR) == 0
-        return whole and needed <= blocks * _CACHE
+    def fits(chunks: int) -> bool:
+        vectors = chunks * _VECTOR_CHANNELS
+        is_whole = geometry.groups % chunks == channels % vectors == out % vectors == 0
+        return is_whole and needed <= chunks * _CACHE_BYTES
 
     return next(filter(fits, range(1, geometry.groups + 1)), 1)
 
 
-def _sum_of_blocks(x: jax.Array, weight: jax.Array, geometry: Geometry, blocks: int) -> jax.Array:
-    """One after the other, each of images whose pixels lie side by side."""
-    each = geometry._replace(groups=geometry.groups // blocks)
-    whole = jax.vmap(functools.partial(padded, geometry=each))(split(x, blocks))
-    sums = jax.vmap(functools.partial(_sum_over_padded, geometry=each))
-    return apart(joined)(apart(sums)(whole, split(weight, blocks)))
+def _chunkwise_sum(x: jax.Array, weight: jax.Array, geometry: Geometry, chunks: int) -> jax.Array:
+    """One chunk of groups after another, each copied first so that its pixels are contiguous in memory."""
+    chunk_geometry = geometry._replace(groups=geometry.groups // chunks)
+    padded = jax.vmap(functools.partial(pad_image, geometry=chunk_geometry))(split_channels(x, chunks))
+    sums = jax.vmap(functools.partial(_sum_over_padded, geometry=chunk_geometry))
+    return unfused(join_channels)(unfused(sums)(padded, split_channels(weight, chunks)))
 
 
-def _sum_within_borders(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """Without a padded copy of the image, for channels that each have an output of their own."""
-    pairs = zip(overlaps(geometry), _rows(weight), strict=True)
+def _sum_of_overlaps(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """Without a padded copy of the image, for one output per channel."""
+    pairs = zip(overlaps(geometry), _depthwise_taps(weight), strict=True)
     terms = [
-        overlap.placed(overlap.met(x) * row, geometry)
-        for overlap, row in pairs if not overlap.is_empty
+        overlap.place(overlap.image_slice(x) * tap, geometry)
+        for overlap, tap in pairs if not overlap.is_empty
     ]
     return _sum(terms) if terms else jnp.zeros((x.shape[0], *geometry.out, weight.shape[-1]), x.dtype)
 
 
-def _sum_over_padded(whole: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    pixel = *(1,) * (whole.ndim - 1), geometry.groups, weight.shape[-1] // geometry.groups
-    pairs = zip(shifts_of(whole, geometry), weight.reshape(-1, weight.shape[-2], *pixel), strict=True)
-    return _sum(term for image, rows in pairs for term in _products(image, rows))
+def _sum_over_padded(padded: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    tap_shape = *(1,) * (padded.ndim - 1), geometry.groups, weight.shape[-1] // geometry.groups
+    taps = weight.reshape(-1, weight.shape[-2], *tap_shape)
+    pairs = zip(position_slices_of_padded(padded, geometry), taps, strict=True)
+    return _sum(term for image, position_taps in pairs for term in _position_terms(image, position_taps))
 
 
-def _products(image: jax.Array, rows: jax.Array) -> list[jax.Array]:
-    """Each channel of the groups of an image times its row of the kernel, [1, ..., groups, out/groups]: [..., out]."""
-    by_groups = image.reshape(*image.shape[:-1], rows.shape[-2], -1)
-    return [(by_groups[..., i : i + 1] * row).reshape(*image.shape[:-1], -1) for i, row in enumerate(rows)]
+def _position_terms(image: jax.Array, taps: jax.Array) -> list[jax.Array]:
+    """The terms [..., out] of one kernel position, one for each input channel of a group.
+
+    Args:
+        image: the slice of the position, [..., in].
+        taps: [in/groups, 1, ..., groups, out/groups].
+    """
+    by_group = image.reshape(*image.shape[:-1], taps.shape[-2], -1)
+    return [(by_group[..., i : i + 1] * tap).reshape(*image.shape[:-1], -1) for i, tap in enumerate(taps)]
 
 
 def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [*kernel, 1, out] gives [N, *geometry.out, out], in a loop over the kernel."""
-    rows, whole = _rows(weight), padded(_repeated(x, weight.shape[-1]), geometry)
-    positions = jnp.asarray(list(offsets(geometry)))
+    """A loop over the kernel positions, for kernels that are too large to be unrolled.
+
+    [N, *geometry.size, in] and [*geometry.kernel, 1, out] give [N, *geometry.out, out].
+    """
+    taps, padded = _depthwise_taps(weight), pad_image(_repeat_channels(x, weight.shape[-1]), geometry)
+    offsets = jnp.asarray(list(position_offsets(geometry)))
 
     def add(i: jax.Array, total: jax.Array) -> jax.Array:
-        return total + window(whole, positions[i], geometry) * lax.dynamic_index_in_dim(rows, i, 0, keepdims=False)
+        pixels = position_slice_at(padded, offsets[i], geometry)
+        return total + pixels * lax.dynamic_index_in_dim(taps, i, 0, keepdims=False)
 
-    return lax.fori_loop(1, len(rows), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
+    return lax.fori_loop(1, len(taps), add, add(jnp.asarray(0), jnp.zeros((), x.dtype)))
 
 
 def depthwise_weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, *geometry.size, in] with [N, *geometry.out, out] gives [*geometry.kernel, 1, out]."""
-    repeated = _repeated(x, y.shape[-1])
-    if math.prod(geometry.kernel) <= _UNROLLED_ROWS:
-        rows = _sums_over_rows(repeated, y, geometry)
+    """[N, *geometry.size, in] and [N, *geometry.out, out] give [*geometry.kernel, 1, out]."""
+    repeated = _repeat_channels(x, y.shape[-1])
+    if math.prod(geometry.kernel) <= _MAX_UNROLLED_TAPS:
+        taps = _tap_gradients_by_image_rows(repeated, y, geometry)
     else:
-        whole, axes = padded(repeated, geometry), tuple(range(x.ndim - 1))
-        rows = lax.map(lambda at: (window(whole, at, geometry) * y).sum(axes), jnp.asarray(list(offsets(geometry))))
-    return rows.reshape(*geometry.kernel, 1, -1)
+        padded, axes = pad_image(repeated, geometry), tuple(range(x.ndim - 1))
+        offsets = jnp.asarray(list(position_offsets(geometry)))
+        taps = lax.map(lambda offset: (position_slice_at(padded, offset, geometry) * y).sum(axes), offsets)
+    return taps.reshape(*geometry.kernel, 1, -1)
 
 
-def _sums_over_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """[kernel positions, out], with one sum for each column and each fourth row of an image until the end.
+def _tap_gradients_by_image_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """[kernel positions, out], from sums over the images and over groups of rows first, and over pixels at the end.
 
-    XLA has no vectors for sums over pixels, and has them for sums of arrays. An image gets a row of zeros at least:
-    arrays that are padded are written before they are read, others looked up in the whole batch at every element.
+    XLA does not vectorise a sum over pixels, but it does vectorise a sum of arrays. At least one row of zeros is
+    appended to each image: XLA materialises a padded array before reading it, whereas without padding it would index
+    into the whole batch for every element.
     """
-    missing = _SUMMED - geometry.out[0] % _SUMMED
+    step = _IMAGE_ROWS_PER_STEP
+    missing = step - geometry.out[0] % step
     (low, high), *others = geometry.padding
     taller = geometry._replace(padding=((low, high + missing * geometry.strides[0]), *others))
 
     def products(image: jax.Array, gradient: jax.Array) -> list[jax.Array]:
-        below = pad(gradient[None], [(0, missing, 0), *[(0, 0, 0)] * len(others)])
-        rows = [slice(i, None, _SUMMED) for i in range(_SUMMED)]
-        positions = shifts(image[None], taller)
-        return [functools.reduce(operator.add, [met[:, row] * below[:, row] for row in rows]) for met in positions]
+        extended = pad_spatial(gradient[None], [(0, missing, 0), *[(0, 0, 0)] * len(others)])
+        rows = [slice(i, None, step) for i in range(step)]
+        slices = position_slices(image[None], taller)
+        return [functools.reduce(operator.add, [one[:, row] * extended[:, row] for row in rows]) for one in slices]
 
     def add(totals: list[jax.Array], pair: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
         return list(map(operator.add, totals, products(*pair))), None
@@ -135,17 +168,17 @@ def _sums_over_rows(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
     return jnp.stack([total.sum(tuple(range(total.ndim - 1))) for total in totals])
 
 
-def _rows(weight: jax.Array) -> jax.Array:
-    """Of a depthwise kernel, each of the rank of an image: [positions, 1, ..., 1, out]."""
+def _depthwise_taps(weight: jax.Array) -> jax.Array:
+    """[*kernel, 1, out] as [positions, 1, ..., 1, out]; each tap has the rank of an image."""
     return weight.reshape(-1, *(1,) * (weight.ndim - 1), weight.shape[-1])
 
 
 def _sum(terms: Iterable[jax.Array]) -> jax.Array:
     listed = list(terms)
-    parts = (listed[i::_AT_ONCE] for i in range(min(_AT_ONCE, len(listed))))
+    parts = (listed[i::_PARTIAL_SUMS] for i in range(min(_PARTIAL_SUMS, len(listed))))
     return functools.reduce(operator.add, (functools.reduce(operator.add, part) for part in parts))
 
 
-def _repeated(x: jax.Array, out: int) -> jax.Array:
-    """Every channel once for each of its outputs."""
+def _repeat_channels(x: jax.Array, out: int) -> jax.Array:
+    """Each channel once for each of its outputs."""
     return jnp.repeat(x, out // x.shape[-1], axis=-1) if out > x.shape[-1] else x

@@ -1,4 +1,4 @@
-"""Computations that XLA compiles by themselves, and writes their result once."""
+"""Computations that XLA does not fuse with their surroundings."""
 
 import functools
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from typing import Any
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-__all__ = ["apart"]
+__all__ = ["unfused"]
 
 
-def apart(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """The function, not fused with what comes before and after it.
+def unfused(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """The same function, compiled as one call that XLA does not inline.
 
-    On a CPU XLA hands products of matrices to YNNPACK together with what precedes and follows them, and cuts where that
-    is as long as it may be. Cut through a sum of shifted images, its shifts and the kernel's rows at every pixel
-    are written out; uncut, the sum may be made again for each of its readers, as a layer norm has three.
+    On a CPU, XLA gives a matrix product to YNNPACK together with the operations before and after it, and cuts that
+    program where it gets too long. A cut inside a sum of shifted images materialises the shifted images and the
+    broadcast weights. Without a cut, the sum may be computed once for each of its consumers; a layer norm has three.
     """
     @functools.wraps(function)
-    def called(*operands: jax.Array) -> jax.Array:
+    def call(*operands: jax.Array) -> jax.Array:
         result: Any = set_xla_metadata(jax.jit(function)(*operands), inlineable="false")
         return result
 
-    return called
+    return call
