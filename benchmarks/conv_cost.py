@@ -1,12 +1,14 @@
-"""Fits what `funcvision/functional/_conv_cost.py` predicts: the time of a 3x3 convolution by either method.
+"""Fits the costs in `funcvision/functional/_conv/cpu/cost_model.py` to measured times of 3x3 convolutions.
 
     python -m benchmarks conv_cost
 
-Measures Winograd's method on a grid of shapes, and beside it what is used in its place: `lax` for the value, a product
-for each row of the kernel for the kernel gradient. Prints the costs that fit best, to be put in place of those in the
-file. Then what choosing by them loses against always knowing the better one.
-Everything runs in one process, for both are compiled by the same XLA; a program has two convolutions, so that neither
-pays alone for memory that a model would have had anyway. It takes some six minutes.
+Measures Winograd's method on a grid of shapes, and the method that is used otherwise: XLA's convolution for the value,
+and one matrix product for each row of the kernel for the gradient with respect to the weight. Prints the costs that fit
+best and are to replace those in the file. Also prints how much slower a choice by these costs is than always choosing
+the faster method.
+
+Everything runs in one process, because XLA compiles both methods. Each program has two convolutions, so that neither
+method alone pays for memory that a model would have allocated anyway. It takes about six minutes.
 """
 
 import itertools
@@ -19,11 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from funcvision.functional import _conv_lax as plain
-from funcvision.functional import _conv_rows as rows
-from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_cost import Costs, terms
-from funcvision.functional._conv_geometry import Geometry
+from funcvision.functional._conv import xla
+from funcvision.functional._conv.cpu import kernel_rows, winograd
+from funcvision.functional._conv.cpu.cost_model import Costs, terms
+from funcvision.functional._conv.geometry import Geometry
 
 CHANNELS = 32, 64, 128, 256, 512
 GRID = [
@@ -34,7 +35,8 @@ GRID = [
 
 
 def main(rounds: int = 7) -> None:
-    for title, programs in (("value", _values), ("kernel_gradient", _kernel_gradients)):
+    """Measures, fits and prints, for the value and for the gradient with respect to the weight."""
+    for title, programs in (("value", _values), ("weight_gradient", _weight_gradients)):
         times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(GRID, desc=title)])
         features = np.array([[_features(*shape, tiles) for shape in GRID] for tiles in (False, True)])
         costs = Costs(*(_fitted(features[i], times[:, i]) for i in range(2)))
@@ -43,12 +45,12 @@ def main(rounds: int = 7) -> None:
             print(f"  {method:10} {', '.join(f'{1e6 * cost:.3g}' for cost in fitted)}")
         choices = [costs.prefer_winograd(n, c, o, _geometry(size)) for n, size, c, o in GRID]
         chosen = np.take_along_axis(times, np.array(choices, int)[:, None], axis=1)[:, 0]
-        for what, ratio in (("direct", chosen / times[:, 0]), ("the better one", chosen / times.min(1))):
+        for what, ratio in (("direct", chosen / times[:, 0]), ("the faster one", chosen / times.min(1))):
             print(f"  chosen / {what:14} geometric mean {np.exp(np.log(ratio).mean()):.3f}, at most {ratio.max():.2f}")
 
 
 def _features(n: int, size: int, channels: int, out: int, tiles: bool) -> np.ndarray:
-    """Those of both convolutions of a program, there and back."""
+    """The cost terms of a program: of one convolution from `channels` to `out`, and of one back to `channels`."""
     pixels = n * (-(-size // 2)) ** 2 if tiles else n * size**2
     return np.add(terms(pixels, channels, out), terms(pixels, out, channels))
 
@@ -59,21 +61,21 @@ def _values(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[.
     def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
         return jax.jit(lambda x, a, b: method(method(x, a, geometry=geometry), b, geometry=geometry))
 
-    return [program(plain.value), program(winograd.value)], (x, a, b)
+    return [program(xla.value), program(winograd.value)], (x, a, b)
 
 
-def _kernel_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
+def _weight_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
     geometry, a, _, x = _operands(n, size, channels, out)
 
     def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
         def both(x: jax.Array, y: jax.Array) -> Any:
-            there = method(x, y, geometry=geometry)
-            return there, method(y, x + there[0, 0, 0, 0], geometry=geometry)
+            first = method(x, y, geometry=geometry)
+            return first, method(y, x + first[0, 0, 0, 0], geometry=geometry)  # waits for the first
 
         return jax.jit(both)
 
-    y = plain.value(x, a, geometry=geometry)
-    return [program(rows.kernel_gradient), program(winograd.kernel_gradient)], (x, y)
+    y = xla.value(x, a, geometry=geometry)
+    return [program(kernel_rows.weight_gradient), program(winograd.weight_gradient)], (x, y)
 
 
 def _operands(n: int, size: int, channels: int, out: int) -> tuple[Geometry, jax.Array, jax.Array, jax.Array]:
@@ -88,7 +90,7 @@ def _geometry(size: int) -> Geometry:
 
 
 def _measured(work: tuple[list[Callable[..., Any]], tuple[Any, ...]], rounds: int) -> list[float]:
-    """Median milliseconds of each program, which take turns."""
+    """Median milliseconds of each program. The programs run in turn, in random order."""
     programs, operands = work
     times = np.empty((rounds + 1, len(programs)))
     for turn in range(rounds + 1):
@@ -96,11 +98,11 @@ def _measured(work: tuple[list[Callable[..., Any]], tuple[Any, ...]], rounds: in
             start = time.perf_counter()
             jax.block_until_ready(programs[i](*operands))
             times[turn, i] = 1000 * (time.perf_counter() - start)
-    return list(np.median(times[1:], axis=0))  # the first round compiles
+    return list(np.median(times[1:], axis=0))  # the first round compiles, so it is left out
 
 
 def _fitted(features: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Costs, none below zero, with the smallest squares of relative errors."""
+    """The non-negative costs with the least squares of relative errors."""
     kept = np.ones(features.shape[1], bool)
     while True:
         costs = np.zeros(len(kept))

@@ -2,8 +2,9 @@
 
     python -m benchmarks conv_sweep
 
-At 224 and at 32 pixels, batch 1, 8 and 64. The ratio to `lax` is what the choice of a lowering gains over
-`lax.conv_general_dilated`. At the end: a table of all, and the geometric means. It takes some fifteen minutes.
+With images of 224 and of 32 pixels, and batches of 1, 8 and 64. The ratio to `lax` shows what the choice of a lowering
+gains over `lax.conv_general_dilated`. Prints a table of all cases and the geometric means at the end. It takes about
+fifteen minutes.
 """
 
 import itertools
@@ -18,7 +19,10 @@ from .harness import Contender, Prepared, Workers, compare
 
 
 class Case(NamedTuple):
-    """A convolution of square images and kernels, `kernel // 2` pixels padded unless the kernel fits the stride."""
+    """A convolution of square images with a square kernel.
+
+    The padding is `dilation * (kernel // 2)` pixels, or none where the kernel is as large as the stride.
+    """
 
     images: int
     size: int
@@ -82,7 +86,7 @@ CASES = {
 
 
 def arrays(case: Case) -> tuple[np.ndarray, ...]:
-    """Images, kernel and the gradient that comes back, channels last."""
+    """Images, weight and the gradient with respect to the output, channels last."""
     rng = np.random.default_rng(0)
     out = (case.size + 2 * case.padding - case.dilation * (case.kernel - 1) - 1) // case.stride + 1
     shapes = (
@@ -93,7 +97,8 @@ def arrays(case: Case) -> tuple[np.ndarray, ...]:
     return tuple(rng.standard_normal(shape, np.float32) for shape in shapes)
 
 
-def jaxs(case: Case, gradients: bool, plain: bool) -> Prepared:
+def with_jax(case: Case, gradients: bool, plain: bool) -> Prepared:
+    """By funcvision, or by `lax` if `plain` is set."""
     import jax
 
     from funcvision import functional as F
@@ -117,7 +122,8 @@ def jaxs(case: Case, gradients: bool, plain: bool) -> Prepared:
     return lambda: jax.block_until_ready(work(*held)), answer(*map(np.asarray, work(*held)))
 
 
-def torchs(case: Case, gradients: bool) -> Prepared:
+def with_torch(case: Case, gradients: bool) -> Prepared:
+    """By torch, with channels-last memory."""
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -136,7 +142,10 @@ def torchs(case: Case, gradients: bool) -> Prepared:
 
 
 def answer(y: np.ndarray, *gradients: np.ndarray) -> np.ndarray:
-    """The last image of the value and of its gradient, and the kernel gradient, each in its own scale."""
+    """What contenders must agree on, each array divided by its largest absolute value.
+
+    The last image of the output and of the input's gradient, and the whole of the weight's gradient.
+    """
     parts = [y[-1], *(g[-1] for g in gradients[:1]), *gradients[1:]]
     return np.concatenate([np.ravel(part) / np.abs(part).max() for part in parts])
 
@@ -153,9 +162,9 @@ def main(rounds: int = 7) -> None:
         for (name, case), gradients in itertools.product(named, (False, True)):
             shared = {"case": case, "gradients": gradients}
             ratios = compare(f"{name}{', with gradients' if gradients else ''}", [
-                Contender("funcvision", __name__, "jaxs", shared | {"plain": False}),
-                Contender("lax", __name__, "jaxs", shared | {"plain": True}),
-                Contender("torch", __name__, "torchs", shared),
+                Contender("funcvision", __name__, "with_jax", shared | {"plain": False}),
+                Contender("lax", __name__, "with_jax", shared | {"plain": True}),
+                Contender("torch", __name__, "with_torch", shared),
             ], rounds=rounds, workers=workers).ratios
             table[gradients].append((name, ratios))
     print(f"\n{'funcvision / it':72} {'forward':^13} {'with gradients':^15}")

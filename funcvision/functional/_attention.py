@@ -1,4 +1,4 @@
-"""Softmax attention with its weights, which `nn.MultiheadAttention` hands out and the public function does not."""
+"""Softmax attention that also returns its weights, which `nn.MultiheadAttention` needs."""
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,24 @@ def attend(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None, scale: float, dropout_p: float = 0.0,
     dropout_key: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """(output [..., L, Ev], weights [..., L, S]) for query [..., L, E], key [..., S, E] and value [..., S, Ev].
+    """Attention with its weights.
 
-    `mask`, of a shape that broadcasts to that of the weights, is boolean (True: attend) or added to the logits.
-    Logits and softmax are float32 at least. A row without a key to attend to has weights of zero; the softmax in
-    `jax.nn.dot_product_attention` would spread it over the masked keys.
+    Args:
+        query: [..., L, E].
+        key: [..., S, E].
+        value: [..., S, Ev].
+        mask: broadcasts to [..., L, S]; boolean (True: attend) or floating-point (added to the logits).
+        scale: factor of the logits.
+        dropout_p: the probability to drop a weight.
+        dropout_key: random key for dropout.
+
+    Returns:
+        The output [..., L, Ev] and the weights [..., L, S]. Logits and softmax are float32 at least. A query that may
+        attend to no key gets weights of zero; `jax.nn.dot_product_attention` would spread them over the masked keys.
+
+    Raises:
+        ValueError: the mask does not broadcast, or the dropout key is missing.
+        TypeError: the mask is neither boolean nor floating-point.
     """
     logits = scale * jnp.einsum(
         "...ld,...sd->...ls", query, key, preferred_element_type=accumulation_dtype(query.dtype)
@@ -26,15 +39,16 @@ def attend(
         weights = jax.nn.softmax(logits, axis=-1)
     else:
         logits = _masked(logits, mask)
-        nothing = (logits == -jnp.inf).all(-1, keepdims=True)
-        weights = jax.nn.softmax(jnp.where(nothing, 0, logits), axis=-1)  # never of -inf alone: its gradient is NaN
-        weights = jnp.where(nothing, 0, weights)
+        no_key = (logits == -jnp.inf).all(-1, keepdims=True)
+        # The softmax of a row of -inf would have NaN as its gradient.
+        weights = jax.nn.softmax(jnp.where(no_key, 0, logits), axis=-1)
+        weights = jnp.where(no_key, 0, weights)
     weights = dropout(weights.astype(value.dtype), dropout_p, key=dropout_key)
     return jnp.einsum("...ls,...sd->...ld", weights, value), weights
 
 
 def check_mask(name: str, mask: jax.Array) -> None:
-    """Raises unless a mask is boolean or floating-point: integers could be meant as either."""
+    """Raises TypeError unless a mask is boolean or floating-point; integers are ambiguous. `name` is the argument's."""
     if mask.dtype != jnp.bool_ and not jnp.issubdtype(mask.dtype, jnp.floating):
         raise TypeError(f"{name} is of {mask.dtype}; give booleans, or floating-point numbers to add to the logits")
 

@@ -1,4 +1,4 @@
-"""Checks at the boundary of the functions: what was given, what is expected, how to mend it."""
+"""Checks of arguments. Each error says what was given, what is expected and how to mend it."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ Padding = str | int | Sequence[int | tuple[int, int]]
 
 
 def listed(items: Iterable[str], most: int = 6) -> str:
-    """The first few of a list, and how many more there are.
+    """The first `most` items, separated by commas, and the number of those left out.
 
     >>> listed("abcd", 2)
     'a, b and 2 more'
@@ -21,7 +21,15 @@ def listed(items: Iterable[str], most: int = 6) -> str:
 
 
 def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:
-    """An option given once or once per spatial axis, as a tuple with one value per axis.
+    """An option that is given once for all spatial axes or once for each, as a tuple with one value per axis.
+
+    Args:
+        value: one value, or a sequence of `axes` values.
+        axes: the number of spatial axes.
+        name: of the option, for the error.
+
+    Raises:
+        ValueError: the sequence has another length.
 
     >>> per_axis(2, 3, "stride"), per_axis((1, 2), 2, "stride")
     ((2, 2, 2), (1, 2))
@@ -33,7 +41,17 @@ def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:
 
 
 def channels_last(x: jax.Array, axes: int, channels: int, function: str) -> None:
-    """Raises unless `x` is [..., *spatial, channels] with `axes` spatial axes."""
+    """Checks that `x` is [..., *spatial, channels].
+
+    Args:
+        x: the array to check.
+        axes: the number of spatial axes.
+        channels: the size that the last axis must have.
+        function: the caller's name, for the error.
+
+    Raises:
+        ValueError: too few axes, or another number of channels. If the array looks channels-first, it says so.
+    """
     layout = "[..., " + ", ".join(("depth", "height", "width")[-axes:] if axes > 1 else ("length",)) + ", channels]"
     if x.ndim < axes + 1:
         raise ValueError(f"{function} takes {layout} and got an array of shape {x.shape}")
@@ -49,14 +67,24 @@ def channels_last(x: jax.Array, axes: int, channels: int, function: str) -> None
 def padding_pairs(
     function: str, padding: Padding, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
-    """A convolution's padding as (before, after) for each axis.
+    """A convolution's padding as a (before, after) pair for each axis.
+
+    Args:
+        function: the caller's name, for errors.
+        padding: "same", "valid", a number, or one number or pair for each axis.
+        kernel: elements along each axis, as are `strides` and `dilations`.
+        strides: pixels from one window to the next.
+        dilations: pixels from one element of the kernel to the next.
+
+    Raises:
+        ValueError: an unknown word, "same" with a stride other than 1, or a wrong number of values.
 
     >>> padding_pairs("conv2d", "same", (3, 4), (1, 1), (1, 1))
     ((1, 1), (1, 2))
     """
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
-            raise ValueError(f'{function}: padding={padding!r}; it is "same", "valid" or numbers')
+            raise ValueError(f'{function}: padding={padding!r} is unknown; give "same", "valid" or numbers')
         if padding == "valid":
             return ((0, 0),) * len(kernel)
         if any(s != 1 for s in strides):

@@ -1,4 +1,4 @@
-"""What every loss begins and ends with: operands in one precision and shape, and a reduction."""
+"""The first and the last step of every loss: operands of one precision and shape, and the reduction."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,12 @@ Factor = jax.Array | Sequence[float] | None
 
 
 def operands(function: str, input: jax.Array, *others: jax.Array) -> tuple[jax.Array, ...]:
-    """All arrays in the precision of the computation; raises unless they have one shape."""
+    """Casts all arrays to the precision of the computation: float32, or float64 if `input` is float64.
+
+    Raises:
+        ValueError: the arrays differ in shape. `function` is the caller's name, for the error.
+        TypeError: `input` is not floating-point.
+    """
     wide = at_least_float32(input)
     for other in others:
         if other.shape != input.shape:
@@ -25,7 +30,11 @@ def operands(function: str, input: jax.Array, *others: jax.Array) -> tuple[jax.A
 
 
 def factor(given: Factor, x: jax.Array, name: str) -> jax.Array:
-    """A factor in the precision and shape of `x`; 1 if none is given."""
+    """An optional factor of a loss, broadcast to the shape of `x` and in its dtype; ones if it is None.
+
+    Raises:
+        ValueError: it does not broadcast to that shape. `name` is the argument's name, for the error.
+    """
     array = jnp.asarray(1 if given is None else given)
     try:
         return jnp.broadcast_to(array.astype(x.dtype), x.shape)
@@ -34,18 +43,27 @@ def factor(given: Factor, x: jax.Array, name: str) -> jax.Array:
 
 
 def same_shape(weight: jax.Array, loss: jax.Array) -> jax.Array:
-    """`weight` in the precision of `loss`; raises unless it has its shape."""
+    """`weight` in the dtype of `loss`. Raises ValueError unless it has the shape of `loss`."""
     if weight.shape != loss.shape:
         raise ValueError(f"weight must have the shape of the input, {loss.shape}; it is {weight.shape}")
     return weight.astype(loss.dtype)
 
 
 def reduce(loss: jax.Array, reduction: str, total: jax.Array | None = None) -> jax.Array:
-    """The sum, the mean (the sum divided by `total`, or by the number of elements), or the loss of every element."""
+    """Reduces the losses of all elements to one number.
+
+    Args:
+        loss: [...].
+        reduction: "sum", "mean", or "none" to return `loss` unchanged.
+        total: what "mean" divides the sum by; the number of elements by default.
+
+    Raises:
+        ValueError: `reduction` is none of the three.
+    """
     if reduction == "none":
         return loss
     if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction={reduction!r}; it is 'mean', 'sum' or 'none'")
+        raise ValueError(f"reduction={reduction!r} is unknown; give 'mean', 'sum' or 'none'")
     if reduction == "sum":
         return jnp.sum(loss)
     return jnp.mean(loss) if total is None else jnp.sum(loss) / total

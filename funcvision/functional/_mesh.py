@@ -1,4 +1,4 @@
-"""The mesh of devices in use."""
+"""What the current mesh of devices demands of an operation."""
 
 import jax
 from jax.sharding import AxisType
@@ -7,8 +7,9 @@ __all__ = ["has_typed_axes"]
 
 
 def has_typed_axes() -> bool:
-    """Whether it has explicit or manual axes: then every operation needs a rule for what its types say of them.
+    """Whether the current mesh has explicit or manual axes, which make the sharding a part of each array's type.
 
-    Those of lax have one; our primitives have none, and reshaping has none where another axis than the first is split.
+    Then each operation needs a rule for the sharding of its result. The operations of `jax.lax` have one. Our
+    primitives have none, and a reshape has none where it splits an axis other than the first.
     """
     return any(kind != AxisType.Auto for kind in jax.sharding.get_abstract_mesh().axis_types)

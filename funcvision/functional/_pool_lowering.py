@@ -1,8 +1,8 @@
-"""How pooling is handed to XLA. The choice of a lowering by platform and shape lives here and nowhere else.
+"""Maximum and sum of windows, by shifted and strided slices of the whole array, one axis after another.
 
-Windows are taken apart into shifted, strided slices of the whole array, axis after axis. Compared with
-`lax.reduce_window`, the gradient is element by element where XLA's select-and-scatter walks through the windows one
-by one, and dilation, integers, ties and NaN, forward mode and second derivatives follow from those of a comparison.
+Compared with `lax.reduce_window`: the gradient is an elementwise operation, whereas XLA's select-and-scatter visits the
+windows one by one. Dilation, integers, ties, NaN, forward mode and second derivatives need no rules of their own,
+because they follow from those of slices and comparisons.
 """
 
 import functools
@@ -18,7 +18,16 @@ __all__ = ["Window", "window_max", "window_sum"]
 
 
 class Window(NamedTuple):
-    """The windows along one axis: `count` of them, with `low` and `high` elements of padding at the ends."""
+    """The windows along one axis.
+
+    Attributes:
+        count: number of windows.
+        size: elements in a window.
+        stride: elements from the start of one window to the next.
+        dilation: elements from one element of a window to the next.
+        low: elements of padding before the axis.
+        high: elements of padding after it.
+    """
 
     count: int
     size: int
@@ -29,20 +38,28 @@ class Window(NamedTuple):
 
     @property
     def starts(self) -> np.ndarray:
-        """The first element of every window, negative in the padding."""
+        """The index of the first element of each window; negative if it is in the padding."""
         return np.arange(self.count) * self.stride - self.low
 
 
-# Jitted so that outside of `jit` a pool is compiled once, and not once for every slice.
+# Jitted so that a call outside of `jit` compiles one program, not one for each slice.
 @functools.partial(jax.jit, static_argnames="windows", inline=True)
 def window_max(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
-    """The largest element of each window over the axes ahead of the last; of equal ones the first has the gradient.
+    """The largest element of each window over the axes before the last. The first of equal elements gets the gradient.
 
-    A window with padding in which all is -inf has no gradient, because its first -inf is the padding's; torch gives
-    it to the first element. Padding that repeats the border would do so too, at several times the cost.
+    Deviation from torch: a window that has padding and otherwise only -inf has no gradient, because its first -inf is
+    in the padding. Torch gives the gradient to the first element. Padding that repeats the border would do the same, at
+    several times the cost.
+
+    Args:
+        x: [..., *spatial, channels].
+        windows: one `Window` for each spatial axis.
+
+    Returns:
+        [..., *counts, channels], in the dtype of `x`.
     """
     x = _padded(x, windows, _lowest(x.dtype))
-    # The last axis first: the first largest element in row-major order is the first in its row, in the first such row.
+    # The last axis first: then the first of equal elements in row-major order wins.
     for axis in reversed(range(len(windows))):
         x = _axis_max(x, x.ndim - 1 - len(windows) + axis, windows[axis])
     return x
@@ -50,7 +67,7 @@ def window_max(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="windows", inline=True)
 def window_sum(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
-    """The sum of each window over the axes ahead of the last."""
+    """The sum of each window: [..., *spatial, channels] gives [..., *counts, channels]."""
     x = _padded(x, windows, 0)
     for axis, window in enumerate(windows, start=x.ndim - 1 - len(windows)):
         x = functools.reduce(jnp.add, (_elements(x, axis, window, i) for i in range(window.size)))
@@ -58,7 +75,7 @@ def window_sum(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
 
 
 def _axis_max(x: jax.Array, axis: int, window: Window) -> jax.Array:
-    """Long windows are made of halves that overlap: a window of 100 takes 8 comparisons."""
+    """A long window is the maximum of two overlapping halves, recursively: a window of 100 takes 8 comparisons."""
     span = 1  # elements of the window that one element of x stands for
     while window.size > 4 * span:
         shift, length = span * window.dilation, x.shape[axis]
@@ -69,12 +86,12 @@ def _axis_max(x: jax.Array, axis: int, window: Window) -> jax.Array:
 
 
 def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The larger, the first if they are equal, and NaN if there is one; `b != b` says NaN for integers too."""
+    """The larger element, `a` if they are equal, NaN if one is NaN. `b != b` finds NaN and also works for integers."""
     return jnp.where((b > a) | (b != b), b, a)
 
 
 def _elements(x: jax.Array, axis: int, window: Window, i: int) -> jax.Array:
-    """The i-th element of every window."""
+    """Element `i` of each window."""
     start = i * window.dilation
     return lax.slice_in_dim(x, start, start + (window.count - 1) * window.stride + 1, window.stride, axis)
 

@@ -1,8 +1,8 @@
-"""Activations with torch's values and torch's derivatives, at their kinks too.
+"""Activations with the values and the derivatives of torch's, also at their kinks.
 
-All but `prelu` and those with a `dim` work element by element on arrays of any shape. `dim` counts the axes as they
-lie: -1, the default, is the channel axis of a channels-last image. Computation follows the dtype of the input;
-the softmax family sums in float32 at least.
+Each takes a floating-point array and returns one of the same shape and dtype, unless the docstring says otherwise. All
+but `prelu` and those with a `dim` are elementwise. `dim` is an axis of the array as it is: -1, the default, is the
+channel axis of a channels-last image. The softmax family accumulates in float32 at least.
 """
 
 import math
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-# Rectifiers. At the kink the derivative is that of the left side, as in torch
+# Rectifiers. At the kink the derivative is the one from the left, as in torch.
 
 
 def relu(x: jax.Array) -> jax.Array:
@@ -41,14 +41,14 @@ def leaky_relu(x: jax.Array, negative_slope: float = 0.01) -> jax.Array:
 
 
 def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """`leaky_relu` with learnt slopes (He et al. 2015, https://arxiv.org/abs/1502.01852).
+    """`leaky_relu` with learned slopes (He et al. 2015, https://arxiv.org/abs/1502.01852).
 
     Args:
         x: [..., channels].
-        weight: one slope, [] or [1], or one for each channel of the **last** axis, [channels].
+        weight: one slope, of shape [] or [1], or [channels] for one slope for each channel.
 
     Raises:
-        ValueError: any other number of slopes.
+        ValueError: `weight` has another shape.
     """
     if weight.shape not in ((), (1,), x.shape[-1:]):
         raise ValueError(f"prelu takes one slope or one per channel (last axis) of {x.shape} and got {weight.shape}")
@@ -59,9 +59,14 @@ def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
 def rrelu(
     x: jax.Array, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, *, key: jax.Array | None = None
 ) -> jax.Array:
-    """`leaky_relu` whose slope, while training, is drawn for each element from [lower, upper) (Xu et al. 2015).
+    """`leaky_relu` with random slopes while training (Xu et al. 2015, https://arxiv.org/abs/1505.00853).
 
-    Otherwise the slope is the middle of the two. See https://arxiv.org/abs/1505.00853.
+    Args:
+        x: any shape.
+        lower: while training, the slope of each element is drawn uniformly from [lower, upper).
+        upper: at least `lower`.
+        training: if false, every slope is `(lower + upper) / 2`.
+        key: random key, needed while training.
 
     Raises:
         ValueError: `lower` is above `upper`, or there is no key while training.
@@ -112,7 +117,7 @@ def sigmoid(x: jax.Array) -> jax.Array:
 
 
 def logsigmoid(x: jax.Array) -> jax.Array:
-    """`log(sigmoid(x))`, finite wherever `x` is."""
+    """`log(sigmoid(x))`, finite for every finite `x`."""
     return jax.nn.log_sigmoid(x)
 
 
@@ -132,30 +137,32 @@ def softsign(x: jax.Array) -> jax.Array:
     return jax.nn.soft_sign(x)
 
 
-# The quotient rule would square the denominator before dividing by it, which overflows in float16 from |x| = 255 on.
+# The quotient rule would square the denominator, which overflows in float16 from |x| = 255 on.
 softsign.defjvps(lambda tangent, y, x: tangent / (1 + jnp.abs(x)) / (1 + jnp.abs(x)))
 
 
-def _keeping_the_input(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """The function, whose gradient makes everything again from x: one array to write and read where there were more."""
+def _save_only_input(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """The function with a gradient that recomputes everything from x, so that no other array is stored and read."""
     return jax.jit(jax.checkpoint(function))
 
 
 def _exact_gelu(x: jax.Array) -> jax.Array:
-    """By erf, as in torch. XLA's erfc, which jax.nn.gelu takes, is three times as slow on a CPU."""
+    """With erf, as in torch. `jax.nn.gelu` uses XLA's erfc, which takes three times as long on a CPU."""
     wide = at_least_float32(x)
     return (wide * (0.5 + 0.5 * lax.erf(wide * math.sqrt(0.5)))).astype(x.dtype)
 
 
-_gelu = _keeping_the_input(_exact_gelu)
-_silu = _keeping_the_input(jax.nn.silu)
-_mish = _keeping_the_input(jax.nn.mish)
+_gelu = _save_only_input(_exact_gelu)
+_silu = _save_only_input(jax.nn.silu)
+_mish = _save_only_input(jax.nn.mish)
 
 
 def gelu(x: jax.Array, *, approximate: str = "none") -> jax.Array:
-    """`x` times the standard normal distribution function at `x` (Hendrycks and Gimpel 2016).
+    """`x * P(X <= x)` for a standard normal X (Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415).
 
-    `approximate="tanh"` is the paper's approximation of it. See https://arxiv.org/abs/1606.08415.
+    Args:
+        x: any shape.
+        approximate: "none", or "tanh" for the paper's approximation with a tanh.
 
     Raises:
         ValueError: `approximate` is neither "none" nor "tanh".
@@ -164,7 +171,7 @@ def gelu(x: jax.Array, *, approximate: str = "none") -> jax.Array:
         return _gelu(x)
     if approximate != "tanh":
         raise ValueError(f"gelu takes approximate='none' or 'tanh' and got {approximate!r}")
-    near = jnp.clip(x, -10.0, 10.0)  # the tanh is 1 long before, and the cube of a large number overflows
+    near = jnp.clip(x, -10.0, 10.0)  # the tanh is 1 beyond, and the cube of a large number would overflow
     return x * (0.5 * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * near**3))))
 
 
@@ -179,13 +186,15 @@ def mish(x: jax.Array) -> jax.Array:
 
 
 def glu(x: jax.Array, dim: int = -1) -> jax.Array:
-    """The first half of axis `dim` times the sigmoid of the second (Dauphin et al. 2016, https://arxiv.org/abs/1612.08083).
+    """The first half of axis `dim` times the sigmoid of the second half; the axis of the result is half as long.
+
+    See Dauphin et al. 2016, https://arxiv.org/abs/1612.08083.
 
     Raises:
         ValueError: the axis has an odd size.
     """
     if x.shape[dim] % 2:
-        raise ValueError(f"glu halves axis {dim}, which has an odd size in {x.shape}")
+        raise ValueError(f"glu splits axis {dim} in two halves; its size in {x.shape} is odd")
     values, gates = jnp.split(x, 2, dim)
     return values * jax.nn.sigmoid(gates)
 
@@ -218,7 +227,7 @@ def hardswish(x: jax.Array) -> jax.Array:
 
 
 def softshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
-    """`x` moved towards 0 by `lambd`, and 0 where it would pass it.
+    """`x` moved towards 0 by `lambd`, and 0 where `|x|` is at most `lambd`.
 
     Raises:
         ValueError: `lambd` is negative.
@@ -252,7 +261,7 @@ def softmax(x: jax.Array, dim: int = -1) -> jax.Array:
 
 
 def log_softmax(x: jax.Array, dim: int = -1) -> jax.Array:
-    """The logarithm of `softmax(x, dim)`, computed without the overflow of the two in turn."""
+    """The logarithm of `softmax(x, dim)`, computed so that neither step overflows or underflows."""
     return jax.nn.log_softmax(at_least_float32(x), axis=dim).astype(x.dtype)
 
 
@@ -264,20 +273,23 @@ def softmin(x: jax.Array, dim: int = -1) -> jax.Array:
 def gumbel_softmax(
     logits: jax.Array, tau: float | jax.Array = 1.0, hard: bool = False, *, dim: int = -1, key: jax.Array
 ) -> jax.Array:
-    """Draws from the categorical distributions along axis `dim`, relaxed so that they have a derivative.
+    """Differentiable samples from the categorical distributions along axis `dim`.
 
     See Jang et al. 2016, https://arxiv.org/abs/1611.01144, and Maddison et al. 2016, https://arxiv.org/abs/1611.00712.
 
     Args:
-        logits: log-probabilities, not necessarily normalised.
-        tau: temperature; the draws approach one-hot vectors as it goes to 0.
-        hard: return one-hot vectors, with the derivative of the relaxed ones.
+        logits: log-probabilities of any shape, not necessarily normalised.
+        tau: temperature above 0; samples approach one-hot vectors as it goes to 0.
+        hard: return one-hot vectors with the derivative of the continuous ones.
         dim: the axis of the categories.
-        key: what the noise is drawn from.
+        key: random key for the noise.
+
+    Returns:
+        Samples of the shape and dtype of `logits`, whose sum along `dim` is 1.
     """
     wide = at_least_float32(logits)
     soft = jax.nn.softmax((wide + jax.random.gumbel(key, wide.shape, wide.dtype)) / tau, axis=dim)
     if not hard:
         return soft.astype(logits.dtype)
     one_hot = jax.nn.one_hot(jnp.argmax(soft, dim), soft.shape[dim], dtype=soft.dtype, axis=dim)
-    return (one_hot + (soft - lax.stop_gradient(soft))).astype(logits.dtype)  # the bracket is exactly 0
+    return (one_hot + (soft - lax.stop_gradient(soft))).astype(logits.dtype)  # (...) is exactly 0

@@ -15,29 +15,30 @@ def scaled_dot_product_attention(
     is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
     dropout_key: jax.Array | None = None,
 ) -> jax.Array:
-    """`softmax(query @ key.T * scale + mask) @ value`: each query's mean of the values, weighted by how its key fits.
+    """`softmax(query @ key.T * scale + mask) @ value`: for each query a weighted mean of the values.
 
-    Here `key` is attention's, as in torch; the random key, `key` everywhere else, is `dropout_key`.
+    Here `key` means the keys of attention, as in torch. The random key, called `key` elsewhere, is `dropout_key`.
 
     Args:
-        query: [..., heads, L, E]; any leading axes, heads included, and none.
+        query: [..., heads, L, E]; any number of leading axes, heads included.
         key: [..., heads, S, E].
         value: [..., heads, S, Ev].
-        attn_mask: what broadcasts to [..., heads, L, S]: booleans, True where a query may attend to a key, or numbers
-            that are added to the logits. A query that may attend to nothing gets zeros, with zero gradients.
-        dropout_p: the probability to drop a weight, whenever it is not 0: pass 0 in evaluation.
-        is_causal: query i attends to keys 0 to i, counted from the first of each even where L and S differ.
-        scale: 1 / sqrt(E) by default.
-        enable_gqa: `key` and `value` have fewer heads, each shared by as many neighbouring heads of the query
-            (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245).
-        dropout_key: what dropout draws from.
+        attn_mask: broadcasts to [..., heads, L, S]. Booleans are True where a query may attend to a key; floating-point
+            numbers are added to the logits. A query that may attend to no key gets zeros, and its gradients are zero.
+        dropout_p: the probability to drop a weight. There is no `training` argument: pass 0 in evaluation.
+        is_causal: query i attends to keys 0 to i only, also where L and S differ.
+        scale: factor of the logits, 1 / sqrt(E) by default.
+        enable_gqa: `key` and `value` may have fewer heads than `query`; each of them serves a number of neighbouring
+            heads of the query (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245).
+        dropout_key: random key for dropout.
 
     Returns:
         [..., heads, L, Ev] in the dtype of the inputs; logits and softmax are float32 at least.
 
     Raises:
-        ValueError: shapes that do not fit; both a mask and `is_causal`; heads that do not divide; dropout without key.
-        TypeError: inputs of different or of integer dtypes, a mask of integers.
+        ValueError: the shapes do not fit together, both a mask and `is_causal` are given, the number of heads of the
+            query is no multiple of the others', or dropout has no key.
+        TypeError: the inputs differ in dtype or are integers, or the mask is of integers.
 
     >>> x = jnp.ones((2, 8, 5, 16))
     >>> scaled_dot_product_attention(x, x, x, is_causal=True).shape
@@ -51,7 +52,7 @@ def scaled_dot_product_attention(
     if 0 < dropout_p < 1 and dropout_key is None:
         raise ValueError(f"scaled_dot_product_attention with dropout_p={dropout_p} needs dropout_key=jax.random.key(0)")
     if enable_gqa:
-        key, value = _spread_heads(key, query), _spread_heads(value, query)
+        key, value = _repeat_heads(key, query), _repeat_heads(value, query)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     return attend(query, key, value, attn_mask, scale, dropout_p, dropout_key)[0]
 
@@ -70,8 +71,8 @@ def _check(query: jax.Array, key: jax.Array, value: jax.Array) -> None:
         )
 
 
-def _spread_heads(x: jax.Array, query: jax.Array) -> jax.Array:
-    """Each head of [..., heads, S, E] as many times in a row as the query has heads for it."""
+def _repeat_heads(x: jax.Array, query: jax.Array) -> jax.Array:
+    """Repeats each head of `x` [..., heads, S, E] so that it has as many heads as `query`."""
     if min(x.ndim, query.ndim) < 3 or query.shape[-3] % x.shape[-3]:
         raise ValueError(
             "enable_gqa takes [..., heads, length, features] and as many heads in key and value as divide those of "

@@ -1,4 +1,4 @@
-"""Convolutions over channels-last arrays, with torch's options."""
+"""Convolutions of channels-last arrays, with torch's options."""
 
 import math
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ._check import Padding, Size, channels_last, padding_pairs, per_axis
-from ._conv_lowering import convolve, convolve_transposed
+from ._conv import convolve, convolve_transposed
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -15,7 +15,7 @@ def conv1d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Padding = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> jax.Array:
-    """Convolution over one axis: `x` [..., length, in], `weight` [k, in/groups, out]. Otherwise as `conv2d`."""
+    """Convolution over one axis: `x` is [..., length, in], `weight` [k, in/groups, out]. Otherwise like `conv2d`."""
     return _conv(1, x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -23,23 +23,26 @@ def conv2d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Padding = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> jax.Array:
-    """Convolution over two axes (cross-correlation, as everywhere in deep learning), equal to torch's.
+    """Convolution over two axes, without flipping the kernel (a cross-correlation); equal to torch's.
 
     Args:
-        x: images [..., height, width, in], any number of leading axes.
-        weight: kernel [kh, kw, in/groups, out], cast to the dtype of `x`.
-        bias: [out].
-        stride: pixels from one window to the next, one number or one per axis; so too `dilation`.
-        padding: zeros at both ends of an axis: a number, one per axis, a (before, after) pair per axis,
-            "valid" for none, or "same" for an output of the input's size (stride 1 only; an odd number of zeros has
-            the extra one behind, as in torch).
-        groups: input and output channels are split in so many groups that do not see each other.
+        x: images [..., height, width, in], with any number of leading axes.
+        weight: [kh, kw, in/groups, out], cast to the dtype of `x`.
+        bias: [out], cast to the dtype of `x`.
+        stride: pixels from one window to the next; one number, or one per axis.
+        padding: zeros at both ends of an axis: one number, one per axis, or a (before, after) pair per axis; "valid"
+            for none; or "same" for an output of the input's size (stride 1 only; of an odd number of zeros, the extra
+            one is added after, as in torch).
+        dilation: pixels from one element of the kernel to the next; one number, or one per axis.
+        groups: the number of groups. Channels are split in this many parts, and each part of the output depends on
+            the corresponding part of the input only.
 
     Returns:
-        [..., height', width', out] in the dtype of `x`.
+        [..., height', width', out] in the dtype of `x`, where
+        height' = (height + padding before + padding after - dilation * (kh - 1) - 1) // stride + 1.
 
     Raises:
-        ValueError: shapes or options that do not fit together, and an image with its channels first.
+        ValueError: shapes or options do not fit together, or the channels of `x` come first.
 
     >>> conv2d(jnp.ones((8, 32, 32, 3)), jnp.ones((3, 3, 3, 16)), padding=1, stride=2).shape
     (8, 16, 16, 16)
@@ -51,9 +54,9 @@ def conv3d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Padding = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> jax.Array:
-    """Convolution over three axes: `x` [..., depth, height, width, in], `weight` [kd, kh, kw, in/groups, out].
+    """Convolution over three axes: `x` is [..., depth, height, width, in], `weight` [kd, kh, kw, in/groups, out].
 
-    Otherwise as `conv2d`.
+    Otherwise like `conv2d`.
     """
     return _conv(3, x, weight, bias, stride, padding, dilation, groups)
 
@@ -62,7 +65,7 @@ def conv_transpose1d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> jax.Array:
-    """Transposed convolution over one axis: `weight` [k, in, out/groups]. Otherwise as `conv_transpose2d`."""
+    """Transposed convolution over one axis: `weight` is [k, in, out/groups]. Otherwise like `conv_transpose2d`."""
     return _conv_transpose(1, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -70,23 +73,24 @@ def conv_transpose2d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> jax.Array:
-    """The linear transpose of `conv2d` (its gradient with respect to the image), equal to torch's.
+    """Transposed convolution: the gradient of `conv2d` with respect to its input, equal to torch's.
 
     Args:
-        x: [..., height, width, in].
-        weight: [kh, kw, in, out/groups].
-        bias: [out].
-        stride: output pixels from one input pixel to the next, one number or one per axis.
-        padding: takes so many pixels off each end of the output; `output_padding` adds them at the far end.
-        output_padding: smaller than stride or dilation.
+        x: [..., height, width, in], with any number of leading axes.
+        weight: [kh, kw, in, out/groups], cast to the dtype of `x`.
+        bias: [out], cast to the dtype of `x`.
+        stride: output pixels from one input pixel to the next; one number, or one per axis, as for all options.
+        padding: pixels to remove at both ends of each axis of the output.
+        output_padding: pixels to add at the far end of each axis of the output; less than stride or dilation.
         groups: as in `conv2d`.
         dilation: as in `conv2d`.
 
     Returns:
-        [..., (height - 1) * stride - 2 * padding + dilation * (kh - 1) + output_padding + 1, ..., out].
+        [..., height', width', out] in the dtype of `x`, where
+        height' = (height - 1) * stride - 2 * padding + dilation * (kh - 1) + output_padding + 1.
 
     Raises:
-        ValueError: shapes or options that do not fit together.
+        ValueError: shapes or options do not fit together, or the channels of `x` come first.
     """
     return _conv_transpose(2, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -95,7 +99,10 @@ def conv_transpose3d(
     x: jax.Array, weight: jax.Array, bias: jax.Array | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> jax.Array:
-    """Transposed convolution over three axes: `weight` [kd, kh, kw, in, out/groups]. Else as `conv_transpose2d`."""
+    """Transposed convolution over three axes: `weight` is [kd, kh, kw, in, out/groups].
+
+    Otherwise like `conv_transpose2d`.
+    """
     return _conv_transpose(3, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -146,7 +153,7 @@ def _one_batch_axis(x: jax.Array, axes: int) -> jax.Array:
 
 
 def _finish(y: jax.Array, x: jax.Array, axes: int, bias: jax.Array | None) -> jax.Array:
-    """Adds the bias and gives back the leading axes of the input."""
+    """Adds the bias and restores the leading axes of the input."""
     if bias is not None:
         y = y + jnp.broadcast_to(bias.astype(y.dtype), y.shape)
     return y.reshape(*x.shape[: -axes - 1], *y.shape[1:])

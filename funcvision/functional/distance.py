@@ -1,4 +1,4 @@
-"""Norms and distances of vectors that lie along one axis, in float32 at least, with torch's derivatives at 0."""
+"""Norms and distances of vectors along one axis, computed in float32 at least, with torch's derivatives at 0."""
 
 import math
 
@@ -12,12 +12,20 @@ __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
 
 def normalize(x: jax.Array, p: float = 2.0, dim: int = -1, *, eps: float = 1e-12) -> jax.Array:
-    """`x` divided by its p-norm over axis `dim`, or by `eps` where the norm is less.
+    """`x` divided by its p-norm over axis `dim`, or by `eps` where the norm is smaller.
 
-    The default axis is the last, the features of [..., features]; torch's is 1.
+    Args:
+        x: any shape; floating-point.
+        p: order of the norm, above 0; infinity for the largest absolute value.
+        dim: axis of the vectors; the last by default, 1 in torch.
+        eps: lower bound of the norm.
+
+    Returns:
+        An array of the shape and dtype of `x`.
 
     Raises:
         ValueError: `p` is not positive.
+        TypeError: `x` is not floating-point.
 
     >>> normalize(jnp.array([[3.0, 4.0], [0.0, 0.0]]))
     Array([[0.6, 0.8],
@@ -28,9 +36,16 @@ def normalize(x: jax.Array, p: float = 2.0, dim: int = -1, *, eps: float = 1e-12
 
 
 def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float = 1e-8) -> jax.Array:
-    """The cosine of the angle between vectors along axis `dim`, whose lengths count as `eps` at least.
+    """The cosine of the angle between vectors along axis `dim`.
 
-    The two are broadcast to one shape, which `dim` refers to; torch's default axis is 1.
+    Args:
+        x1: any shape; floating-point.
+        x2: a shape that broadcasts with that of `x1`; cast to its dtype.
+        dim: axis of the vectors in the common shape; the last by default, 1 in torch.
+        eps: lower bound of each vector's length.
+
+    Returns:
+        The common shape without axis `dim`, from -1 to 1, in the dtype of `x1`.
     """
     wide = [at_least_float32(x) for x in jnp.broadcast_arrays(x1, x2.astype(x1.dtype))]
     unit1, unit2 = (x / at_least(_norm(x, 2.0, dim), eps) for x in wide)
@@ -40,7 +55,17 @@ def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float
 def pairwise_distance(
     x1: jax.Array, x2: jax.Array, p: float = 2.0, *, eps: float = 1e-6, keepdim: bool = False
 ) -> jax.Array:
-    """The p-norm of `x1 - x2 + eps` over the last axis, for [..., features] broadcast to one shape.
+    """The p-norm of `x1 - x2 + eps` over the last axis.
+
+    Args:
+        x1: [..., features], floating-point.
+        x2: a shape that broadcasts with that of `x1`; cast to its dtype.
+        p: order of the norm, above 0.
+        eps: added to each difference, as in torch.
+        keepdim: keep the last axis, with size 1.
+
+    Returns:
+        [...] in the dtype of `x1`.
 
     Raises:
         ValueError: `p` is not positive.
@@ -51,7 +76,7 @@ def pairwise_distance(
 
 
 def _norm(x: jax.Array, p: float, dim: int) -> jax.Array:
-    """The p-norm over an axis, which stays with size 1. Its derivative is 0 where the norm is, as in torch, not NaN."""
+    """The p-norm over an axis, which is kept with size 1. Where it is 0, its derivative is 0 as in torch, not NaN."""
     if p <= 0:
         raise ValueError(f"norms are taken for a positive p; it is {p}")
     size = absolute(x)
@@ -64,6 +89,6 @@ def _norm(x: jax.Array, p: float, dim: int) -> jax.Array:
 
 
 def _power(x: jax.Array, exponent: float) -> jax.Array:
-    """`x ** exponent` for x >= 0, with derivative 0 at 0, where that of a root is infinite."""
+    """`x ** exponent` for x >= 0, with derivative 0 at x = 0. A root would have an infinite derivative there."""
     zero = x == 0
     return jnp.where(zero, 0, jnp.where(zero, 1, x) ** exponent)

@@ -1,9 +1,13 @@
 """Dropout (Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html) and its relatives.
 
-`p` is the probability to drop, a Python number from 0 to 1. While `training`, a `key` is needed unless `p` is 0 or 1;
-otherwise the input is returned as it is.
+Arguments that all functions share:
 
-Every function raises ValueError for a `p` outside [0, 1] and for a missing key.
+- `x`: a floating-point array; the result has its shape and dtype.
+- `p`: the probability to drop, a Python number from 0 to 1.
+- `training`: if false, `x` is returned unchanged.
+- `key`: random key, needed while training unless `p` is 0 or 1.
+
+Each function raises ValueError if `p` is outside [0, 1], if a key is needed and missing, or if `x` has too few axes.
 """
 
 import jax
@@ -15,7 +19,7 @@ __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "f
 
 
 def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
-    """Sets each element to 0 with probability `p` and divides the others by `1 - p`, which keeps the mean.
+    """Sets each element to 0 with probability `p` and divides the others by `1 - p`, to keep the expected value.
 
     >>> sorted(set(dropout(jnp.ones(100), 0.75, key=jax.random.key(0)).tolist()))
     [0.0, 4.0]
@@ -24,9 +28,9 @@ def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Arr
 
 
 def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
-    """`dropout` of whole channels of [..., length, channels], for each sample by itself.
+    """`dropout` of whole channels of [..., length, channels], drawn independently for each sample.
 
-    See Tompson et al. 2014, https://arxiv.org/abs/1411.4280. Raises ValueError for an array with fewer axes.
+    See Tompson et al. 2014, https://arxiv.org/abs/1411.4280.
     """
     return _drop_channels("dropout1d", 1, x, p, training, key)
 
@@ -34,7 +38,7 @@ def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.A
 def dropout2d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
     """`dropout` of whole channels of [..., height, width, channels]. Otherwise as `dropout1d`.
 
-    An array of three axes is one image. Torch 2 still takes it for a batch of sequences and announces the change.
+    An array of three axes is one image. Torch 2 treats it as a batch of sequences, and warns that this will change.
     """
     return _drop_channels("dropout2d", 2, x, p, training, key)
 
@@ -45,7 +49,7 @@ def dropout3d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.A
 
 
 def alpha_dropout(x: jax.Array, p: float = 0.5, training: bool = False, *, key: jax.Array | None = None) -> jax.Array:
-    """Dropout for `selu`: elements become its lower limit, then all are scaled so that mean 0 and variance 1 stay.
+    """Dropout for `selu`: sets elements to its lower limit, then rescales all to keep mean 0 and variance 1.
 
     See Klambauer et al. 2017, https://arxiv.org/abs/1706.02515.
     """
@@ -55,7 +59,7 @@ def alpha_dropout(x: jax.Array, p: float = 0.5, training: bool = False, *, key: 
 def feature_alpha_dropout(
     x: jax.Array, p: float = 0.5, training: bool = False, *, key: jax.Array | None = None
 ) -> jax.Array:
-    """`alpha_dropout` of whole channels of [batch, ..., channels], for each sample by itself."""
+    """`alpha_dropout` of whole channels of [batch, ..., channels], drawn independently for each sample."""
     if x.ndim < 2:
         raise ValueError(f"feature_alpha_dropout takes [batch, ..., channels] and got an array of shape {x.shape}")
     shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
@@ -72,6 +76,6 @@ def _drop_channels(
 
 
 def _to_alpha(x: jax.Array, kept: jax.Array, p: float) -> jax.Array:
-    limit = -1.7580993408473766  # of selu for x to minus infinity: minus its alpha times its scale
+    limit = -1.7580993408473766  # of selu as x goes to minus infinity: -alpha * scale
     scale = ((1 - p) * (1 + p * limit**2)) ** -0.5
     return scale * jnp.where(kept, x, limit) - scale * limit * p

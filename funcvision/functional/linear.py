@@ -1,4 +1,4 @@
-"""Dense products and table look-ups."""
+"""Affine and bilinear maps, and table look-ups."""
 
 import math
 
@@ -16,11 +16,11 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
 
     Args:
         x: [..., in].
-        weight: [in, out] (torch's transposed), cast to the dtype of `x`.
-        bias: [out].
+        weight: [in, out], the transpose of torch's; cast to the dtype of `x`.
+        bias: [out], cast to the dtype of `x`.
 
     Returns:
-        [..., out].
+        [..., out] in the dtype of `x`.
 
     Raises:
         ValueError: the last axis of `x` is not the first of `weight`.
@@ -32,7 +32,10 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
 
 
 def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """`x @ weight`, of matrices: of more axes, XLA would transpose copies of both for the gradient of the weight."""
+    """`x @ weight` with `x` reshaped to a matrix.
+
+    With more axes, XLA would copy and transpose both operands of the gradient with respect to the weight.
+    """
     if x.ndim <= 2 or has_typed_axes():
         return x @ weight
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
@@ -40,10 +43,19 @@ def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
 
 
 def bilinear(x1: jax.Array, x2: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """`y[o] = x1 @ weight[o] @ x2 + bias[o]`: [..., in1] and [..., in2] to [..., out]; weight [out, in1, in2].
+    """The bilinear map `y[o] = x1 @ weight[o] @ x2 + bias[o]`.
+
+    Args:
+        x1: [..., in1].
+        x2: [..., in2], with the leading axes and the dtype of `x1`.
+        weight: [out, in1, in2], cast to the dtype of `x1`.
+        bias: [out], cast to the dtype of `x1`.
+
+    Returns:
+        [..., out] in the dtype of `x1`.
 
     Raises:
-        ValueError: features that are not those of the weight, or different leading axes.
+        ValueError: the last axes are not in1 and in2, or the leading axes differ.
     """
     if x1.shape[:-1] != x2.shape[:-1] or (*x1.shape[-1:], *x2.shape[-1:]) != weight.shape[1:]:
         raise ValueError(
@@ -55,14 +67,20 @@ def bilinear(x1: jax.Array, x2: jax.Array, weight: jax.Array, bias: jax.Array | 
 
 
 def embedding(input: jax.Array, weight: jax.Array, padding_idx: int | None = None) -> jax.Array:
-    """Rows of a table: indices [...] into weight [rows, features] to [..., features].
+    """Looks up rows of a table.
 
-    The row `padding_idx`, counted from the end if negative, gets no gradient. An index outside the table, a negative
-    one too, gives NaN, since traced values cannot be checked.
+    Args:
+        input: indices, integers [...] from 0 to rows - 1.
+        weight: the table, [rows, features].
+        padding_idx: a row that gets no gradient; a negative number counts from the end.
+
+    Returns:
+        [..., features]. An index outside the table gives a row of NaN, because traced values cannot be checked. That
+        includes negative indices.
 
     Raises:
         TypeError: the indices are not integers.
-        ValueError: `padding_idx` is no row of the table.
+        ValueError: `padding_idx` is not a row of the table.
     """
     if not jnp.issubdtype(input.dtype, jnp.integer):
         raise TypeError(f"embedding takes integer indices and got {input.dtype}")
@@ -70,20 +88,26 @@ def embedding(input: jax.Array, weight: jax.Array, padding_idx: int | None = Non
     if padding_idx is None:
         return rows
     if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-        raise ValueError(f"padding_idx={padding_idx} is no row of a table of {weight.shape[0]}")
+        raise ValueError(f"padding_idx={padding_idx} is no row of a table of {weight.shape[0]} rows")
     padding = (input == padding_idx % weight.shape[0])[..., None]
     return jnp.where(padding, jax.lax.stop_gradient(rows), rows)
 
 
 def one_hot(input: jax.Array, num_classes: int = -1) -> jax.Array:
-    """Integers [...] to [..., num_classes] with a 1 at each, in their dtype.
+    """One-hot vectors of class indices.
 
-    Without `num_classes` it is one more than the largest, which needs concrete values: under jit, give it.
-    Indices outside the classes give a row of zeros, since traced values cannot be checked.
+    Args:
+        input: class indices, integers [...].
+        num_classes: the number of classes. By default (-1) it is the largest index plus one; that needs concrete
+            values, so give it under `jit`.
+
+    Returns:
+        [..., num_classes] in the dtype of `input`: 1 at each index and 0 elsewhere. An index that is not a class gives
+        a row of zeros, because traced values cannot be checked.
 
     Raises:
         TypeError: `input` is not of integers.
-        ValueError: `num_classes` is neither -1 nor positive, or is not given and cannot be found.
+        ValueError: `num_classes` is neither -1 nor positive, or it is -1 under `jit` or for an empty input.
 
     >>> one_hot(jnp.array([0, 2]), 3)
     Array([[1, 0, 0],

@@ -1,8 +1,10 @@
 """Losses with torch's values and derivatives.
 
-Every loss is computed in float32, or in float64 where `input` is float64, whatever the other arguments are, and comes
-back in the dtype of `input`. `reduction` is "mean", "sum" or "none", which returns the loss of every element.
-Arrays that are compared must have one shape: nothing is broadcast, except `weight` where it says so.
+Each loss is computed in float32, or in float64 if `input` is float64, whatever the dtypes of the other arguments. The
+result has the dtype of `input`. `reduction` is "mean", "sum" or "none"; "none" returns the loss of each element, the
+others a scalar. Arrays that are compared must have the same shape: nothing is broadcast, except `weight` where the
+docstring says so. Each function raises ValueError for shapes that do not fit and for an unknown `reduction`, and
+TypeError if `input` is not floating-point.
 """
 
 import math
@@ -34,21 +36,21 @@ def cross_entropy(
     """The negative log-likelihood of classes under `softmax(input)`.
 
     Args:
-        input: logits [..., classes]. Classes come last; in torch they come second.
+        input: logits [..., classes]. Classes are the last axis; in torch they are the second.
         target: class indices, integers [...], or class probabilities [..., classes].
         weight: [classes], a factor for each class.
-        ignore_index: positions with this index count nothing and get no gradient.
-        reduction: "mean", "sum" or "none". The mean is over the weights of the targets, or, where targets are
-            probabilities, over positions. If every position is ignored it is NaN. All this is torch's.
-        label_smoothing: this share of every target is spread evenly over the classes (Szegedy et al. 2015,
+        ignore_index: positions with this target add nothing to the loss and get no gradient.
+        reduction: "mean", "sum" or "none". As in torch, the mean divides by the sum of the targets' weights, or by the
+            number of positions if targets are probabilities. It is NaN if all positions are ignored.
+        label_smoothing: this share of each target, from 0 to 1, is spread evenly over the classes (Szegedy et al. 2015,
             https://arxiv.org/abs/1512.00567).
 
     Returns:
-        A scalar, or [...] where `reduction` is "none". An index that is no class and not ignored makes the loss NaN,
-        since traced values cannot be checked.
+        A scalar, or [...] if `reduction` is "none". A target that is neither a class nor ignored makes the loss NaN,
+        because traced values cannot be checked.
 
     Raises:
-        ValueError: shapes or options that do not fit together, and logits with their classes second.
+        ValueError: shapes or options do not fit together, or the classes of `input` are the second axis.
 
     >>> logits, target = jnp.zeros((8, 32, 32, 21)), jnp.ones((8, 32, 32), int)  # 21 classes for each pixel
     >>> print(f"{cross_entropy(logits, target):.3f}")
@@ -76,9 +78,17 @@ def nll_loss(
     input: jax.Array, target: jax.Array, weight: Factor = None, *, ignore_index: int = -100,
     reduction: str = "mean",
 ) -> jax.Array:
-    """The negative of the log-probabilities `input` [..., classes] at the class indices `target` [...].
+    """The negative log-probability of the target classes.
 
-    The options, and what happens to indices that are no classes, are those of `cross_entropy`.
+    Args:
+        input: log-probabilities [..., classes].
+        target: class indices, integers [...].
+        weight: as in `cross_entropy`, like the other options.
+        ignore_index: positions with this target add nothing to the loss.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        A scalar, or [...] if `reduction` is "none"; NaN for a target that is neither a class nor ignored.
     """
     return _class_loss(
         "nll_loss", at_least_float32(input), target, weight, ignore_index, reduction, 0.0
@@ -89,14 +99,14 @@ def multi_margin_loss(
     input: jax.Array, target: jax.Array, p: int = 1, margin: float = 1.0, weight: Factor = None, *,
     reduction: str = "mean",
 ) -> jax.Array:
-    """How far the scores of other classes come within `margin` of the target's: the mean of `max(0, m - x_y + x_i)^p`.
+    """The sum of `max(0, margin - x[y] + x[i]) ** p` over classes i other than y, divided by the number of classes.
 
     Args:
-        input: scores [..., classes].
-        target: class indices, integers [...]; one that is no class makes the loss NaN.
+        input: scores x, [..., classes].
+        target: class indices y, integers [...]; an index that is not a class makes the loss NaN.
         p: 1 or 2.
         margin: by how much the target's score should exceed the others.
-        weight: [classes], a factor for the positions whose target is this class.
+        weight: [classes], a factor for positions with this target.
         reduction: "mean", "sum" or "none".
     """
     if p not in (1, 2):
@@ -129,7 +139,11 @@ def _class_loss(
 
 
 def _class_indices(function: str, input: jax.Array, target: jax.Array) -> jax.Array:
-    """`target` in int32; raises unless it holds an integer for each position of `input` [..., classes]."""
+    """`target` in int32.
+
+    Raises:
+        ValueError: it does not hold one integer for each position of `input` [..., classes].
+    """
     if not jnp.issubdtype(target.dtype, jnp.integer):
         raise ValueError(
             f"{function} takes integer class indices, for an input of shape {input.shape}, "
@@ -154,26 +168,35 @@ def _class_weights(weight: jax.Array | Sequence[float], scores: jax.Array) -> ja
 
 
 def _is_class(scores: jax.Array, target: jax.Array) -> jax.Array:
-    """Where in `scores` [..., classes] the class is the target's."""
+    """A boolean array of the shape of `scores` [..., classes], True at the target class of each position."""
     return lax.broadcasted_iota(jnp.int32, scores.shape, scores.ndim - 1) == target[..., None]
 
 
 def _at_class(scores: jax.Array, target: jax.Array) -> jax.Array:
-    """`scores[..., target]`, NaN where the target is no class. Comparing, where a gather would scatter backwards."""
+    """`scores[..., target]`, or NaN where the target is not a class.
+
+    It compares with all classes and sums, because the gradient of a gather would be a scatter.
+    """
     chosen = jnp.sum(scores, -1, where=_is_class(scores, target))
     return jnp.where((target >= 0) & (target < scores.shape[-1]), chosen, jnp.nan)
 
 
-# Yes or no
+# Probabilities of two outcomes
 
 
 def binary_cross_entropy(
     input: jax.Array, target: jax.Array, weight: Factor = None, *, reduction: str = "mean"
 ) -> jax.Array:
-    """The negative log-likelihood of `target` under the probabilities `input`, both from 0 to 1.
+    """The negative log-likelihood of `target` under the probabilities `input`.
 
-    Logarithms count as -100 at least, so the loss is finite; outside [0, 1] it is NaN. Where there are logits,
-    `binary_cross_entropy_with_logits` loses less. `weight` is a factor that broadcasts to the shape of `input`.
+    `binary_cross_entropy_with_logits` is more accurate where logits are available.
+
+    Args:
+        input: probabilities from 0 to 1, [...]; outside, the loss is NaN. Logarithms are clamped to -100, so that the
+            loss is finite.
+        target: probabilities from 0 to 1, of the same shape.
+        weight: a factor that broadcasts to the shape of `input`.
+        reduction: "mean", "sum" or "none".
     """
     x, y = operands("binary_cross_entropy", input, target)
     return reduce(factor(weight, x, "weight") * _bce(x, y), reduction).astype(input.dtype)
@@ -184,8 +207,8 @@ def _bce(x: jax.Array, y: jax.Array) -> jax.Array:
     return -(y * jnp.maximum(jnp.log(x), -100) + (1 - y) * jnp.maximum(jnp.log1p(-x), -100))
 
 
-# Differentiating the clamped logarithms gives 0 * inf at x = 0 and 1. Torch bounds the derivative instead, which leads
-# an x that is wrong there back.
+# Differentiating the clamped logarithms would give 0 * inf at x = 0 and 1. Torch bounds the denominator instead, so
+# that the gradient moves a wrong x away from there.
 _bce.defjvps(
     lambda tangent, loss, x, y: tangent * (x - y) / jnp.maximum(x * (1 - x), 1e-12),
     lambda tangent, loss, x, y: tangent * (jnp.maximum(jnp.log1p(-x), -100) - jnp.maximum(jnp.log(x), -100)),
@@ -196,10 +219,15 @@ def binary_cross_entropy_with_logits(
     input: jax.Array, target: jax.Array, weight: Factor = None, *, pos_weight: Factor = None,
     reduction: str = "mean",
 ) -> jax.Array:
-    """The negative log-likelihood of `target`, from 0 to 1, under `sigmoid(input)`.
+    """The negative log-likelihood of `target` under `sigmoid(input)`.
 
-    `weight` is a factor of the loss, `pos_weight` one of its part where `target` is 1 (one number for each class,
-    [classes], trades recall for precision). Both broadcast to the shape of `input`.
+    Args:
+        input: logits, [...].
+        target: probabilities from 0 to 1, of the same shape.
+        weight: a factor of the loss that broadcasts to the shape of `input`.
+        pos_weight: a factor of the part of the loss for `target` = 1, which broadcasts to the shape of `input`. One
+            number for each class, [classes], trades precision against recall.
+        reduction: "mean", "sum" or "none".
     """
     x, y = operands("binary_cross_entropy_with_logits", input, target)
     positive = 1 + (factor(pos_weight, x, "pos_weight") - 1) * y
@@ -208,21 +236,27 @@ def binary_cross_entropy_with_logits(
 
 
 def soft_margin_loss(input: jax.Array, target: jax.Array, *, reduction: str = "mean") -> jax.Array:
-    """`log(1 + exp(-target * input))` for targets 1 and -1. Finite for large inputs, where torch's is infinite."""
+    """`log(1 + exp(-target * input))` for targets 1 and -1, [...]. Finite for large inputs; torch's is infinite."""
     x, y = operands("soft_margin_loss", input, target)
     return reduce(jax.nn.softplus(-y * x), reduction).astype(input.dtype)
 
 
-# Numbers
+# Regression
 
 
 def mse_loss(
     input: jax.Array, target: jax.Array, *, reduction: str = "mean", weight: jax.Array | None = None
 ) -> jax.Array:
-    """The squared difference. `weight` has the shape of `input`, and the mean is then the weighted one.
+    """The squared difference.
+
+    Args:
+        input: [...].
+        target: of the same shape.
+        reduction: "mean", "sum" or "none". With `weight` the mean is the weighted one.
+        weight: a factor for each element, of the shape of `input`.
 
     Raises:
-        ValueError: the shapes differ; torch would broadcast them and warn.
+        ValueError: the shapes differ (torch would broadcast them and warn).
     """
     x, y = operands("mse_loss", input, target)
     return _weighted(jnp.square(x - y), weight, reduction).astype(input.dtype)
@@ -231,7 +265,7 @@ def mse_loss(
 def l1_loss(
     input: jax.Array, target: jax.Array, *, reduction: str = "mean", weight: jax.Array | None = None
 ) -> jax.Array:
-    """The absolute difference. Otherwise as `mse_loss`."""
+    """The absolute difference. Otherwise like `mse_loss`."""
     x, y = operands("l1_loss", input, target)
     return _weighted(absolute(x - y), weight, reduction).astype(input.dtype)
 
@@ -239,9 +273,15 @@ def l1_loss(
 def smooth_l1_loss(
     input: jax.Array, target: jax.Array, *, reduction: str = "mean", beta: float = 1.0
 ) -> jax.Array:
-    """`d^2 / (2 beta)` where the difference d is below `beta`, else `|d| - beta / 2` (Girshick 2015).
+    """`d^2 / (2 beta)` where the difference `|d|` is below `beta`, and `|d| - beta / 2` elsewhere.
 
-    `beta=0` is `l1_loss`. See https://arxiv.org/abs/1504.08083.
+    See Girshick 2015, https://arxiv.org/abs/1504.08083.
+
+    Args:
+        input: [...].
+        target: of the same shape.
+        reduction: "mean", "sum" or "none".
+        beta: 0 or more; 0 is `l1_loss`.
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss takes a beta of 0 or more; it is {beta}")
@@ -255,9 +295,14 @@ def huber_loss(
     input: jax.Array, target: jax.Array, *, reduction: str = "mean", delta: float = 1.0,
     weight: jax.Array | None = None,
 ) -> jax.Array:
-    """`d^2 / 2` where the difference d is below `delta`, else `delta * (|d| - delta / 2)` (Huber 1964).
+    """`d^2 / 2` where the difference `|d|` is below `delta`, and `delta * (|d| - delta / 2)` elsewhere (Huber 1964).
 
-    `weight`, of the shape of `input`, is a factor; the mean stays one over elements, as in torch.
+    Args:
+        input: [...].
+        target: of the same shape.
+        reduction: "mean", "sum" or "none". As in torch, the mean is over elements also with `weight`.
+        delta: above 0.
+        weight: a factor for each element, of the shape of `input`.
     """
     if delta <= 0:
         raise ValueError(f"huber_loss takes a positive delta; it is {delta}")
@@ -267,7 +312,10 @@ def huber_loss(
 
 
 def _huber(difference: jax.Array, delta: float) -> jax.Array:
-    """Its square counts up to `delta`; the two branches are one expression, so no branch can overflow unseen."""
+    """The Huber loss of a difference, as one expression for both cases.
+
+    A `where` would compute the square also where it is not selected, and it could overflow there.
+    """
     size = absolute(difference)
     near = jnp.minimum(size, delta)
     return near * (size - 0.5 * near)
@@ -284,14 +332,14 @@ def _weighted(loss: jax.Array, weight: jax.Array | None, reduction: str) -> jax.
 
 
 def kl_div(input: jax.Array, target: jax.Array, *, reduction: str = "mean", log_target: bool = False) -> jax.Array:
-    """The Kullback-Leibler divergence `target * (log(target) - input)` of log-probabilities `input` from `target`.
+    """The Kullback-Leibler divergence `target * (log(target) - input)`.
 
     Args:
-        input: log-probabilities.
-        target: probabilities, or their logarithms where `log_target` is set. A probability of 0 adds nothing.
-        reduction: also "batchmean": the sum divided by the size of the first axis, which is the divergence of
-            one sample. "mean" divides by the number of elements.
-        log_target: see `target`.
+        input: log-probabilities, [...].
+        target: probabilities of the same shape, or their logarithms. A probability of 0 adds nothing.
+        reduction: "mean" (over elements), "sum", "none", or "batchmean": the sum divided by the size of the first axis,
+            which is the mean divergence of a sample.
+        log_target: `target` holds logarithms.
     """
     x, y = operands("kl_div", input, target)
     if log_target:
@@ -307,15 +355,14 @@ def gaussian_nll_loss(
     input: jax.Array, target: jax.Array, var: jax.Array | float, *, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
 ) -> jax.Array:
-    """The negative log-likelihood of `target` under normal distributions of mean `input` and variance `var`.
+    """The negative log-likelihood of `target` under normal distributions (Nix and Weigend 1994).
 
     Args:
-        input: means.
+        input: means, [...].
         target: observations, of the same shape.
-        var: variances: one number, of the shape of `input`, of that shape without its last axis, or with an axis of
-            size 1. They count as `eps` at least, but have a derivative there too (Nix and Weigend 1994).
+        var: variances: one number, or the shape of `input`, or that shape without its last axis or with axes of size 1.
         full: add the constant `log(2 pi) / 2`.
-        eps: see `var`.
+        eps: lower bound of the variances. As in torch, the derivative ignores it.
         reduction: "mean", "sum" or "none".
     """
     x, y = operands("gaussian_nll_loss", input, target)
@@ -323,7 +370,9 @@ def gaussian_nll_loss(
     if given.ndim and given.shape == input.shape[:-1]:
         given = given[..., None]
     if given.ndim not in (0, x.ndim) or any(v not in (1, size) for v, size in zip(given.shape, x.shape)):
-        raise ValueError(f"gaussian_nll_loss cannot spread variances of shape {given.shape} over an input of {x.shape}")
+        raise ValueError(
+            f"gaussian_nll_loss cannot broadcast variances of shape {given.shape} over an input of shape {x.shape}"
+        )
     variance = at_least(given, eps)
     loss = 0.5 * (jnp.log(variance) + jnp.square(x - y) / variance)
     if full:
@@ -335,14 +384,14 @@ def poisson_nll_loss(
     input: jax.Array, target: jax.Array, *, log_input: bool = True, full: bool = False, eps: float = 1e-8,
     reduction: str = "mean",
 ) -> jax.Array:
-    """The negative log-likelihood of counts `target` under Poisson distributions of rate `exp(input)`.
+    """The negative log-likelihood of counts under Poisson distributions of rate `exp(input)`.
 
     Args:
-        input: logarithms of the rates, or the rates where `log_input` is off.
+        input: logarithms of the rates, or the rates themselves, [...].
         target: counts, of the same shape.
-        log_input: see `input`.
-        full: add Stirling's approximation of `log(target!)`, where `target` is above 1.
-        eps: added to a rate before its logarithm is taken.
+        log_input: `input` holds logarithms.
+        full: add Stirling's approximation of `log(target!)` where `target` is above 1.
+        eps: added to a rate before its logarithm is taken; used without `log_input`.
         reduction: "mean", "sum" or "none".
     """
     x, y = operands("poisson_nll_loss", input, target)
@@ -355,6 +404,6 @@ def poisson_nll_loss(
 
 
 def _x_log_x(x: jax.Array) -> jax.Array:
-    """0 at 0, with derivative 0 there: it is infinite, and would make NaN of every gradient behind it."""
+    """`x * log(x)`, with value and derivative 0 at 0. The true derivative there is infinite and would give NaN."""
     safe = jnp.where(x == 0, 1, x)
     return jnp.where(x == 0, 0, safe * jnp.log(safe))

@@ -1,4 +1,4 @@
-"""Losses on distances between embeddings. Precision, shapes and `reduction` are as in loss.py."""
+"""Losses on distances between embeddings. Precision, shapes and `reduction` are those of `loss.py`."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,15 @@ def cosine_embedding_loss(
 ) -> jax.Array:
     """`1 - cos` where `target` is 1 (alike), and `max(0, cos - margin)` where it is -1 (unlike).
 
-    `input1` and `input2` are [..., features], `target` is [...].
+    Args:
+        input1: [..., features].
+        input2: of the same shape.
+        target: 1 or -1, [...].
+        margin: cosine up to which unlike pairs cost nothing, from -1 to 1.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes do not fit together, or `reduction` is unknown.
     """
     x1, x2 = operands("cosine_embedding_loss", input1, input2)
     if target.shape != input1.shape[:-1]:
@@ -29,7 +37,17 @@ def cosine_embedding_loss(
 def hinge_embedding_loss(
     input: jax.Array, target: jax.Array, margin: float = 1.0, *, reduction: str = "mean"
 ) -> jax.Array:
-    """`input`, a distance, where `target` is 1 (alike), and `max(0, margin - input)` where it is -1 (unlike)."""
+    """`input` where `target` is 1 (alike), and `max(0, margin - input)` where it is -1 (unlike).
+
+    Args:
+        input: distances, [...].
+        target: 1 or -1, of the same shape.
+        margin: distance from which unlike pairs cost nothing.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
     x, y = operands("hinge_embedding_loss", input, target)
     loss = jnp.where(y != 1, hinge(margin - x), 0) + jnp.where(y != -1, x, 0)
     return reduce(loss, reduction).astype(input.dtype)
@@ -38,7 +56,18 @@ def hinge_embedding_loss(
 def margin_ranking_loss(
     input1: jax.Array, input2: jax.Array, target: jax.Array, margin: float = 0.0, *, reduction: str = "mean"
 ) -> jax.Array:
-    """`max(0, margin - target * (input1 - input2))`: `target` is 1 where the first should be larger, else -1."""
+    """`max(0, margin - target * (input1 - input2))`.
+
+    Args:
+        input1: scores, [...].
+        input2: scores of the same shape.
+        target: 1 where `input1` should be larger, -1 where `input2` should; of the same shape.
+        margin: by how much it should be larger.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
     x1, x2, y = operands("margin_ranking_loss", input1, input2, target)
     return reduce(hinge(margin - y * (x1 - x2)), reduction).astype(input1.dtype)
 
@@ -47,10 +76,22 @@ def triplet_margin_loss(
     anchor: jax.Array, positive: jax.Array, negative: jax.Array, margin: float = 1.0, p: float = 2.0, *,
     eps: float = 1e-6, swap: bool = False, reduction: str = "mean",
 ) -> jax.Array:
-    """`max(0, margin + d(anchor, positive) - d(anchor, negative))` for [..., features] (Balntas et al. 2016).
+    """`max(0, margin + d(anchor, positive) - d(anchor, negative))`, where d is `pairwise_distance`.
 
-    d is `pairwise_distance` with `p` and `eps`. With `swap` the distance of positive and negative stands in for that
-    of anchor and negative where it is less. See http://www.bmva.org/bmvc/2016/papers/paper119/index.html.
+    See Balntas et al. 2016, http://www.bmva.org/bmvc/2016/papers/paper119/index.html.
+
+    Args:
+        anchor: [..., features].
+        positive: of the same shape.
+        negative: of the same shape.
+        margin: by how much the negative should be farther away than the positive, above 0.
+        p: order of the norm, above 0.
+        eps: added to each difference, as in `pairwise_distance`.
+        swap: replace d(anchor, negative) by d(positive, negative) where that is smaller.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, `margin` or `p` is not positive, or `reduction` is unknown.
     """
     if margin <= 0:
         raise ValueError(f"triplet_margin_loss takes a positive margin; it is {margin}")

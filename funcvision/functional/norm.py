@@ -1,4 +1,4 @@
-"""Normalisations over channels-last arrays. Statistics are computed in float32 at least."""
+"""Normalisations of channels-last arrays. Statistics are computed in float32 at least."""
 
 import functools
 import math
@@ -23,20 +23,24 @@ def batch_norm(
     """Batch normalisation (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167).
 
     Args:
-        x: [..., channels]; every axis but the last is averaged over.
-        running_mean: [channels], or None for none, in which case the batch's own statistics are always used.
-        running_var: likewise.
-        weight: [channels] factor after normalising.
-        bias: [channels] added after it.
-        train: normalise with the batch's mean and (biased) variance, else with the running ones.
-        momentum: the share of the batch in the new running statistics; its variance enters unbiased, as in torch.
+        x: [..., channels]; statistics are taken over all axes but the last.
+        running_mean: [channels], or None; without running statistics those of the batch are always used.
+        running_var: [channels], or None.
+        weight: [channels], a factor after normalising.
+        bias: [channels], added after the factor.
+        train: normalise with the mean and the biased variance of the batch, and update the running statistics.
+            Otherwise normalise with the running statistics.
+        momentum: the weight of the batch in the new running statistics, from 0 to 1. As in torch, the running variance
+            is updated with the unbiased variance.
         eps: added to the variance.
 
     Returns:
-        The normalised array in the dtype of `x`, and the new (mean, var); unchanged where `train` is not set.
+        The normalised array in the dtype of `x`, and the new running (mean, var). They are unchanged if `train` is
+        false, and None if there are none.
 
     Raises:
-        ValueError: training on one value per channel, whose variance says nothing.
+        ValueError: training on one value per channel, which has no variance.
+        TypeError: `x` is not floating-point.
     """
     if not train and running_mean is not None and running_var is not None:
         return _by_channel(x, running_mean, running_var, weight, bias, eps), (running_mean, running_var)
@@ -47,8 +51,8 @@ def batch_norm(
     y = _by_channel(x, mean, var, weight, bias, eps)
     if running_mean is None or running_var is None:
         return y, None
-    new_mean = _moved(running_mean, mean, momentum)
-    new_var = _moved(running_var, var * (count / max(count - 1, 1)), momentum)
+    new_mean = _moving_average(running_mean, mean, momentum)
+    new_var = _moving_average(running_var, var * (count / max(count - 1, 1)), momentum)
     return y, (new_mean, new_var)
 
 
@@ -56,7 +60,22 @@ def layer_norm(
     x: jax.Array, normalized_shape: int | Sequence[int], weight: jax.Array | None = None, bias: jax.Array | None = None,
     eps: float = 1e-5,
 ) -> jax.Array:
-    """Normalises over the last axes, whose shape is `normalized_shape` (Ba et al. 2016, https://arxiv.org/abs/1607.06450)."""
+    """Normalises over the last axes (Ba et al. 2016, https://arxiv.org/abs/1607.06450).
+
+    Args:
+        x: [..., *normalized_shape].
+        normalized_shape: the shape of the last axes, or the size of the last axis.
+        weight: a factor after normalising, of shape `normalized_shape`.
+        bias: added after the factor, of shape `normalized_shape`.
+        eps: added to the variance.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: the shape of `x` does not end with `normalized_shape`.
+        TypeError: `x` is not floating-point.
+    """
     axes = _trailing_axes("layer_norm", x, normalized_shape)
     return _normalised(x, weight, bias, axes, eps)
 
@@ -66,7 +85,18 @@ def rms_norm(
 ) -> jax.Array:
     """Divides by the root mean square over the last axes (Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467).
 
-    `eps` defaults to the machine epsilon of the input's dtype, as in torch.
+    Args:
+        x: [..., *normalized_shape].
+        normalized_shape: the shape of the last axes, or the size of the last axis.
+        weight: a factor after normalising, of shape `normalized_shape`.
+        eps: added to the mean square; by default the machine epsilon of the dtype of `x`, as in torch.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: the shape of `x` does not end with `normalized_shape`.
+        TypeError: `x` is not floating-point.
     """
     axes = _trailing_axes("rms_norm", x, normalized_shape)
     wide = at_least_float32(x)
@@ -78,14 +108,21 @@ def rms_norm(
 def group_norm(
     x: jax.Array, num_groups: int, weight: jax.Array | None = None, bias: jax.Array | None = None, eps: float = 1e-5
 ) -> jax.Array:
-    """Normalises each sample's groups of channels (Wu and He 2018, https://arxiv.org/abs/1803.08494).
+    """Normalises each group of channels of each sample (Wu and He 2018, https://arxiv.org/abs/1803.08494).
 
     Args:
         x: [batch, ..., channels].
         num_groups: a divisor of the number of channels.
-        weight: [channels].
-        bias: [channels].
+        weight: [channels], a factor after normalising.
+        bias: [channels], added after the factor.
         eps: added to the variance.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: `x` has no batch axis, or `num_groups` does not divide its channels.
+        TypeError: `x` is not floating-point.
     """
     channels = x.shape[-1]
     if x.ndim < 2 or channels % num_groups:
@@ -100,13 +137,25 @@ def instance_norm(
     weight: jax.Array | None = None, bias: jax.Array | None = None, use_input_stats: bool = True,
     momentum: float = 0.1, eps: float = 1e-5,
 ) -> tuple[jax.Array, Statistics | None]:
-    """Normalises each channel of each sample by itself (Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022).
+    """Normalises each channel of each sample (Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022).
 
-    `x` is [batch, *spatial, channels]. Running statistics, where given, follow the mean over the batch of the samples'
-    own; they come back as the second result, and are used in place of the samples' unless `use_input_stats`.
+    Args:
+        x: [batch, *spatial, channels].
+        running_mean: [channels], or None.
+        running_var: [channels], or None.
+        weight: [channels], a factor after normalising.
+        bias: [channels], added after the factor.
+        use_input_stats: normalise with the statistics of each sample, and update the running ones with their mean over
+            the batch. Otherwise normalise with the running statistics.
+        momentum: the weight of the batch in the new running statistics, from 0 to 1.
+        eps: added to the variance.
+
+    Returns:
+        The normalised array in the dtype of `x`, and the new running (mean, var), or None if there are none.
 
     Raises:
-        ValueError: one spatial element, or no running statistics where they should be used.
+        ValueError: samples have one spatial element only, or running statistics are to be used and missing.
+        TypeError: `x` is not floating-point.
     """
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -115,22 +164,30 @@ def instance_norm(
     spatial = tuple(range(1, x.ndim - 1))
     count = math.prod(x.shape[1:-1])
     if count <= 1:
-        raise ValueError(f"instance_norm needs over one spatial element in [batch, *spatial, channels]; got {x.shape}")
+        raise ValueError(f"instance_norm takes [batch, *spatial, channels] of two spatial elements or more; got {x.shape}")
     y = _normalised(x, weight, bias, spatial, eps)
     if running_mean is None or running_var is None:
         return y, None
     mean, var = _moments(x, spatial, keepdims=True)
     batch_mean = mean.mean((0, *spatial))
     batch_var = var.mean((0, *spatial)) * (count / (count - 1))
-    return y, (_moved(running_mean, batch_mean, momentum), _moved(running_var, batch_var, momentum))
+    return y, (_moving_average(running_mean, batch_mean, momentum), _moving_average(running_var, batch_var, momentum))
 
 
 def local_response_norm(
     x: jax.Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> jax.Array:
-    """Divides each channel by a power of the energy of its `size` neighbours (Krizhevsky et al. 2012, AlexNet).
+    """`x / (k + alpha * m) ** beta`, with m the mean of squares over neighbouring channels (Krizhevsky et al. 2012).
 
-    `x` is [..., channels]; `y = x / (k + alpha * mean of squares over the neighbours) ** beta`, zeros beyond the ends.
+    Args:
+        x: [..., channels].
+        size: the number of neighbouring channels, the channel itself included. Beyond the ends they count as zero.
+        alpha: factor of the mean.
+        beta: exponent.
+        k: added to the mean.
+
+    Returns:
+        An array of the shape and dtype of `x`.
     """
     squares = jnp.square(at_least_float32(x))
     window = (1,) * (x.ndim - 1) + (size,)
@@ -140,7 +197,7 @@ def local_response_norm(
 
 
 def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False) -> Statistics:
-    """Mean and biased variance in float32 at least."""
+    """The mean and the biased variance over `axes`, in float32 at least."""
     mean, var = _mean_and_variance(at_least_float32(x), axes)
     return (mean, var) if keepdims else (mean.squeeze(axes), var.squeeze(axes))
 
@@ -153,7 +210,10 @@ def _mean_and_variance(x: jax.Array, axes: tuple[int, ...]) -> Statistics:
 
 @_mean_and_variance.defjvp
 def _(axes: tuple[int, ...], primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Statistics, Statistics]:
-    """The variance does not move with the mean, for the deviations sum to zero: that saves a pass over the array."""
+    """The derivative of the variance with respect to the mean is 0, because the deviations sum to zero.
+
+    Leaving that term out saves a pass over the array.
+    """
     (x,), (dx,) = primals, tangents
     mean, var = _mean_and_variance(x, axes)
     return (mean, var), (dx.mean(axes, keepdims=True), 2 * ((x - mean) * dx).mean(axes, keepdims=True))
@@ -162,9 +222,9 @@ def _(axes: tuple[int, ...], primals: tuple[jax.Array], tangents: tuple[jax.Arra
 def _by_channel(
     x: jax.Array, mean: jax.Array, var: jax.Array, weight: jax.Array | None, bias: jax.Array | None, eps: float
 ) -> jax.Array:
-    """Normalises with statistics [channels]: one factor and one summand a channel, so that x enters but once.
+    """Normalises with statistics [channels], as `x * scale + shift` with one scale and one shift per channel.
 
-    Written with `x - mean`, the gradient reads and writes the array several times more.
+    With `(x - mean) * scale` the gradient would read and write arrays of the size of x several times more.
     """
     wide = at_least_float32(x)
     scale = lax.rsqrt(var.astype(wide.dtype) + eps)
@@ -179,9 +239,9 @@ def _by_channel(
 def _normalised(
     x: jax.Array, weight: jax.Array | None, bias: jax.Array | None, axes: tuple[int, ...], eps: float
 ) -> jax.Array:
-    """With the statistics of x itself over `axes`. The gradient keeps x alone and makes the rest again.
+    """Normalises with the statistics of x over `axes`. For the gradient only x is stored, and the rest is recomputed.
 
-    That is one array less to write and read than with the normalised x, for whose sake the weight's gradient keeps it.
+    Otherwise the normalised x would be stored as well, for the gradient with respect to the weight.
     """
     return _affine(_standardised(at_least_float32(x), axes, eps), weight, bias).astype(x.dtype)
 
@@ -196,7 +256,10 @@ def _standardised(x: jax.Array, axes: tuple[int, ...], eps: float) -> jax.Array:
 def _(
     axes: tuple[int, ...], eps: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """The tangent without its parts along the ones and along y: the operation is its own transpose."""
+    """Removes from the tangent its components along a constant vector and along y, then scales it.
+
+    This linear map is symmetric, so that the gradient is computed by the same formula.
+    """
     (x,), (dx,) = primals, tangents
     mean, var = _moments(x, axes, keepdims=True)
     scale = lax.rsqrt(var + eps)
@@ -212,12 +275,12 @@ def _affine(y: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> j
     return y
 
 
-def _moved(old: jax.Array, new: jax.Array, momentum: float | jax.Array) -> jax.Array:
+def _moving_average(old: jax.Array, new: jax.Array, momentum: float | jax.Array) -> jax.Array:
     return ((1 - momentum) * old.astype(new.dtype) + momentum * new).astype(old.dtype)
 
 
 def _trailing_axes(function: str, x: jax.Array, shape: int | Sequence[int]) -> tuple[int, ...]:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     if x.shape[x.ndim - len(shape) :] != shape:
-        raise ValueError(f"{function} over {shape} needs an input whose shape ends so; it is {x.shape}")
+        raise ValueError(f"{function} over {shape} needs an input whose shape ends with it; got {x.shape}")
     return tuple(range(x.ndim - len(shape), x.ndim))

@@ -1,4 +1,4 @@
-"""Pooling over channels-last arrays, with torch's options."""
+"""Pooling of channels-last arrays, with torch's options."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def max_pool1d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> jax.Array:
-    """The largest element of windows over one axis of [..., length, channels]. Otherwise as `max_pool2d`."""
+    """The largest element of each window of [..., length, channels]. Otherwise like `max_pool2d`."""
     return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -35,21 +35,22 @@ def max_pool2d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> jax.Array:
-    """The largest element of windows over two axes, equal to torch's.
+    """The largest element of each window over two axes, equal to torch's.
 
     Args:
-        x: images [..., height, width, channels] of numbers, integers too; any number of leading axes.
-        kernel_size: the window, one number or one per axis; so too the other options.
-        stride: pixels from one window to the next, by default the window's size.
-        padding: pixels added at both ends of an axis, which never are the largest; at most half the window.
+        x: images [..., height, width, channels], with any number of leading axes; floating-point or integers.
+        kernel_size: elements of the window; one number, or one per axis, as for the next three options.
+        stride: pixels from one window to the next; by default the window's size.
+        padding: pixels to add at both ends of an axis, at most half the window. They are never the largest.
         dilation: pixels from one element of a window to the next.
-        ceil_mode: a last window may reach over the end, unless it would start in the padding.
+        ceil_mode: add a last window that reaches beyond the end, unless it would start in the padding.
 
     Returns:
-        [..., height', width', channels] in the dtype of `x`. NaN wins; the first of equal elements has the gradient.
+        [..., height', width', channels] in the dtype of `x`. A window with a NaN gives NaN. The first of equal elements
+        gets the gradient.
 
     Raises:
-        ValueError: options that do not fit the image or each other.
+        ValueError: the options do not fit the image or each other.
 
     >>> max_pool2d(jnp.ones((8, 112, 112, 64)), 3, stride=2, padding=1).shape
     (8, 56, 56, 64)
@@ -61,7 +62,7 @@ def max_pool3d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> jax.Array:
-    """The largest element of windows over three axes of [..., depth, height, width, channels]; as `max_pool2d`."""
+    """The largest element of each window of [..., depth, height, width, channels]. Otherwise like `max_pool2d`."""
     return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -69,7 +70,7 @@ def avg_pool1d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> jax.Array:
-    """The mean of windows over one axis of [..., length, channels]. Otherwise as `avg_pool2d`."""
+    """The mean of each window of [..., length, channels]. Otherwise like `avg_pool2d`."""
     return _avg_pool(1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
@@ -77,24 +78,24 @@ def avg_pool2d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> jax.Array:
-    """The mean of windows over two axes, equal to torch's.
+    """The mean of each window over two axes, equal to torch's.
 
     Args:
         x: images [..., height, width, channels].
-        kernel_size: as in `max_pool2d`, and so too `stride` and `ceil_mode`.
-        stride: by default the window's size.
-        padding: zeros added at both ends of an axis, at most half the window.
-        ceil_mode: a last window may reach over the end.
-        count_include_pad: the padding's zeros count in the mean. What a window of `ceil_mode` covers beyond the
-            padding never counts.
-        divisor_override: what to divide the sums by instead.
+        kernel_size: elements of the window; one number, or one per axis, as for the next two options.
+        stride: pixels from one window to the next; by default the window's size.
+        padding: zeros to add at both ends of an axis, at most half the window.
+        ceil_mode: add a last window that reaches beyond the end, unless it would start in the padding.
+        count_include_pad: count the padding's zeros in the mean. What a window of `ceil_mode` covers beyond the padding
+            is never counted.
+        divisor_override: divide the sums by this number instead of the count; not 0.
 
     Returns:
-        [..., height', width', channels] in the dtype of `x`, added up in float32 at least.
+        [..., height', width', channels] in the dtype of `x`; sums are accumulated in float32 at least.
 
     Raises:
-        ValueError: options that do not fit the image or each other.
-        TypeError: an image of integers.
+        ValueError: the options do not fit the image or each other.
+        TypeError: `x` is not floating-point.
     """
     return _avg_pool(2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -103,25 +104,38 @@ def avg_pool3d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> jax.Array:
-    """The mean of windows over three axes of [..., depth, height, width, channels]. Otherwise as `avg_pool2d`."""
+    """The mean of each window of [..., depth, height, width, channels]. Otherwise like `avg_pool2d`."""
     return _avg_pool(3, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def lp_pool1d(
     x: jax.Array, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> jax.Array:
-    """The p-norm of windows over one axis of [..., length, channels]. Otherwise as `lp_pool2d`."""
+    """The p-norm of each window of [..., length, channels]. Otherwise like `lp_pool2d`."""
     return _lp_pool(1, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
     x: jax.Array, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> jax.Array:
-    """The p-norm of windows over two axes of [..., height, width, channels], `sum(x**p) ** (1/p)`, p = `norm_type`.
+    """The p-norm of each window over two axes, `sum(x ** p) ** (1 / p)`, equal to torch's.
 
-    As in torch there is no absolute value: an odd p may give NaN for negative numbers. The gradient is 0 where the sum
-    is 0, p = inf is the largest absolute value, and the sum of a window that `ceil_mode` lets reach over the end is
-    scaled up to a full one. Options otherwise as in `max_pool2d`.
+    As in torch, no absolute value is taken: with an odd p, a negative sum gives NaN. Where the sum is 0, so is the
+    gradient.
+
+    Args:
+        x: images [..., height, width, channels].
+        norm_type: p; infinity for the largest absolute value.
+        kernel_size: elements of the window; one number, or one per axis.
+        stride: pixels from one window to the next; by default the window's size.
+        ceil_mode: add a last window that reaches beyond the end. Its sum is scaled up to that of a full window.
+
+    Returns:
+        [..., height', width', channels] in the dtype of `x`.
+
+    Raises:
+        ValueError: the options do not fit the image or each other.
+        TypeError: `x` is not floating-point.
     """
     return _lp_pool(2, x, norm_type, kernel_size, stride, ceil_mode)
 
@@ -129,53 +143,62 @@ def lp_pool2d(
 def lp_pool3d(
     x: jax.Array, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> jax.Array:
-    """The p-norm of windows over three axes of [..., depth, height, width, channels]. Otherwise as `lp_pool2d`."""
+    """The p-norm of each window of [..., depth, height, width, channels]. Otherwise like `lp_pool2d`."""
     return _lp_pool(3, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 def adaptive_avg_pool1d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The means of `output_size` windows of [..., length, channels]. Otherwise as `adaptive_avg_pool2d`."""
+    """The means of `output_size` windows of [..., length, channels]. Otherwise like `adaptive_avg_pool2d`."""
     return _adaptive_avg_pool(1, x, output_size)
 
 
 def adaptive_avg_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The means of as many windows as there shall be outputs; 1 is the mean over the whole image.
+    """The means of `output_size` windows that cover the image; 1 is the mean over the whole image.
 
     Args:
         x: images [..., height, width, channels].
-        output_size: one number or one per axis; None keeps an axis as it is. Where n pixels do not divide into m
-            windows evenly, window i is from floor(i n / m) up to ceil((i + 1) n / m), as in torch.
+        output_size: number of windows; one number, or one per axis, where None keeps the size of an axis. Of n pixels,
+            window i of m covers those from floor(i n / m) up to, not including, ceil((i + 1) n / m), as in torch.
 
     Returns:
-        [..., *output_size, channels] in the dtype of `x`, added up in float32 at least.
+        [..., *output_size, channels] in the dtype of `x`; sums are accumulated in float32 at least.
 
     Raises:
-        ValueError: an output size below 1.
-        TypeError: an image of integers.
+        ValueError: an output size is below 1.
+        TypeError: `x` is not floating-point.
     """
     return _adaptive_avg_pool(2, x, output_size)
 
 
 def adaptive_avg_pool3d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The means of windows of [..., depth, height, width, channels]. Otherwise as `adaptive_avg_pool2d`."""
+    """The means of windows of [..., depth, height, width, channels]. Otherwise like `adaptive_avg_pool2d`."""
     return _adaptive_avg_pool(3, x, output_size)
 
 
 def adaptive_max_pool1d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The largest elements of `output_size` windows of [..., length, channels]. Otherwise as `adaptive_max_pool2d`."""
+    """The largest elements of windows of [..., length, channels]. Otherwise like `adaptive_max_pool2d`."""
     return _adaptive_max_pool(1, x, output_size)
 
 
 def adaptive_max_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The largest element of each window of `adaptive_avg_pool2d`, for integers too.
+    """The largest element of each window, for the windows of `adaptive_avg_pool2d`.
 
-    NaN wins; the first of equal elements has the gradient.
+    Args:
+        x: images [..., height, width, channels]; floating-point or integers.
+        output_size: as in `adaptive_avg_pool2d`.
+
+    Returns:
+        [..., *output_size, channels] in the dtype of `x`. A window with a NaN gives NaN. The first of equal elements
+        gets the gradient.
+
+    Raises:
+        ValueError: an output size is below 1.
     """
     return _adaptive_max_pool(2, x, output_size)
 
 
 def adaptive_max_pool3d(x: jax.Array, output_size: OutputSize) -> jax.Array:
-    """The largest elements of windows of [..., depth, height, width, channels]. Otherwise as `adaptive_max_pool2d`."""
+    """The largest elements of windows of [..., depth, height, width, channels]; like `adaptive_max_pool2d`."""
     return _adaptive_max_pool(3, x, output_size)
 
 
@@ -192,7 +215,7 @@ def _avg_pool(
     name = f"avg_pool{axes}d"
     windows = _windows(name, x, axes, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override == 0:
-        raise ValueError(f"{name}: divisor_override is 0; it is what the sums are divided by, or None")
+        raise ValueError(f"{name}: divisor_override is 0; give the number to divide the sums by, or None")
     total = window_sum(at_least_float32(x), windows)
     if divisor_override is not None:
         return (total / divisor_override).astype(x.dtype)
@@ -210,14 +233,14 @@ def _lp_pool(
     total = window_sum(at_least_float32(x) ** norm_type, windows)
     size = math.prod(window.size for window in windows)
     total = total * (size / _counts(total, windows, x.shape[-axes - 1 :], (0,) * axes))
-    zero = total == 0  # where the derivative of the root is infinite and torch's is 0
+    zero = total == 0  # there the derivative of the root is infinite, and torch's is 0
     return jnp.where(zero, 0, jnp.where(zero, 1, total) ** (1 / norm_type)).astype(x.dtype)
 
 
 def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.Array:
     sizes = _output_sizes(f"adaptive_avg_pool{axes}d", x, axes, output_size)
     y, first = at_least_float32(x), x.ndim - 1 - axes
-    # Axes that divide evenly are averaged at once: [height, width] -> [h, height / h, w, width / w] -> [h, w].
+    # Axes that divide evenly are averaged together: [height, width] -> [h, height / h, w, width / w] -> [h, w].
     blocks = [(m, n // m) if n % m == 0 else (n, 1) for n, m in zip(x.shape[first:], sizes, strict=False)]
     split = y.reshape(*x.shape[:first], *(length for block in blocks for length in block), x.shape[-1])
     y = jnp.mean(split, tuple(range(first + 1, first + 2 * axes, 2)))
@@ -229,7 +252,7 @@ def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.
 
 def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.Array:
     sizes = _output_sizes(f"adaptive_max_pool{axes}d", x, axes, output_size)
-    for i in reversed(range(axes)):  # so that the first in row-major order has the gradient
+    for i in reversed(range(axes)):  # the last axis first: then the first in row-major order gets the gradient
         x = _adaptive_axis_max(x, x.ndim - 1 - axes + i, sizes[i])
     return x
 
@@ -241,7 +264,7 @@ def _adaptive_axis_max(x: jax.Array, axis: int, m: int) -> jax.Array:
     else:
         index, _ = window_index(*adaptive_windows(n, m))
         blocks = jnp.take(x, index, axis, mode="clip")
-    # Not `max`, whose gradient is shared by all that are equal.
+    # `max` would share the gradient between equal elements.
     largest = jnp.argmax(blocks, axis + 1, keepdims=True)
     return jnp.take_along_axis(blocks, largest, axis + 1, mode="clip").squeeze(axis + 1)
 
@@ -250,13 +273,13 @@ def _windows(
     name: str, x: jax.Array, axes: int, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size,
     ceil_mode: bool,
 ) -> tuple[Window, ...]:
-    """The windows along each axis, after all checks."""
+    """Checks the options and computes the windows along each axis."""
     channels_last(x, axes, x.shape[-1], name)
     kernel, pads = per_axis(kernel_size, axes, "kernel_size"), per_axis(padding, axes, "padding")
     strides = kernel if stride is None else per_axis(stride, axes, "stride")
     dilations = per_axis(dilation, axes, "dilation")
     if min(*kernel, *strides, *dilations) < 1:
-        raise ValueError(f"{name}: kernel_size={kernel}, stride={strides} and dilation={dilations} start at 1")
+        raise ValueError(f"{name}: kernel_size={kernel}, stride={strides} and dilation={dilations} must be 1 or more")
     if any(not 0 <= 2 * p <= k for k, p in zip(kernel, pads, strict=True)):
         raise ValueError(f"{name}: padding={pads} must be from 0 to half of kernel_size={kernel}")
     windows = []
@@ -275,7 +298,10 @@ def _windows(
 def _counts(
     total: jax.Array, windows: Sequence[Window], sizes: Sequence[int], margins: Sequence[int]
 ) -> np.ndarray:
-    """How many elements within `margins` of the image each window has, in the dtype and rank of `total`."""
+    """The number of elements in each window, counting those up to `margins` pixels outside the image.
+
+    The result has the dtype and the rank of `total`, to divide it by.
+    """
     count = np.ones((), total.dtype)
     for window, n, margin in zip(windows, sizes, margins, strict=False):
         ends = np.minimum(window.starts + window.size, n + margin)

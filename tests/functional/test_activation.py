@@ -5,7 +5,7 @@ import pytest
 
 import funcvision.functional as F
 
-MAY_OVERFLOW = [  # powers, exponentials, products of x
+MAY_OVERFLOW = [  # they have powers, exponentials or products of x
     "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "tanhshrink", "hardswish", "sigmoid",
     "logsigmoid",
 ]
@@ -17,7 +17,7 @@ def approximate_gelu(x):
 
 
 @pytest.mark.parametrize("function", [*(getattr(F, name) for name in MAY_OVERFLOW), approximate_gelu])
-def test_finite_wherever_the_input_is(function):
+def test_finite_inputs_give_finite_values(function):
     def run(*inputs):
         return [(value, *pullback(jnp.ones_like(value))) for value, pullback in (jax.vjp(function, x) for x in inputs)]
 
@@ -41,13 +41,13 @@ def test_vmap_and_jvp(name):
     np.testing.assert_allclose(jnp.vdot(y, forward), jnp.vdot(backward, tangent), rtol=1e-4, atol=1e-6)
 
 
-def test_hard_gates_meet_their_ends_exactly():
+def test_hard_gates_reach_their_limits_exactly():
     x = jnp.array([-3.0, 3.0, -100.0, 100.0])
     np.testing.assert_array_equal(F.hardsigmoid(x), [0, 1, 0, 1])
     np.testing.assert_array_equal(F.hardswish(x), [0, 3, 0, 100])
 
 
-def test_integers_have_no_softmax():
+def test_softmax_of_integers_raises():
     with pytest.raises(TypeError, match=r"floating-point array is needed and this one, of shape \(2,\), is int32"):
         F.softmax(jnp.arange(2))
 
@@ -60,7 +60,7 @@ def test_integers_have_no_softmax():
         (lambda x: F.rrelu(x, training=True), "rrelu draws random numbers while training and got no key: pass key="),
         (lambda x: F.celu(x, 0.0), "alpha, which cannot be 0"),
         (lambda x: F.gelu(x, approximate="erf"), "'none' or 'tanh' and got 'erf'"),
-        (lambda x: F.glu(x), r"halves axis -1, which has an odd size in \(2, 5\)"),
+        (lambda x: F.glu(x), r"splits axis -1 in two halves; its size in \(2, 5\) is odd"),
         (lambda x: F.hardtanh(x, 1.0, -1.0), r"\[min_val, max_val\] and got \[1.0, -1.0\]"),
         (lambda x: F.softshrink(x, -0.5), "cannot be negative: -0.5"),
         (lambda x: F.normalize(x, 0.0), "positive p; it is 0.0"),

@@ -1,4 +1,4 @@
-"""What attention promises beyond torch's numbers: dropout by key, transformations, errors."""
+"""Attention: dropout, transformations and errors. Equality with torch is tested in tests/parity."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ KEY = jax.random.key(0)
 Q, K, V = (jax.random.normal(jax.random.key(i), (2, 3, n, 4)) for i, n in enumerate((5, 6, 6)))
 
 
-def test_dropout_repeats_by_key_and_keeps_the_mean():
+def test_dropout_depends_on_the_key_and_keeps_the_mean():
     run = jax.jit(lambda key: F.scaled_dot_product_attention(Q, K, V, dropout_p=0.3, dropout_key=key))
     whole = F.scaled_dot_product_attention(Q, K, V)
     np.testing.assert_array_equal(run(KEY), run(KEY))
@@ -32,7 +32,7 @@ def test_under_jit_and_vmap():
     np.testing.assert_allclose(F.scaled_dot_product_attention(Q, K, V, is_causal=True), expected, rtol=1e-5)
 
 
-def test_forward_derivatives_of_a_row_without_keys_are_zero():
+def test_forward_derivatives_of_a_query_without_keys_are_zero():
     mask = jnp.zeros((5, 6), bool)
     attend = jax.jit(lambda q: F.scaled_dot_product_attention(q, K, V, mask))
     _, tangent = jax.jvp(attend, (Q,), (jnp.ones_like(Q),))

@@ -1,4 +1,4 @@
-"""The convolution of a CPU, its gradients and all of JAX's transformations against `lax.conv_general_dilated`."""
+"""The CPU lowerings of convolutions, their gradients and JAX's transformations, against a reference and `lax`."""
 
 import functools
 import itertools
@@ -10,15 +10,10 @@ import pytest
 from jax.sharding import AxisType, PartitionSpec
 
 from funcvision import functional as F
-from funcvision.functional import _conv_cost as cost
-from funcvision.functional import _conv_cpu as cpu
-from funcvision.functional import _conv_lax as plain
-from funcvision.functional import _conv_lowering as lowering
-from funcvision.functional import _conv_rows as rows
-from funcvision.functional import _conv_sums as sums
-from funcvision.functional import _conv_winograd as winograd
-from funcvision.functional._conv_geometry import Geometry
-from funcvision.functional._conv_shifts import in_blocks
+from funcvision.functional._conv import cpu, primitives, xla
+from funcvision.functional._conv.cpu import cost_model, kernel_rows, shift_add, winograd
+from funcvision.functional._conv.cpu.windows import split_batch
+from funcvision.functional._conv.geometry import Geometry
 
 
 def case(x, w, stride=1, padding=0, dilation=1, groups=1):
@@ -43,55 +38,55 @@ CASES = [
     case((3, 9, 8, 16), (3, 2, 16, 5), 1, ((2, 1), (0, 3)), (2, 3)),
     case((3, 9, 8, 16), (3, 2, 16, 5), 2, 1, (1, 2)),
     case((2, 8, 8, 16), (2, 2, 16, 4), 2),
-    case((2, 9, 10, 16), (2, 2, 16, 4), 3),  # pixels that no position meets
+    case((2, 9, 10, 16), (2, 2, 16, 4), 3),  # some pixels meet no kernel position
     case((2, 9, 10, 16), (3, 3, 16, 4), 2, ((-1, 2), (3, -1))),
     case((2, 4, 5, 6, 4), (3, 2, 3, 4, 3), (1, 2, 2), (1, 0, 1)),
-    case((2, 5, 12, 16), (3, 3, 16, 5)),  # no padding: the image gets a column
+    case((2, 5, 12, 16), (3, 3, 16, 5)),  # no padding: the image gets an extra column
     case((2, 6, 25, 16), (3, 2, 16, 5), 2, 0, (1, 3)),
     case((2, 16, 16), (4, 16, 5), (1,)),
     # kernels larger than the image, outputs larger than the image
     case((2, 2, 2, 8), (3, 3, 8, 8), 1, 1),
     case((2, 1, 1, 3), (3, 3, 3, 4), 2, 1),
     case((2, 4, 4, 3), (3, 3, 3, 4), 1, 2),
-    case((2, 4, 3, 2), (2, 3, 2, 3), 2, 1),  # where the image gradient of lax 0.10.2 ends the process
-    # kernels that are mostly over the padding
+    case((2, 4, 3, 2), (2, 3, 2, 3), 2, 1),  # jax 0.10.2: the transpose by `lax` crashes the process
+    # kernels that mostly meet the padding
     case((3, 5, 6, 16), (3, 3, 16, 2), 1, 4, 4),
     case((3, 5, 6, 16), (3, 2, 16, 2), 2, (5, 3), (4, 6)),
-    case((3, 1, 1, 8), (2, 2, 8, 1), 1, 2, 4),  # entirely
-    # small images of many channels
+    case((3, 1, 1, 8), (2, 2, 8, 1), 1, 2, 4),  # only the padding
+    # few pixels, many channels
     case((2, 3, 3, 4), (3, 3, 4, 20), 1, 1),
     case((1, 4, 3, 16), (3, 2, 16, 16), 1, (2, 1), (2, 1)),
     case((1, 6, 4, 7), (3, 3, 7, 18), 2, 1),
     # groups
     case((2, 6, 7, 8), (3, 3, 2, 12), (1, 2), 1, 1, 4),
     case((2, 6, 7, 6), (2, 3, 3, 4), 2, 1, (1, 2), 2),
-    case((2, 6, 7, 48), (3, 3, 8, 12), 2, 1, 1, 6),  # of few channels; the kernel gradient merges two
-    case((2, 4, 3, 130), (3, 3, 2, 195), 1, 1, 1, 65),  # of few channels; the kernel gradient merges five
-    case((2, 6, 5, 48), (5, 4, 4, 36), 1, 2, 1, 12),  # merged by four
-    case((1, 4, 3, 1072), (2, 2, 16, 67), 1, 1, 1, 67),  # a loop
+    case((2, 6, 7, 48), (3, 3, 8, 12), 2, 1, 1, 6),  # few channels; weight_gradient merges two groups
+    case((2, 4, 3, 130), (3, 3, 2, 195), 1, 1, 1, 65),  # few channels; weight_gradient merges five groups
+    case((2, 6, 5, 48), (5, 4, 4, 36), 1, 2, 1, 12),  # four groups merged in one
+    case((1, 4, 3, 1072), (2, 2, 16, 67), 1, 1, 1, 67),  # a loop over the groups
     case((2, 5, 4, 6), (1, 1, 3, 4), 1, 0, 1, 2),
     case((3, 9, 4), (3, 2, 6), 2, 1, 1, 2),
     case((2, 2, 1, 8), (3, 3, 2, 12), 1, 1, 1, 4),  # a kernel larger than the image
-    case((1, 3, 4, 8), (3, 2, 4, 32), (1, 2), 1, (1, 2), 2),  # few pixels of many channels
+    case((1, 3, 4, 8), (3, 2, 4, 32), (1, 2), 1, (1, 2), 2),  # few pixels, many channels
     # depthwise
     case((2, 7, 9, 4), (3, 3, 1, 4), 1, 1, 1, 4),
     case((2, 7, 8, 3), (3, 5, 1, 6), 2, (1, 2), 1, 3),
     case((1, 9, 8, 3), (2, 3, 1, 3), (1, 2), ((0, 1), (3, 2)), (2, 1), 3),
     case((2, 1, 1, 3), (1, 1, 1, 3), 1, 0, 1, 3),
     case((2, 9, 4), (4, 1, 4), 1, 2, 1, 4),
-    case((1, 12, 13, 3), (9, 8, 1, 3), (1, 2), 4, 1, 3),  # too large to be written out
+    case((1, 12, 13, 3), (9, 8, 1, 3), (1, 2), 4, 1, 3),  # too large to be unrolled
     case((1, 4, 5, 4, 2), (3, 2, 3, 1, 2), 1, 1, 1, 2),
 ]
-BLOCKS = [  # of groups, one after the other: with how many there are
+CHUNKED = [  # (number of chunks of groups, case)
     (2, case((2, 7, 6, 96), (7, 7, 1, 96), 1, 3, 1, 96)),
     (2, case((1, 9, 8, 64), (5, 9, 1, 128), 2, (2, (3, 4)), 1, 64)),
     (2, case((1, 6, 5, 192), (3, 5, 3, 128), (1, 2), 2, (2, 1), 64)),
     (5, case((2, 9, 1000), (13, 1, 1000), 1, 6, 1, 1000)),
-    (1, case((1, 7, 6, 100), (7, 7, 1, 100), 1, 3, 1, 100)),  # nothing that vectors could be made of
-    (1, case((1, 7, 6, 128), (3, 3, 8, 128), 1, 1, 1, 16)),  # of eight channels
+    (1, case((1, 7, 6, 100), (7, 7, 1, 100), 1, 3, 1, 100)),  # 100 channels are no multiple of a vector
+    (1, case((1, 7, 6, 128), (3, 3, 8, 128), 1, 1, 1, 16)),  # eight channels in a group
 ]
-CASES += [some for _, some in BLOCKS]
-SMALL = {  # one of each kind, for the transformations
+CASES += [one for _, one in CHUNKED]
+SMALL = {  # one of each kind, to test transformations
     "pointwise": case((2, 3, 3, 4), (1, 1, 4, 2), 2),
     "dense": case((2, 4, 3, 2), (2, 2, 2, 3), 1, 1),
     "large kernel": case((2, 2, 2, 2), (3, 3, 2, 3), 1, 1),
@@ -104,11 +99,11 @@ every_kind = pytest.mark.parametrize(("x", "w", "geometry"), SMALL.values(), ids
 
 
 def ours(x, w, geometry):
-    return lowering._bind(lowering._value)(x, w, geometry=geometry)
+    return primitives._bind(primitives._value)(x, w, geometry=geometry)
 
 
 def theirs(x, w, geometry):
-    return plain.value(x, w, geometry=geometry)
+    return xla.value(x, w, geometry=geometry)
 
 
 def draw(seed, *shapes, dtype="float32"):
@@ -139,7 +134,7 @@ def derivatives(function, geometry):
 
 
 def reference(arrays, geometry):
-    """lax in a form that does not end the process: dilated and flipped by hand, in numpy, as sums over positions."""
+    """Value, tangent and gradients as sums over kernel positions, in numpy; `lax` crashes the process on some cases."""
     x, w, dx, dw, ct = (np.asarray(a, np.float64) for a in arrays)
 
     def windows(images):
@@ -184,31 +179,32 @@ def reference(arrays, geometry):
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), CASES)
-def test_equals_the_definition(x, w, geometry):
+def test_equals_the_reference(x, w, geometry):
     arrays = operands(x, w, geometry)
     expected = jax.tree.map(lambda a: a.astype(np.float32), reference(arrays, geometry))
     assert_close(derivatives(ours, geometry)(*arrays), expected)
 
 
-@pytest.mark.parametrize(("blocks", "some"), BLOCKS)
-def test_blocks_of_groups(blocks, some):
-    x, w, geometry = some
-    assert sums._blocks(*(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)), geometry) == blocks
+@pytest.mark.parametrize(("chunks", "one"), CHUNKED)
+def test_number_of_chunks(chunks, one):
+    *shapes, geometry = one
+    image, weight = (jax.ShapeDtypeStruct(shape, "float32") for shape in shapes)
+    assert shift_add._number_of_chunks(image, weight, geometry) == chunks
 
 
 DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), DENSE)
-def test_kernel_gradient_by_rows_in_blocks(x, w, geometry, monkeypatch):
-    """Of one, two and all images. Three images in blocks of two leave one place of the last block empty."""
-    def in_blocks_of(images, x, y):
-        monkeypatch.setattr(rows, "in_blocks", lambda array, _: in_blocks(array, images))
-        return rows.kernel_gradient(x, y, geometry)
+def test_kernel_rows_in_blocks(x, w, geometry, monkeypatch):
+    """Blocks of one, two and all images. Of three images, the second block of two has only one."""
+    def gradient_in_blocks(images, x, y):
+        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, _: split_batch(array, images))
+        return kernel_rows.weight_gradient(x, y, geometry)
 
     arrays = operands(x, w, geometry)
     _, _, (_, gradient) = reference(arrays, geometry)
-    found = jax.jit(lambda x, y: [in_blocks_of(images, x, y) for images in (1, 2, 8)])(arrays[0], arrays[4])
+    found = jax.jit(lambda x, y: [gradient_in_blocks(images, x, y) for images in (1, 2, 8)])(arrays[0], arrays[4])
     assert_close(found, [gradient.astype(np.float32)] * 3)
 
 
@@ -222,37 +218,37 @@ WINOGRAD = [
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 @pytest.mark.parametrize("block", ["all images", "two images", "two rows of tiles", "less than a row"])
-def test_winograd_in_blocks(x, w, geometry, block, monkeypatch):
+def test_winograd_split_batch(x, w, geometry, block, monkeypatch):
     rows, columns = (-(-n // 2) for n in geometry.out)
     row = 16 * columns * (x[-1] + w[-1]) * 4
     size = {"all images": 1 << 24, "two images": 2 * rows * row, "two rows of tiles": 2 * row, "less than a row": 1}
-    monkeypatch.setattr(winograd, "_BLOCK", size[block])
+    monkeypatch.setattr(winograd, "_MAX_BLOCK_BYTES", size[block])
     arrays = operands(x, w, geometry)
     y, _, (_, gradient) = reference(arrays, geometry)
 
     @jax.jit
     def compute(x, w, cotangent):
-        return winograd.value(x, w, geometry), winograd.kernel_gradient(x, cotangent, geometry)
+        return winograd.value(x, w, geometry), winograd.weight_gradient(x, cotangent, geometry)
 
     assert_close(compute(*arrays[:2], arrays[4]), (y.astype(np.float32), gradient.astype(np.float32)))
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
-    monkeypatch.setattr(cost.Costs, "prefer_winograd", lambda *sizes: True)
+    monkeypatch.setattr(cost_model.Costs, "prefer_winograd", lambda *sizes: True)
     with jax.enable_x64(True):
         arrays = operands(x, w, geometry, "float64")
         assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
 
 
 def test_winograd_where_it_is_chosen():
-    """Sixteen times as many bytes are written for the kernel as for a tile: the fewer the tiles, the dearer."""
+    """It is not chosen for few tiles, because transforming the weight costs the same for any number of tiles."""
     x, w, geometry = case((8, 28, 27, 64), (3, 3, 64, 96), 1, 1)
-    assert cost.VALUE.prefer_winograd(8, 64, 96, geometry)
-    assert cost.VALUE.prefer_winograd(8, 96, 64, geometry)  # the image gradient
-    assert cost.KERNEL_GRADIENT.prefer_winograd(8, 64, 96, geometry)
-    assert not cost.VALUE.prefer_winograd(8, 16, 96, geometry)
-    assert not cost.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
+    assert cost_model.VALUE.prefer_winograd(8, 64, 96, geometry)
+    assert cost_model.VALUE.prefer_winograd(8, 96, 64, geometry)  # the gradient with respect to the input
+    assert cost_model.WEIGHT_GRADIENT.prefer_winograd(8, 64, 96, geometry)
+    assert not cost_model.VALUE.prefer_winograd(8, 16, 96, geometry)
+    assert not cost_model.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
     arrays = operands(x, w, geometry)
     assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
 
@@ -285,15 +281,15 @@ def test_half_precision_is_rounded_once(x, w, geometry, dtype):
 
 
 @pytest.mark.parametrize(("w", "groups"), [((1, 1, 4, 2), 1), ((1, 1, 2, 2), 2), ((1, 1, 1, 4), 4)])
-def test_half_precision_sums_in_float32(w, groups):
+def test_half_precision_accumulates_in_float32(w, groups):
     x, w, geometry = case((6, 8, 8, 4), w, groups=groups)
     f = lambda w: ours(jnp.ones(x, jnp.bfloat16), w, geometry)
     gradient = jax.grad(lambda w: f(w).astype(jnp.float32).sum())(jnp.ones(w, jnp.bfloat16))
-    assert (gradient == 384).all()  # in bfloat16 256 + 1 is 256
+    assert (gradient == 384).all()  # in bfloat16, 256 + 1 is 256
 
 
 @every_kind
-def test_jit_changes_nothing(x, w, geometry):
+def test_eager_equals_jit(x, w, geometry):
     x, w = draw(1, x, w)
     compiled = jax.jit(ours, static_argnums=2)(x, w, geometry)
     np.testing.assert_allclose(ours(x, w, geometry), compiled, rtol=1e-6, atol=1e-6)
@@ -321,15 +317,15 @@ def test_vmap(x, w, geometry, axes):
         gradient = jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
         return lambda x, w: (f(x, w), gradient(x, w))
 
-    together = jax.jit(jax.vmap(compute(ours), axes))(*arrays)
+    batched = jax.jit(jax.vmap(compute(ours), axes))(*arrays)
     single = lambda i: [a if axis is None else a.take(i, axis) for a, axis in zip(arrays, axes, strict=True)]
-    alone = jax.jit(compute(theirs))
-    assert_close(together, jax.tree.map(lambda *a: np.stack(a), *(alone(*single(i)) for i in range(3))))
+    unbatched = jax.jit(compute(theirs))
+    assert_close(batched, jax.tree.map(lambda *a: np.stack(a), *(unbatched(*single(i)) for i in range(3))))
 
 
 @every_kind
 def test_gradients_under_vmap(x, w, geometry):
-    """Where only one operand of a gradient is mapped."""
+    """Gradients of which only one operand is mapped."""
     x, w, ct, cts = draw(4, x, w, (x[0], *geometry.out, w[-1]), (3, x[0], *geometry.out, w[-1]))
     pull = lambda function, x, ct: jax.vjp(lambda x, w: function(x, w, geometry), x, w)[1](ct)
 
@@ -360,8 +356,8 @@ def lowered(platform, function, *shapes):
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), [SMALL["pointwise"], SMALL["depthwise"]])
-def test_choice_by_platform(x, w, geometry):
-    """Whatever device the tracing happens on; and on others than a CPU it is what lax itself becomes."""
+def test_lowering_by_platform(x, w, geometry):
+    """The platform of the compilation decides, not that of the tracing. GPUs and TPUs get the operations of `lax`."""
     gradient = lambda f: lambda x, w: jax.grad(lambda x, w: jnp.sum(f(x, w, geometry) ** 2), (0, 1))(x, w)
     operations = lambda platform, f: sorted(
         line.split("= stablehlo.")[1].split("(")[0] for line in lowered(platform, gradient(f), x, w).splitlines()
@@ -382,12 +378,12 @@ def test_precision_of_the_context_reaches_an_accelerator():
     assert "HIGHEST" not in lowered("cuda", F.conv2d, (1, 4, 4, 2), (3, 3, 2, 2))
 
 
-def test_many_groups_are_looped_over():
+def test_many_groups_are_a_loop():
     x, w, geometry = next(one for one in CASES if one[2].groups == 67)
     assert "while" in lowered("cpu", lambda x, w: ours(x, w, geometry), x, w)
 
 
-def test_integers_and_no_images():
+def test_integers_and_empty_batches():
     x, w = jnp.arange(32).reshape(1, 4, 4, 2), jnp.arange(4).reshape(1, 1, 2, 2)
     np.testing.assert_array_equal(F.conv2d(x, w), np.asarray(x) @ np.asarray(w)[0, 0])
     for shape, groups in itertools.product([(1, 1), (3, 3)], (1, 2, 4)):
@@ -406,32 +402,32 @@ def test_export_with_symbolic_batch(w, groups):
 
 @every_kind
 def test_sharded(x, w, geometry):
-    """Images divided over two devices, by the compiler and by hand."""
+    """A batch sharded over two devices, by the compiler and by `shard_map`."""
     gradient = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
-    convolve = lambda x, w: lowering.convolve(x, w, *geometry[2:])
+    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:])
     split, same = PartitionSpec("data"), PartitionSpec()
     arrays = draw(6, x, w)
     expected = gradient(lambda x, w: theirs(x, w, geometry))(*arrays)
     with jax.set_mesh(jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))):
-        divided = [jax.device_put(a, s) for a, s in zip(arrays, (split, same), strict=True)]
-        assert_close(jax.tree.map(np.asarray, jax.jit(gradient(convolve))(*divided)), expected)
-        by_hand = jax.shard_map(gradient(convolve), in_specs=(split, same), out_specs=(split, same))
-        assert_close(jax.tree.map(np.asarray, jax.jit(by_hand)(*arrays)), expected)
+        sharded = [jax.device_put(a, s) for a, s in zip(arrays, (split, same), strict=True)]
+        assert_close(jax.tree.map(np.asarray, jax.jit(gradient(convolve))(*sharded)), expected)
+        mapped = jax.shard_map(gradient(convolve), in_specs=(split, same), out_specs=(split, same))
+        assert_close(jax.tree.map(np.asarray, jax.jit(mapped)(*arrays)), expected)
 
 
 def test_explicit_sharding():
     with jax.set_mesh(jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))):
         x, w = draw(7, (8, 6, 6, 4), (3, 3, 2, 4))
-        whole = jax.device_put(x, PartitionSpec())
-        divided = jax.device_put(x, PartitionSpec("data"))
+        replicated = jax.device_put(x, PartitionSpec())
+        sharded = jax.device_put(x, PartitionSpec("data"))
         f = jax.jit(lambda x: F.conv2d(x, w, padding=1, groups=2))
-        assert_close(np.asarray(f(divided)), np.asarray(f(whole)))
+        assert_close(np.asarray(f(sharded)), np.asarray(f(replicated)))
 
 
-def test_depthwise_position_by_position(monkeypatch):
+def test_depthwise_loop_over_positions(monkeypatch):
     x, w, geometry = SMALL["depthwise"]
     arrays = operands(x, w, geometry)
-    monkeypatch.setattr(sums, "_UNROLLED_ROWS", 1)
+    monkeypatch.setattr(shift_add, "_MAX_UNROLLED_TAPS", 1)
     value, _, (_, gradient) = reference(arrays, geometry)
-    assert_close(cpu.kernel_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
+    assert_close(cpu.weight_gradient(arrays[0], arrays[4], geometry=geometry), gradient.astype(np.float32))
     assert_close(cpu.value(*arrays[:2], geometry=geometry), value.astype(np.float32))

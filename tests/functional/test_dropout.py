@@ -10,7 +10,7 @@ ALL = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "featu
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_off(name):
+def test_unchanged_in_evaluation(name):
     x = jnp.ones((2, 3, 3, 3, 4))
     drop = getattr(F, name)
     assert drop(x, 0.5, training=False) is x
@@ -32,14 +32,14 @@ def test_errors(name):
 
 
 @pytest.mark.parametrize("p", [0.1, 0.7])
-def test_dropout_drops_a_share_and_keeps_the_mean(p):
+def test_dropout_drops_a_fraction_p_and_keeps_the_mean(p):
     y = F.dropout(jnp.ones(100_000), p, key=KEY)
     np.testing.assert_allclose(np.unique(y), [0, 1 / (1 - p)], rtol=1e-6)
     np.testing.assert_allclose((y == 0).mean(), p, atol=0.01)
     np.testing.assert_allclose(y.mean(), 1, atol=0.03)
 
 
-def test_dropout_of_bad_numbers_is_clean():
+def test_dropped_nan_and_infinity_become_zero():
     y = F.dropout(jnp.full(100, jnp.nan, jnp.bfloat16), key=KEY)
     assert y.dtype == jnp.bfloat16
     assert set(jnp.isnan(y).tolist()) == {True, False}
@@ -66,7 +66,7 @@ def test_gradient_is_the_mask(name):
     ("name", "axes", "batch"),
     [("dropout2d", 2, ()), ("dropout1d", 1, (64,)), ("dropout2d", 2, (64,)), ("dropout3d", 3, (4, 16))],
 )
-def test_channels_fall_together_and_samples_apart(name, axes, batch):
+def test_whole_channels_are_dropped_independently_for_each_sample(name, axes, batch):
     spatial = (3, 2, 4)[:axes]
     y = np.asarray(getattr(F, name)(jnp.ones((*batch, *spatial, 50)), 0.3, key=KEY))
     over = tuple(range(len(batch), len(batch) + axes))

@@ -1,4 +1,4 @@
-"""The affine map where shapes or meshes are out of the ordinary; its numbers are in tests/parity."""
+"""`linear` with unusual shapes and meshes. Equality with torch is tested in tests/parity."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def test_on_a_mesh(spec, kind):
 
 
 @pytest.mark.parametrize(("leading", "features"), [((), 3), ((0, 2), 3), ((2, 4), 0), ((2, 1, 0), 0)])
-def test_without_rows_or_features(leading, features):
+def test_empty_axes(leading, features):
     y = F.linear(jnp.ones((*leading, features)), jnp.ones((features, 5)))
     np.testing.assert_array_equal(y, jnp.full((*leading, 5), features))
 

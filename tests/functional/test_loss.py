@@ -15,13 +15,13 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_pairs_are_not_broadcast(name):
+def test_inputs_are_not_broadcast(name):
     with pytest.raises(ValueError, match=rf"{name} compares arrays of one shape and got \(6, 1\) and \(6,\)"):
         getattr(F, name)(jnp.ones((6, 1)), jnp.ones(6))
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_pairs_under_jit_and_vmap(name):
+def test_elementwise_losses_under_jit_and_vmap(name):
     x, target = jnp.linspace(0.1, 0.9, 24).reshape(2, 3, 4)
     loss = getattr(F, name)
     each = jax.jit(jax.vmap(loss))(x, target)
@@ -37,21 +37,21 @@ def test_class_losses_under_jit_and_vmap(name):
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "multi_margin_loss"])
-def test_a_label_that_is_no_class_gives_nan(name):
+def test_an_index_that_is_no_class_gives_nan(name):
     losses = jax.jit(lambda t: getattr(F, name)(LOGITS, t, reduction="none"))(jnp.array([0, -1, -4, 4, 1000, 3]))
     np.testing.assert_array_equal(jnp.isnan(losses), [False, True, True, True, True, False])
 
 
 @pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int8, jnp.int16])
-def test_labels_of_any_integer_type(dtype):
-    logits = jax.random.normal(KEY, (6, 300))  # more classes than the type counts
+def test_indices_of_any_integer_dtype(dtype):
+    logits = jax.random.normal(KEY, (6, 300))  # more classes than the dtype can count
     target = jnp.array([0, 1, 2, 100, 127, 5])
     expected = F.cross_entropy(logits, target, ignore_index=100)
     np.testing.assert_array_equal(F.cross_entropy(logits, target.astype(dtype), ignore_index=100), expected)
 
 
-def test_ignored_positions_leave_no_trace():
-    broken = LOGITS.at[1].set(jnp.nan)  # whatever stands there
+def test_ignored_positions_do_not_affect_the_loss():
+    broken = LOGITS.at[1].set(jnp.nan)  # any value, even NaN
     loss, gradient = jax.value_and_grad(lambda x: F.cross_entropy(x, TARGET.at[1].set(255), ignore_index=255))(broken)
     kept = jnp.array([0, 2, 3, 4, 5])
     expected = jax.value_and_grad(lambda x: F.cross_entropy(x, TARGET[kept]))(LOGITS[kept])
@@ -65,19 +65,19 @@ def test_ignored_positions_get_no_gradient():
     assert gradient[0].any()
 
 
-def test_targets_are_taken_in_the_precision_of_the_input():
+def test_targets_are_cast_to_the_dtype_of_the_input():
     target = jnp.linspace(0, 1, 6, dtype=jnp.bfloat16)
     assert F.mse_loss(jnp.ones(6), target).dtype == jnp.float32
     assert F.mse_loss(target, jnp.ones(6)).dtype == jnp.bfloat16
 
 
-def test_smoothed_labels_are_smoothed_probabilities():
+def test_label_smoothing_equals_smoothed_probabilities():
     smoothed = F.cross_entropy(LOGITS, TARGET, label_smoothing=0.2)
     probabilities = 0.8 * jax.nn.one_hot(TARGET, 4) + 0.2 / 4
     np.testing.assert_allclose(smoothed, F.cross_entropy(LOGITS, probabilities), rtol=1e-6)
 
 
-def test_weights_may_be_numbers():
+def test_weights_may_be_python_numbers():
     weighted = F.cross_entropy(LOGITS, TARGET, (1.0, 2.0, 3.0, 4.0))
     np.testing.assert_allclose(weighted, F.cross_entropy(LOGITS, TARGET, jnp.arange(1.0, 5.0)), rtol=1e-6)
 
@@ -90,7 +90,7 @@ def test_second_derivatives():
     np.testing.assert_allclose(second, 16, rtol=1e-5)
 
 
-def test_channels_first_logits_are_named():
+def test_the_error_for_channels_first_logits_names_them():
     with pytest.raises(ValueError, match=r"torch's \[batch, classes, ...\]: pass jnp.moveaxis\(input, 1, -1\)"):
         F.cross_entropy(jnp.ones((2, 21, 8, 9)), jnp.zeros((2, 8, 9), int))
 
@@ -104,7 +104,10 @@ def test_channels_first_logits_are_named():
         (lambda: F.cross_entropy(LOGITS, LOGITS, ignore_index=1), r"nothing in it can be ignored \(ignore_index=1\)"),
         (lambda: F.cross_entropy(LOGITS, TARGET, jnp.ones(3)), r"each of 4 classes; its shape is \(3,\)"),
         (lambda: F.cross_entropy(LOGITS, TARGET, label_smoothing=1.5), "a share from 0 to 1; it is 1.5"),
-        (lambda: F.cross_entropy(LOGITS, TARGET, reduction="avg"), "reduction='avg'; it is 'mean', 'sum' or 'none'"),
+        (
+            lambda: F.cross_entropy(LOGITS, TARGET, reduction="avg"),
+            "reduction='avg' is unknown; give 'mean', 'sum' or 'none'",
+        ),
         (lambda: F.multi_margin_loss(LOGITS, TARGET, p=3), "p=1 or p=2; it is 3"),
         (lambda: F.smooth_l1_loss(LOGITS, LOGITS, beta=-1.0), "beta of 0 or more; it is -1.0"),
         (lambda: F.huber_loss(LOGITS, LOGITS, delta=0.0), "positive delta; it is 0.0"),
@@ -125,7 +128,7 @@ def test_errors(call, message):
         call()
 
 
-def test_integers_are_not_taken_for_numbers():
+def test_integer_inputs_raise():
     with pytest.raises(TypeError, match=r"floating-point array is needed and this one, .* is int32: cast it"):
         F.mse_loss(TARGET, TARGET)
 
@@ -139,7 +142,7 @@ def test_large_scores_keep_the_loss_finite(name):
 
 
 @pytest.mark.parametrize("log_target", [False, True])
-def test_impossible_events_add_nothing_to_kl_div(log_target):
+def test_a_target_probability_of_zero_adds_nothing_to_kl_div(log_target):
     target = jnp.array([0.0, 0.5, 0.5])
     target = jnp.log(target) if log_target else target
     loss, gradients = jax.value_and_grad(lambda x, t: F.kl_div(x, t, reduction="sum", log_target=log_target), (0, 1))(

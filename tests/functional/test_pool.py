@@ -20,7 +20,7 @@ CALLS = {
 
 
 def image(*shape):
-    """All values differ by more than what a finite difference moves them."""
+    """An image whose values differ by more than the step of a finite difference."""
     values = np.random.default_rng(0).permutation(np.prod(shape)) / 10 + 0.5
     return jnp.asarray(values.reshape(shape), jnp.float32)
 
@@ -50,7 +50,7 @@ def test_vmap_and_leading_axes(name):
     np.testing.assert_allclose(jax.jit(gradient)(x), mapped[1], rtol=1e-5, atol=1e-6)
 
 
-def test_forward_mode_follows_the_first_of_equal_elements():
+def test_the_first_of_equal_elements_gets_the_tangent():
     x, tangent = jnp.zeros((5, 5, 1)), jnp.arange(25.0).reshape(5, 5, 1)
     for pool in (lambda x: F.max_pool2d(x, 2, 1), lambda x: F.max_pool2d(x, 2, 1, 0, 1)):
         _, slope = jax.jvp(pool, (x,), (tangent,))
@@ -59,14 +59,14 @@ def test_forward_mode_follows_the_first_of_equal_elements():
     np.testing.assert_array_equal(slope.ravel(), [0, 2, 10, 12])
 
 
-def test_a_mean_of_many_half_numbers_is_exact():
+def test_half_precision_means_accumulate_in_float32():
     x = jnp.full((1, 60, 60, 1), 0.1, jnp.float16)
     for y in (F.adaptive_avg_pool2d(x, 1), F.adaptive_avg_pool2d(x, (7, 1)), F.avg_pool2d(x, 50)):
         assert (y == x[0, 0, 0, 0]).all()
 
 
-def test_windows_that_reach_no_pixel():
-    """As torch: minus infinity, or the least integer."""
+def test_windows_entirely_in_the_padding():
+    """As in torch, the result is minus infinity, or the smallest integer."""
     assert F.max_pool1d(jnp.ones((1, 1)), 2, 1, 1, 2).item() == -np.inf
     assert F.max_pool1d(jnp.ones((1, 1), jnp.int32), 2, 1, 1, 2).item() == np.iinfo(np.int32).min
 
@@ -76,9 +76,9 @@ def test_windows_that_reach_no_pixel():
     (lambda x: F.avg_pool2d(x, 2, padding=-1), "avg_pool2d: padding=.* must be from 0 to half"),
     (lambda x: F.max_pool2d(x, 3, padding=2, dilation=2), "must be from 0 to half of kernel_size"),
     (lambda x: F.max_pool2d(x, 9), "larger than the padded image"),
-    (lambda x: F.max_pool2d(x, 2, 0), r"stride=\(0, 0\) .* start at 1"),
-    (lambda x: F.max_pool2d(x, (2, 0)), "start at 1"),
-    (lambda x: F.max_pool2d(x, 2, dilation=0), "start at 1"),
+    (lambda x: F.max_pool2d(x, 2, 0), r"stride=\(0, 0\) .* must be 1 or more"),
+    (lambda x: F.max_pool2d(x, (2, 0)), "must be 1 or more"),
+    (lambda x: F.max_pool2d(x, 2, dilation=0), "must be 1 or more"),
     (lambda x: F.max_pool2d(x, (2, 2, 2)), "kernel_size=.* has 3 values"),
     (lambda x: F.max_pool3d(x[0], 2), r"max_pool3d takes \[..., depth, height, width, channels\]"),
     (lambda x: F.avg_pool2d(x, 2, divisor_override=0), "divisor_override is 0"),
@@ -86,7 +86,7 @@ def test_windows_that_reach_no_pixel():
     (lambda x: F.adaptive_max_pool2d(x, (3, -1)), "must be at least 1"),
     (lambda x: F.adaptive_avg_pool2d(x, (1, 2, 3)), "output_size=.* has 3 values"),
 ])  # fmt: skip
-def test_what_does_not_fit_is_refused(call, match):
+def test_errors(call, match):
     with pytest.raises(ValueError, match=match):
         call(image(1, 6, 7, 2))
 
@@ -94,6 +94,6 @@ def test_what_does_not_fit_is_refused(call, match):
 @pytest.mark.parametrize("call", [
     lambda x: F.avg_pool2d(x, 2), lambda x: F.adaptive_avg_pool2d(x, 2), lambda x: F.lp_pool2d(x, 2, 2),
 ])  # fmt: skip
-def test_means_of_integers_are_refused(call):
+def test_means_of_integers_raise(call):
     with pytest.raises(TypeError, match="floating-point array is needed"):
         call(jnp.ones((1, 4, 4, 1), jnp.int32))

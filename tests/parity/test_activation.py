@@ -1,4 +1,4 @@
-"""Activations against torch: value and derivative at random points, at every kink, and far out."""
+"""Activations against torch: value and derivative at random points, at every kink, and at large inputs."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ ELEMENTWISE = {
     "threshold": {"threshold": 1.0, "value": 7.0}, "hardtanh": {}, "hardtanh-wide": {"min_val": -3.0, "max_val": 1.5},
     "hardsigmoid": {}, "hardswish": {}, "sigmoid": {}, "tanh": {}, "logsigmoid": {},
 }
-TORCH_DERIVATIVE_IS_WRONG = ("gelu-tanh", "softsign")  # far out: NaN in the one, the noise of a difference in the other
+TORCH_DERIVATIVE_IS_WRONG = ("gelu-tanh", "softsign")  # for large inputs: NaN, and cancellation
 
 
 def functions(name):
@@ -48,7 +48,8 @@ def test_elementwise(name):
         return value, *pullback(jnp.ones_like(value)), ours(half)
 
     value, ours_derivative, half_value = jax.jit(run)(x, half)
-    for what, part in {"near": slice(32), "1e4": slice(32, 34), "1e30": slice(34, 36)}.items():  # 1e30 hides others
+    # Ranges are compared separately, because the tolerance is relative to the largest value.
+    for what, part in {"near": slice(32), "1e4": slice(32, 34), "1e30": slice(34, 36)}.items():
         assert_close(value[part], expected[part], what=f"value at {what}")
         if name in TORCH_DERIVATIVE_IS_WRONG and what != "near":
             assert np.isfinite(ours_derivative[part]).all()
@@ -69,9 +70,9 @@ def test_glu(shape, dim):
 
 
 @pytest.mark.parametrize("slopes", [1, 5])
-def test_prelu_has_its_channels_last(slopes):
+def test_prelu_slopes_belong_to_the_last_axis(slopes):
     x, weight = random(3, 2, 3, 4, 5), random(4, slopes)
-    x[0, 0, 0] = 0  # the kink
+    x[0, 0, 0] = 0  # at the kink
     assert_same_with_gradients(
         F.prelu, lambda x, w: T.prelu(x.movedim(-1, 1), w).movedim(1, -1), [x, weight],
         to_torch=[same, same], from_torch=[back, back], out=back,
@@ -104,7 +105,7 @@ def test_softmax_of_large_and_infinite_numbers(name):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
-def test_softmax_family_sums_half_types_in_float32(name):
+def test_softmax_family_accumulates_half_precision_in_float32(name):
     x = jnp.asarray(random(7, 2, 3000), jnp.bfloat16)  # in bfloat16 a sum of 3000 terms stops growing at 256
     expected = getattr(T, name)(torch.from_numpy(np.asarray(x, np.float32)).bfloat16(), -1)
     assert_close(getattr(F, name)(x), expected)

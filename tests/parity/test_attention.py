@@ -17,7 +17,7 @@ EMPTY_ROW = BOOLEAN & (np.arange(3) != 1)[:, None]
 
 
 def compare(shapes, masks=(), **options):
-    """Ours and torch's function on random query, key and value, and float masks that get a gradient too."""
+    """Compares with torch on random query, key and value; float masks are differentiated too."""
     arrays = [random(i, *shape) for i, shape in enumerate(shapes)]
     floating = [mask for mask in masks if mask.dtype != bool]
     boolean = [mask for mask in masks if mask.dtype == bool]
@@ -43,7 +43,7 @@ def test_shapes_and_options(shapes, options):
 
 
 @pytest.mark.parametrize("mask", [BOOLEAN, EMPTY_ROW, np.zeros((3, 7), bool), BOOLEAN[None, None], BOOLEAN[:1]])
-def test_boolean_masks_and_rows_that_may_attend_to_nothing(mask):
+def test_boolean_masks_and_queries_without_keys(mask):
     compare([(2, 4, 3, 5), (2, 4, 7, 5), (2, 4, 7, 6)], [mask])
 
 
@@ -60,7 +60,7 @@ def test_grouped_queries(heads):
     compare(shapes, [BOOLEAN], enable_gqa=True)
 
 
-def test_no_keys_at_all_gives_zeros():
+def test_an_empty_sequence_of_keys_gives_zeros():
     shapes = (2, 3, 4), (2, 0, 4), (2, 0, 5)
     expected = TF.scaled_dot_product_attention(*(torch.zeros(shape) for shape in shapes))
     assert_close(F.scaled_dot_product_attention(*map(jnp.zeros, shapes)), expected)
@@ -157,8 +157,8 @@ class _TorchOnItself(torch.nn.Module):
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_a_query_whose_keys_are_all_ignored_gets_zeros_ahead_of_the_projection(need_weights):
-    """As torch's without weights. With them torch gives NaN, from which no training recovers."""
+def test_a_query_whose_keys_are_all_ignored_gets_zeros_before_the_projection(need_weights):
+    """As in torch with need_weights=False. With need_weights=True torch gives NaN, which would spoil training."""
     ours, theirs = both(8, 2, batch_first=True)
     params, state = arrays_of(ours, theirs)
     inputs, mask = qkv(batch_first=True), KPM | (np.arange(3) == 1)[:, None]

@@ -72,7 +72,7 @@ def test_conv_transpose(function, x, w, options):
     )
 
 
-def test_asymmetric_padding_is_pad_then_conv():
+def test_asymmetric_padding_equals_pad_then_conv():
     x, w = random(0, 2, 7, 6, 3), random(1, 3, 3, 3, 4)
     expected = TF.conv2d(TF.pad(nchw(x), (2, 0, 1, 3)), oihw(w), stride=2)
     assert_close(F.conv2d(x, w, stride=2, padding=((1, 3), (2, 0))), nhwc(expected))
@@ -86,12 +86,12 @@ def test_leading_axes():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_compute_follows_the_image(dtype):
+def test_computation_is_in_the_dtype_of_the_image(dtype):
     x, w, b = jnp.asarray(random(0, 2, 6, 6, 4), dtype), random(1, 3, 3, 4, 5), random(2, 5)
     y = F.conv2d(x, w, b)
     assert y.dtype == dtype
     expected = TF.conv2d(nchw(np.asarray(x, np.float32)), oihw(w), same(b))
-    assert_close(y.astype(jnp.float32), nhwc(expected), rtol=2e-2)  # three roundings to 8 bits
+    assert_close(y.astype(jnp.float32), nhwc(expected), rtol=2e-2)  # weight, bias and result are rounded to 8 bits
 
 
 def test_transforms():

@@ -1,4 +1,4 @@
-"""Norms and distances against torch, at zero vectors too."""
+"""Norms and distances against torch, also at zero vectors."""
 
 import jax
 import jax.numpy as jnp
@@ -32,11 +32,11 @@ def test_normalize_below_eps(p, value):
     compare(lambda x: F.normalize(x, p, eps=1e-3), lambda x: T.normalize(x, p, -1, eps=1e-3), [x])
 
 
-def test_normalize_with_ties_in_the_largest():
+def test_normalize_by_the_largest_of_equal_elements():
     compare(lambda x: F.normalize(x, np.inf), lambda x: T.normalize(x, np.inf, -1), [np.float32([[2, 1, -2]])])
 
 
-def test_normalize_in_half_types_sums_in_float32():
+def test_normalize_accumulates_half_precision_in_float32():
     x = jnp.full((1, 4000), 0.5, jnp.float16)
     expected = T.normalize(torch.full((1, 4000), 0.5), dim=-1).half()
     assert_close(F.normalize(x), expected)

@@ -1,4 +1,4 @@
-"""Dense layers, look-ups and the steps between shapes, against torch."""
+"""Linear and bilinear maps, embeddings, one-hot vectors, and `Flatten` and `Unflatten`, against torch."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def test_embedding(padding_idx):
 
 
 def test_embedding_of_an_index_outside_the_table_is_nan():
-    """Torch raises; traced indices cannot be looked at. A negative one does not count from the end either."""
+    """Torch raises, but traced indices cannot be checked. Negative ones do not count from the end either."""
     rows = np.asarray(F.embedding(jnp.array([-1, 0, 7]), jnp.ones((7, 2))))
     np.testing.assert_array_equal(np.isnan(rows).any(-1), [True, False, True])
 
@@ -48,7 +48,7 @@ def test_one_hot(num_classes):
         assert_close(F.one_hot(jnp.asarray(indices), num_classes), expected)
 
 
-def test_flatten_takes_channels_last_to_torchs_order():
+def test_flatten_uses_torchs_order_of_features():
     x = random(0, 2, 4, 5, 3)
     assert_close(nn.Flatten()(jnp.asarray(x)), torch.nn.Flatten()(nchw(x)))
     assert_close(nn.Flatten()(jnp.asarray(x[:, 0])), torch.nn.Flatten()(nchw(x[:, 0])))

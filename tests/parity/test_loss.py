@@ -24,7 +24,7 @@ def compare(name, arrays, *constants, classes=False, **options):
             each, total, mean = (
                 function(*arrays, *constants, reduction=reduction, **options) for reduction in ("none", "sum", "mean")
             )
-            size = max(1, each.reshape(-1).shape[0])  # the sum as a mean, or it would allow the others more error
+            size = max(1, each.reshape(-1).shape[0])  # a large sum would loosen the tolerance of the others
             return concatenate([each.reshape(-1), total.reshape(1) / size, mean.reshape(1)])
 
         return run
@@ -79,7 +79,7 @@ def test_cross_entropy_with_probabilities(shape, options):
 
 
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": WEIGHT, "label_smoothing": 0.1}], ids=len)
-def test_cross_entropy_of_nothing_but_ignored(options):
+def test_cross_entropy_where_all_positions_are_ignored(options):
     compare("cross_entropy", [random(3, 3, 4)], np.full(3, -100), **options)  # the mean is NaN, its derivative 0
 
 
@@ -90,7 +90,7 @@ def test_cross_entropy_with_excluded_classes_and_large_logits():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_cross_entropy_in_half_types_sums_in_float32(dtype):
+def test_cross_entropy_accumulates_half_precision_in_float32(dtype):
     x, target = jnp.asarray(random(4, 300, 1000), dtype), choice(5, 300, 1000)
     loss = F.cross_entropy(x, target)
     assert loss.dtype == jnp.dtype(dtype)
@@ -106,11 +106,11 @@ def test_nll_loss(options):
 @pytest.mark.parametrize("options", [{}, {"p": 2, "margin": 0.5}, {"weight": WEIGHT}], ids=len)
 def test_multi_margin_loss(options):
     x = random(1, 3, 4)
-    x[0] = [1, 0, 2, 1]  # the margin is met exactly
+    x[0] = [1, 0, 2, 1]  # exactly at the margin, which is a kink
     compare("multi_margin_loss", [x], np.array([0, 3, 1]), **options)
 
 
-# Yes or no
+# Probabilities of two outcomes
 
 
 @pytest.mark.parametrize("options", [{}, {"weight": WEIGHT}], ids=len)
@@ -139,7 +139,7 @@ def test_soft_margin_loss():
     compare("soft_margin_loss", [random(1, 3, 4)], choice(2, (3, 4), np.float32([-1, 1])))
 
 
-# Numbers
+# Regression
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_soft_margin_loss():
 )
 def test_regression(name, options):
     x, target = random(1, 3, 4), random(2, 3, 4)
-    x[0], target[0] = [0, 1, -1, 9], [0, 0, 0, 0]  # kinks, and far out
+    x[0], target[0] = [0, 1, -1, 9], [0, 0, 0, 0]  # kinks, and a large difference
     compare(name, [x, target], **options)
 
 
@@ -161,7 +161,7 @@ def test_regression_with_weights(name):
 # Distributions
 
 
-@pytest.mark.filterwarnings("ignore:reduction")  # torch announces another "mean"
+@pytest.mark.filterwarnings("ignore:reduction")  # torch warns that its "mean" will change
 @pytest.mark.parametrize("log_target", [False, True])
 def test_kl_div(log_target):
     x, target = -random(1, 3, 4, low=0.1, high=3.0), random(2, 3, 4, low=0.1)
@@ -176,14 +176,14 @@ def test_kl_div_of_one_sample(shape):
 
 
 @pytest.mark.filterwarnings("ignore:reduction")
-def test_kl_div_of_impossible_events():
+def test_kl_div_of_zero_probabilities():
     compare("kl_div", [np.float32([-1, -2, -3])], np.float32([0, 1, 0.5]))
 
 
 @pytest.mark.parametrize(("shape", "full"), [((3, 4), False), ((3, 4), True), ((3,), False), ((3, 1), True)])
 def test_gaussian_nll_loss(shape, full):
     var = random(3, *shape, low=0.1, high=2.0)
-    var.flat[0] = 0.0  # below eps, where torch's derivative goes on
+    var.flat[0] = 0.0  # below eps, where torch's derivative is not 0
     compare("gaussian_nll_loss", [random(1, 3, 4), random(2, 3, 4), var], full=full, eps=1e-2)
 
 
@@ -204,16 +204,16 @@ def test_poisson_nll_loss(log_input, full):
 @pytest.mark.parametrize("margin", [0.0, 0.4])
 def test_cosine_embedding_loss(margin):
     x1, x2, target = random(1, 6, 4), random(2, 6, 4), np.float32([1, -1, -1, 1, 1, -1])
-    x1[1], x2[1] = [1, 0, 0, 0], [0, 1, 0, 0]  # a right angle
+    x1[1], x2[1] = [1, 0, 0, 0], [0, 1, 0, 0]  # orthogonal: a kink
     compare("cosine_embedding_loss", [x1, x2], target, margin=margin)
-    x1[0] = 0  # its derivative is so large that it would hide the others
+    x1[0] = 0  # its derivative is so large that the tolerance would hide errors of the others
     compare("cosine_embedding_loss", [x1, x2], target, margin=margin)
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0])
 def test_losses_of_pairs(margin):
     x1, x2, target = random(1, 6), random(2, 6), np.float32([1, -1, -1, 1, -1, 0])
-    x1[:2], x2[0] = [0.5 + margin, 1.0], 0.5  # kinks of the one and the other
+    x1[:2], x2[0] = [0.5 + margin, 1.0], 0.5  # kinks of both losses
     compare("margin_ranking_loss", [x1, x2], target, margin=margin)
     compare("hinge_embedding_loss", [x1], target, margin=margin)
 
@@ -223,7 +223,7 @@ def test_losses_of_pairs(margin):
 )
 def test_triplet_margin_loss(options):
     anchor, positive, negative = (random(seed, 3, 4) for seed in (1, 2, 3))
-    if options == {"eps": 0.0}:  # the margin is met exactly
+    if options == {"eps": 0.0}:  # exactly at the margin, which is a kink
         anchor[0], positive[0], negative[0] = [0, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0]
     compare("triplet_margin_loss", [anchor, positive, negative], **options)
 
@@ -236,7 +236,7 @@ def test_triplet_margin_loss(options):
     ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
      "soft_margin_loss", "poisson_nll_loss", "hinge_embedding_loss"],
 )
-def test_half_types_sum_in_float32_and_come_back(name):
+def test_half_precision_accumulates_in_float32_and_is_returned(name):
     x = jnp.asarray(random(1, 2000, low=0.0), jnp.bfloat16)
     loss = getattr(F, name)(x, jnp.ones_like(x))
     assert loss.dtype == jnp.bfloat16
@@ -277,7 +277,7 @@ MODULES = [
 
 
 @pytest.mark.parametrize(("name", "options", "arrays"), MODULES, ids=[name for name, *_ in MODULES])
-def test_modules_are_called_as_they_are(name, options, arrays):
+def test_modules_need_no_parameters(name, options, arrays):
     theirs = getattr(torch.nn, name)(**{key: to_tensor(value) for key, value in options.items()})
     ours = getattr(nn, name)(**options)
     assert not ours.declarations()

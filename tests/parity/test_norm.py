@@ -14,7 +14,7 @@ LAYOUTS = {"to_torch": [nchw, same, same], "from_torch": [nhwc, back, back]}
 
 
 def arrays(shape=IMAGE, offset=2.0):
-    """An image away from zero mean, a weight and a bias."""
+    """An image whose mean is not zero, a weight and a bias."""
     channels = shape[-1]
     return [random(0, *shape) * 3 + np.float32(offset), random(1, channels), random(2, channels)]
 
@@ -60,7 +60,7 @@ def test_statistics_of_a_bfloat16_image_are_float32():
     assert_close(mean, np.asarray(x, np.float64).mean((0, 1, 2)).astype(np.float32))
 
 
-def test_batch_norm_refuses_to_train_on_one_value():
+def test_batch_norm_raises_for_training_on_one_value():
     with pytest.raises(ValueError, match="one value per channel"):
         F.batch_norm(jnp.ones((1, 6)), jnp.zeros(6), jnp.ones(6), train=True)
 
@@ -89,7 +89,7 @@ def test_rms_norm(eps):
 @pytest.mark.parametrize("shape", [IMAGE, (7, 6), (2, 5, 6)])
 def test_group_norm(groups, shape):
     if shape == (7, 6) and groups == 6:
-        shape = (7, 18)  # one or two values a group have no variance to speak of
+        shape = (7, 18)  # groups of one or two values would have almost no variance
     assert_same_with_gradients(
         lambda x, w, b: F.group_norm(x, groups, w, b), lambda x, w, b: TF.group_norm(x, groups, w, b),
         arrays(shape), **LAYOUTS,
@@ -116,7 +116,7 @@ def test_instance_norm_running_statistics():
     assert_close(F.instance_norm(x, mean, var, use_input_stats=False)[0], nhwc(expected))
     with pytest.raises(ValueError, match="needs running_mean"):
         F.instance_norm(x, use_input_stats=False)
-    with pytest.raises(ValueError, match="one spatial element"):
+    with pytest.raises(ValueError, match="two spatial elements or more"):
         F.instance_norm(x[:, :1, :1])
 
 

@@ -1,4 +1,4 @@
-"""Padding against torch: value and gradient in every mode, growing and cropping."""
+"""Padding against torch: value and gradient in every mode, for padding and cropping."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,7 +28,7 @@ def test_pad(mode, pads):
     ("constant", (7, -5)), ("constant", (-2, -3)), ("replicate", (7, 0)), ("replicate", (4, -4)), ("reflect", (4, 4)),
     ("reflect", (4, -4)), ("reflect", (-4, 4)), ("circular", (5, 5)), ("circular", (-2, 3)),
 ])  # fmt: skip
-def test_the_furthest_that_torch_goes(mode, pads):
+def test_the_largest_padding_that_torch_allows(mode, pads):
     x = random(0, 1, 5, 2)
     assert_close(F.pad(x, pads, mode), nhwc(TF.pad(nchw(x), pads, mode)))
 
@@ -38,10 +38,10 @@ def test_the_furthest_that_torch_goes(mode, pads):
     ("reflect", (5, 0), "at most 4 pixels at an end of 5"),
     ("reflect", (-3, -3), "crops more than there is"),
     ("replicate", (-3, -3), "crops more than there is"),
-    ("circular", (0, 6), "a circle of 5 pixels"),
+    ("circular", (0, 6), '"circular" adds at most 5 pixels'),
     ("circular", (-3, -3), "crops more than there is"),
 ])
-def test_both_refuse_to_go_further(mode, pads, match):
+def test_both_raise_beyond_it(mode, pads, match):
     x = random(0, 1, 5, 2)
     with pytest.raises(ValueError, match=match):
         F.pad(x, pads, mode)
@@ -59,6 +59,6 @@ def test_dtypes_are_kept(mode):
     assert_close(jnp.moveaxis(ours, -1, 1), TF.pad(x, (1, 2), mode))
 
 
-def test_no_numbers_change_nothing():
+def test_empty_padding_changes_nothing():
     x = random(0, 2, 5, 3)
     assert_close(F.pad(x, ()), nhwc(TF.pad(nchw(x), ())))

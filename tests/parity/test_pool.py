@@ -37,7 +37,7 @@ MAX_POOL = [
 
 
 def with_ties(x):
-    """Beside each channel its like after relu and rounding: zeros in two places of three, two values in the rest."""
+    """Appends a copy of the channels with many ties: two thirds of it are zeros, and the rest has two values."""
     return np.concatenate([x, np.maximum(np.round(x), 0)], -1)
 
 
@@ -61,7 +61,7 @@ def test_max_pool_of_equal_elements(options):
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": 6, "stride": 1}])
-def test_max_pool_lets_nan_win_and_gives_it_the_gradient(options):
+def test_max_pool_of_nan_is_nan_and_gives_it_the_gradient(options):
     x = random(0, 2, 9, 8, 2)
     x[0, 4, 4, 0] = x[1, 0, 0, 1] = np.nan
     x[1, 7, 7, 0] = np.inf
@@ -151,7 +151,7 @@ def test_lp_pool(axes, args, options):
     x = random(0, *SHAPES[axes])
     x = np.abs(x) if args[0] == 1 else np.where(np.abs(x) < 0.7, 0, x).astype("float32")
     if args[0] == 2:
-        x[0, :3] = 0  # whole windows of zeros: the root has no derivative there
+        x[0, :3] = 0  # whole windows of zeros, where the root has no derivative
     assert_same_with_gradients(
         lambda x: ours(x, *args, **options), lambda x: theirs(x, *args, **options), [x],
         to_torch=[nchw], from_torch=[nhwc],
@@ -172,7 +172,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_bfloat16_comes_back(name):
+def test_bfloat16_is_returned(name):
     x = torch.from_numpy(random(0, 1, 3, 9, 8)).bfloat16()
     ours = getattr(F, name)(jnp.moveaxis(jnp.asarray(x.float().numpy(), "bfloat16"), 1, -1), *CALLS[name])
     assert_close(jnp.moveaxis(ours, -1, 1), getattr(TF, name)(x, *CALLS[name]))

@@ -42,9 +42,9 @@ def _count_equation(equation: JaxprEqn) -> int:
         return math.prod(out) * math.prod(b) // b[equation.params["dimension_numbers"].rhs_spec[0]]
     if name == "conv_value":  # image, kernel [..., in, out]
         return math.prod(out) * math.prod(b[:-1])
-    if name == "conv_image_gradient":  # output, kernel: a transposed convolution
+    if name == "conv_input_gradient":  # output, kernel: a transposed convolution
         return math.prod(a) * math.prod(b[:-1])
-    if name == "conv_kernel_gradient":  # image, output
+    if name == "conv_weight_gradient":  # image, output
         return math.prod(b) * math.prod(out[:-1])
     inside = [_count(jaxpr) for jaxpr in _programs(equation.params)]
     if name == "cond":

@@ -1,0 +1,113 @@
+"""Chooses the method for a convolution and for its two gradients on a CPU, by their shapes.
+
+The three functions compute what those of `xla` compute, by way of what XLA runs fast on a CPU: matrix products, dense
+convolutions of stride 1 whose kernel fits into the image, and sums of shifted images. `docs/speed.md` has the choice as
+a table, and `benchmarks/conv_sweep.py` measures it.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..._precision import at_least_float32
+from .. import xla
+from ..geometry import Geometry
+from . import cost_model, dense, grouped, kernel_rows, matmul, phases, shift_add, winograd
+
+__all__ = ["input_gradient", "value", "weight_gradient"]
+
+_MIN_CHANNELS_FOR_KERNEL_ROWS = 32  # with fewer, as in merged groups, one convolution is as fast and compiles sooner
+
+
+def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    """[N, *geometry.size, in] and [*geometry.kernel, in/groups, out] give [N, *geometry.out, out]."""
+    if not _is_supported(x, weight):
+        return xla.value(x, weight, geometry=geometry, precision=precision)
+    run = functools.partial(_run_in_float32, x, weight, geometry)
+    channels, out = x.shape[-1], weight.shape[-1]
+    if matmul.has_disjoint_patches(geometry):
+        return run(matmul.disjoint_value)
+    if shift_add.has_few_channels(x, geometry):
+        return run(shift_add.few_channels_value)
+    if _is_depthwise(x, geometry):
+        return run(shift_add.depthwise_value)
+    if geometry.groups > 1:
+        group_out = out // grouped.merged_groups(geometry, weight.shape[-2])
+        if _has_few_pixels(x, group_out, geometry) or _is_kernel_larger_than_image(geometry):
+            return run(matmul.by_patches_of_groups)
+        return grouped.value(functools.partial(value, precision=precision), x, weight, geometry)
+    if _has_few_pixels(x, out, geometry):
+        return run(matmul.by_patches)
+    if _is_kernel_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
+        return run(matmul.by_overlaps)
+    if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
+        return run(winograd.value)
+    return dense.value(x, weight, geometry, precision)
+
+
+def input_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    """[N, *geometry.out, out] and [*geometry.kernel, in/groups, out] give [N, *geometry.size, in]."""
+    is_strided, is_dilated = max(geometry.strides) > 1, max(geometry.dilation) > 1
+    run = functools.partial(_run_in_float32, y, weight, geometry)
+    is_supported = _is_supported(y, weight)
+    if is_supported and matmul.has_disjoint_patches(geometry):
+        return run(matmul.disjoint_input_gradient)
+    if not is_supported or (is_strided and is_dilated):
+        return xla.input_gradient(y, weight, geometry=geometry, precision=precision)
+    if geometry.groups == 1 and not is_strided and _has_few_pixels(y, weight.shape[-2], geometry):
+        return run(matmul.input_gradient_by_position)
+    return phases.input_gradient(functools.partial(value, precision=precision), y, weight, geometry)
+
+
+def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
+    """[N, *geometry.size, in] and [N, *geometry.out, out] give [*geometry.kernel, in/groups, out]."""
+    if not _is_supported(x, y):
+        return xla.weight_gradient(x, y, geometry=geometry, precision=precision)
+    run = functools.partial(_run_in_float32, x, y, geometry)
+    channels, out = x.shape[-1], y.shape[-1]
+    if _is_depthwise(x, geometry):
+        return run(shift_add.depthwise_weight_gradient)
+    if geometry.groups > 1:
+        return grouped.weight_gradient(functools.partial(weight_gradient, precision=precision), x, y, geometry)
+    if matmul.has_disjoint_patches(geometry):
+        return run(matmul.disjoint_weight_gradient)
+    if any(m > n for m, n in zip(geometry.out, geometry.size, strict=True)):
+        return run(matmul.weight_gradient_by_position)
+    if _allows_winograd(geometry) and cost_model.WEIGHT_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
+        return run(winograd.weight_gradient)
+    if set(geometry.strides) == {1} and max(channels, out) < _MIN_CHANNELS_FOR_KERNEL_ROWS:
+        return run(dense.weight_gradient_over_channels)
+    return run(kernel_rows.weight_gradient)
+
+
+def _run_in_float32(a: jax.Array, b: jax.Array, geometry: Geometry, method: Callable[..., jax.Array]) -> jax.Array:
+    """Runs the method in float32, or in float64 where the operands are, and rounds the result to their dtype once."""
+    return method(at_least_float32(a), at_least_float32(b), geometry).astype(a.dtype)
+
+
+def _is_supported(a: jax.Array, b: jax.Array) -> bool:
+    """Whether the operands are floating-point, not empty, and of known sizes; an exported program may have symbols."""
+    return all(isinstance(n, int) and n > 0 for n in a.shape + b.shape) and jnp.issubdtype(a.dtype, jnp.floating)
+
+
+def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
+    return geometry.groups == x.shape[-1] > 1
+
+
+def _allows_winograd(geometry: Geometry) -> bool:
+    ones = {geometry.groups, *geometry.strides, *geometry.dilation}
+    return geometry.kernel == (3, 3) and ones == {1}
+
+
+def _has_few_pixels(x: jax.Array, out: int, geometry: Geometry) -> bool:
+    """Whether the patches of all output pixels together are no larger than the weight, of `out` output channels."""
+    return x.shape[0] * math.prod(geometry.out) <= out and math.prod(geometry.kernel) > 1
+
+
+def _is_kernel_larger_than_image(geometry: Geometry) -> bool:
+    """Whether it is, along some axis."""
+    return any(k > n for k, n in zip(geometry.kernel, geometry.size, strict=True))
