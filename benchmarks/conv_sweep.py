@@ -107,7 +107,7 @@ def with_jax(case: Case, gradients: bool, plain: bool) -> Prepared:
         if not plain:
             return F.conv2d(x, w, None, case.stride, case.padding, case.dilation, case.groups)
         return jax.lax.conv_general_dilated(
-            x, w, (case.stride,) * 2, ((case.padding,) * 2,) * 2, rhs_dilation=(case.dilation,) * 2,
+            x, w, (case.stride,) * 2, [(case.padding, case.padding)] * 2, rhs_dilation=(case.dilation,) * 2,
             feature_group_count=case.groups, dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 

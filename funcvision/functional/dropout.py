@@ -36,7 +36,7 @@ def dropout1d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.A
 
 
 def dropout2d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
-    """`dropout` of whole channels of [..., height, width, channels]. Otherwise as `dropout1d`.
+    """`dropout` of whole channels of [..., height, width, channels]. Otherwise like `dropout1d`.
 
     An array of three axes is one image. Torch 2 treats it as a batch of sequences, and warns that this will change.
     """
@@ -44,7 +44,7 @@ def dropout2d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.A
 
 
 def dropout3d(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
-    """`dropout` of whole channels of [..., depth, height, width, channels]. Otherwise as `dropout1d`."""
+    """`dropout` of whole channels of [..., depth, height, width, channels]. Otherwise like `dropout1d`."""
     return _drop_channels("dropout3d", 3, x, p, training, key)
 
 

@@ -164,7 +164,9 @@ def instance_norm(
     spatial = tuple(range(1, x.ndim - 1))
     count = math.prod(x.shape[1:-1])
     if count <= 1:
-        raise ValueError(f"instance_norm takes [batch, *spatial, channels] of two spatial elements or more; got {x.shape}")
+        raise ValueError(
+            f"instance_norm needs two spatial elements or more in [batch, *spatial, channels]; got shape {x.shape}"
+        )
     y = _normalised(x, weight, bias, spatial, eps)
     if running_mean is None or running_var is None:
         return y, None
