@@ -1,13 +1,14 @@
-"""Weights between torch's checkpoint files and funcvision's `(params, state)`, without torch.
+"""Converts weights between torch's checkpoint files and funcvision's `(params, state)`, without torch.
 
 A file, `.pth` or `.safetensors`, always has torch's names and torch's axis orders, so that any other program reads it.
-`from_torch` and `load` turn its tensors into the layout in which funcvision computes, guided by the declarations of
-the model; `to_torch` and `save` turn them back.
+`from_torch` and `load` transpose its tensors into the layout in which funcvision computes, as the declarations of the
+model say. `to_torch` and `save` transpose them back.
 
     params, state = convert.load("resnet50-11ad3fa6.pth", models.resnet50())
     convert.save("resnet50.safetensors", models.resnet50(), params, state)
 """
 
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +22,8 @@ from .. import nn
 from ..functional._check import listed
 from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
-from ._torch_pickle import Tensor
+from ._pickle import Global, Placeholder
+from ._torch_pickle import Tensor, why_unreadable
 
 __all__ = [
     "conform", "from_torch", "load", "modern_names", "read", "read_torch", "save", "strip_prefixes", "to_torch",
@@ -31,8 +33,10 @@ __all__ = [
 Tensors = dict[str, np.ndarray]
 
 _ENTRIES = ("state_dict", "model_state_dict", "model", "model_ema", "ema", "net", "network", "module", "weights")
-"""Where training programs put the weights in a checkpoint, the first of these that is there."""
-_DEPTH = 3  # such entries inside each other
+"""Where training programs put the weights in a checkpoint. The first of these that is there is taken."""
+_MAX_DEPTH = 3  # such entries inside each other
+_MAX_MODULE_DEPTH = 100  # modules inside each other in a pickled model
+_MAX_PARTS = 1 << 16  # modules of a pickled model: shared modules can make their number exponential
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and DistributedDataParallel, and torch.compile, put before every name."""
 _OLD_NAMES = (
@@ -40,9 +44,12 @@ _OLD_NAMES = (
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),  # vision transformers, before torchvision 0.14
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
 )
-"""What torchvision's hosted files still call otherwise than its models do."""
+"""Names in the files that torchvision hosts which differ from those in its models, and their replacements."""
 _COUNTER = "num_batches_tracked"
-_ROOM = 64 << 20  # bytes that a file may declare beyond 16 times its size
+_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
+_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
+
+_log = logging.getLogger(__name__)
 
 
 # Files to tensors
@@ -51,36 +58,46 @@ _ROOM = 64 << 20  # bytes that a file may declare beyond 16 times its size
 def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
     """The tensors of a torch checkpoint (`.pth`, `.pt`, `.bin`), with torch's names, axis orders and dtypes.
 
-    Reads the zip format of torch 1.6 and later and the one before it, without torch and without running anything in
-    the file. The arrays are read-only views of the mapped file: nothing is read before it is used, and the file must
-    not be changed while they are. bfloat16 and float8 come as the types of `ml_dtypes`.
+    Both formats are read, that of torch 1.6 and later and the one before it. Torch is not needed. The arrays are
+    read-only views of the mapped file: nothing is read before it is used, and the file must not change as long as the
+    arrays are in use. Arrays of bfloat16 and float8 have the types of `ml_dtypes`.
 
-    A checkpoint with more in it than the weights is opened at the usual places, `state_dict`, `model` and the like.
-    Names are left as they are; see `strip_prefixes` for those of DataParallel.
+    Nothing in the file is imported, called or run. Where a checkpoint holds more than tensors and plain data, say the
+    `argparse.Namespace` of a training script, the tensors are read, and a warning of the logger
+    `funcvision.vision.convert` names the rest. A whole model (`torch.save(model, path)`) gives its tensors under the
+    names that its `state_dict` has.
+
+    If a checkpoint holds more than the weights, the weights are looked for in the usual entries: `state_dict`, `model`
+    and the like. Names are left as they are; see `strip_prefixes` for those of DataParallel.
 
     Args:
         path: the file.
-        entry: where in the checkpoint the weights lie, `"model_ema"`, or `"student.backbone"` for nested dicts.
+        entry: the entry of the checkpoint that holds the weights: `"model_ema"`, or `"student.backbone"` for nested
+            dicts.
 
     Raises:
-        ValueError: the file is damaged or not a checkpoint, names anything but tensors and plain data (nothing in it
-            is run), or has no weights where they are looked for.
+        ValueError: the file is damaged or is not a checkpoint, has no weights where they are looked for, or something
+            among the weights is not a dense tensor of a type that numpy has.
     """
     file = _torch_file.TorchFile(path)
     try:
         found = _state_dict(file.content, entry)
         total = sum(tensor.nbytes for tensor in found.values())
-        if total > 16 * file.size + _ROOM:
+        if total > _MAX_EXPANSION * file.size + _EXPANSION_ALLOWANCE:
             raise ValueError(f"declares {total} bytes of tensors in a file of {file.size}")
-        return {name: file.array(tensor) for name, tensor in found.items()}
+        arrays = {name: file.array(tensor) for name, tensor in found.items()}
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} {error}") from error
+        raise ValueError(f"{os.fspath(path)} {error}{file.foreign_clause()}") from error
+    if file.foreign:
+        names = listed(repr(name[:100]) for name in file.foreign)
+        _log.warning("%s names %s: nothing of it was imported, called or run", os.fspath(path), names)
+    return arrays
 
 
 def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
-    """The tensors of a `.safetensors` file or a torch checkpoint; which it is, is told by the content.
+    """The tensors of a `.safetensors` file or a torch checkpoint. The content decides which it is, not the name.
 
-    See `read_torch` for the arguments, for what comes back and for what is refused.
+    See `read_torch` for the arguments, the result and the errors.
     """
     with open(path, "rb") as stream:
         start = stream.read(9)
@@ -94,8 +111,8 @@ def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
 def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors without the prefixes that wrappers put before every name.
 
-    These are `module.` (DataParallel, DistributedDataParallel and AveragedModel, whose counter `n_averaged` goes with
-    it) and `_orig_mod.` (torch.compile). A prefix that not every name has is left.
+    These are `module.` (DataParallel, DistributedDataParallel and AveragedModel, whose counter `n_averaged` is dropped
+    too) and `_orig_mod.` (torch.compile). A prefix is kept if some name does not have it.
 
     >>> strip_prefixes({"module.fc.weight": 1, "module.fc.bias": 2})
     {'fc.weight': 1, 'fc.bias': 2}
@@ -110,7 +127,7 @@ def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors under the names that torchvision's models have now, without the prefixes of wrappers.
+    """The tensors under the names in torchvision's current models, without the prefixes of wrappers.
 
     >>> modern_names({"features.denseblock1.denselayer1.norm.1.weight": 1})
     {'features.denseblock1.denselayer1.norm1.weight': 1}
@@ -124,20 +141,24 @@ def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state_dict(content: Any, entry: str | None) -> dict[str, Tensor]:
-    """The dict of nothing but tensors in what a checkpoint holds."""
+    """The dict that holds tensors only, among what a checkpoint holds."""
     where = "at its top"
     if entry is not None:
         for part in entry.split("."):
             if type(content) is not dict or part not in content:
                 raise ValueError(f"has no entry {part!r} {where}: there {_describe(content)}")
             content, where = content[part], f"in its entry {entry!r}"
-    for _ in range(_DEPTH):  # not until the end: a pickle can describe a dict that is in itself
+    for _ in range(_MAX_DEPTH):  # bounded: a pickle can describe a dict that contains itself
         if (name := next((name for name in _ENTRIES if _holds_tensors(content, name)), None)) is None:
             break
         content, where = content[name], f"in its entry {name!r}"
+    if _is_module(content):
+        content = _tensors_of_module(content)
     if type(content) is not dict or not content or not all(type(name) is str for name in content):
-        raise ValueError(f"has no state dict {where}: there {_describe(content)}")
+        raise ValueError(why_unreadable(content) or f"has no state dict {where}: there {_describe(content)}")
     if others := [name for name, value in content.items() if type(value) is not Tensor]:
+        if reason := next(filter(None, (why_unreadable(content[name]) for name in others)), None):
+            raise ValueError(reason)
         verb = "is not a tensor" if len(others) == 1 else "are not tensors"
         raise ValueError(
             f"has no plain state dict {where}: {listed(others)} {verb}. "
@@ -146,18 +167,55 @@ def _state_dict(content: Any, entry: str | None) -> dict[str, Tensor]:
     return content
 
 
-def _holds_tensors(content: Any, name: str, depth: int = _DEPTH) -> bool:
-    """Whether an entry of a checkpoint is a dict of tensors, or a dict with such an entry."""
-    if type(content) is not dict or type(inside := content.get(name)) is not dict:
+def _holds_tensors(content: Any, name: str, depth: int = _MAX_DEPTH) -> bool:
+    """Whether an entry of a checkpoint is a model or a dict of tensors, or a dict with such an entry."""
+    if type(content) is not dict or (inside := content.get(name)) is None:
+        return False
+    if _is_module(inside):
+        return True
+    if type(inside) is not dict:
         return False
     if any(type(value) is Tensor for value in inside.values()):
         return True
     return depth > 1 and any(_holds_tensors(inside, below, depth - 1) for below in _ENTRIES)
 
 
+def _is_module(value: Any) -> bool:
+    """Whether a placeholder has the attributes of a `torch.nn.Module`."""
+    return (
+        isinstance(value, Placeholder)
+        and type(value.state) is dict
+        and all(type(value.state.get(name)) is dict for name in ("_parameters", "_buffers", "_modules"))
+    )
+
+
+def _tensors_of_module(module: Placeholder) -> dict[str, Any]:
+    """What the `state_dict` of a pickled model holds, by name: parameters, then buffers, then those of its parts."""
+    found: dict[str, Any] = {}
+    waiting = [("", module, 0)]
+    for _ in range(_MAX_PARTS):
+        if not waiting:
+            return found
+        prefix, part, depth = waiting.pop()
+        hidden = part.state.get("_non_persistent_buffers_set")
+        hidden = hidden if type(hidden) is list else []
+        for attribute in ("_parameters", "_buffers"):
+            for name, value in part.state[attribute].items():
+                if value is not None and not (attribute == "_buffers" and name in hidden):
+                    found[f"{prefix}{name}"] = value
+        parts = [(f"{prefix}{name}.", one, depth + 1) for name, one in part.state["_modules"].items()]
+        waiting += [one for one in reversed(parts) if _is_module(one[1])]
+        if depth > _MAX_MODULE_DEPTH:
+            break
+    raise ValueError("holds a model that is nested too deeply, or that contains itself")
+
+
 def _describe(content: Any) -> str:
+    """What an error says about content that is no state dict, after the word "there"."""
     if type(content) is dict:
         return f"are {listed(str(name)[:80] for name in content)}" if content else "is an empty dict"
+    if isinstance(content, Global | Placeholder):
+        return f"is an object named {content.name[:60]!r}"
     return f"is a {'tensor' if type(content) is Tensor else type(content).__name__}"
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..archive import extract_archive
 from ..download import check_digest, download_url
-from ._batch import unpickle
+from ._formats import read_cifar_batch
 from .dataset import VisionDataset
 
 __all__ = ["CIFAR10", "CIFAR100"]
@@ -115,7 +115,7 @@ class CIFAR10(VisionDataset):
         with open(path, "rb") as file:
             content = file.read()
         try:
-            return unpickle(content)
+            return read_cifar_batch(content)
         except ValueError as error:
             raise ValueError(f"{path} ({len(content)} bytes) is damaged or no batch of CIFAR: {error}") from error
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from ..archive import decompress, extract_archive
 from ..download import download_url
-from ._idx import read_idx
+from ._formats import read_idx
 from .dataset import VisionDataset
 
 __all__ = ["EMNIST", "KMNIST", "MNIST", "QMNIST", "FashionMNIST"]

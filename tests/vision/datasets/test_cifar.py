@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcvision.vision.datasets import CIFAR10, CIFAR100
-from funcvision.vision.datasets._batch import unpickle
+from funcvision.vision.datasets._formats import read_cifar_batch
 from funcvision.vision.download import DownloadError
 from tests.vision.datasets import published
 from tests.vision.loopback import closed_port, serve
@@ -163,13 +163,13 @@ def test_every_other_name_is_refused(name):
     module, _, attribute = name.rpartition(".")
     content = b"\x80\x02}U\x01ac" + f"{module}\n{attribute}\n".encode() + b"s."
     with pytest.raises(ValueError, match=f"asks for {re.escape(name)}, which was refused"):
-        unpickle(content)
+        read_cifar_batch(content)
 
 
 def test_dotted_names_do_not_lead_out_of_what_is_admitted():
     content = b"\x80\x04}\x8c\x01a\x8c\x05numpy\x8c\x16ndarray.__subclasses__\x93s."
     with pytest.raises(ValueError, match=r"asks for numpy\.ndarray\.__subclasses__"):
-        unpickle(content)
+        read_cifar_batch(content)
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_dotted_names_do_not_lead_out_of_what_is_admitted():
 )
 def test_other_contents_are_refused(value, message):
     with pytest.raises(ValueError, match=message):
-        unpickle(pickle.dumps(value, 2))
+        read_cifar_batch(pickle.dumps(value, 2))
 
 
 def test_arrays_of_the_wrong_length_are_refused():
     content = pickle.dumps({"data": np.arange(6, dtype=np.uint8)}, 2)
-    assert unpickle(content)["data"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert read_cifar_batch(content)["data"].tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(ValueError, match=r"it holds 6 bytes for an array of shape \(7,\)"):
-        unpickle(content.replace(b"K\x06\x85", b"K\x07\x85"))
+        read_cifar_batch(content.replace(b"K\x06\x85", b"K\x07\x85"))
 
 
 BATCH = published.cifar10_batch(4, 6)

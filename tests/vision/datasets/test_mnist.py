@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from funcvision.vision.datasets import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
-from funcvision.vision.datasets._idx import read_idx
+from funcvision.vision.datasets._formats import read_idx
 from funcvision.vision.download import DownloadError
 from tests.vision.datasets import published
 from tests.vision.loopback import closed_port, serve

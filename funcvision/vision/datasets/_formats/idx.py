@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..archive import read_bytes
+from ...archive import read_bytes
 
 __all__ = ["read_idx"]
 
