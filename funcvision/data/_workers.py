@@ -45,7 +45,11 @@ class Fetch:
 
         Raises RuntimeError from whatever the dataset, the transform or the collate function raised.
         """
-        whole = self.transform is None and self.collate_fn is default_collate and hasattr(self.dataset, "load_batch")
+        read = getattr(self.dataset, "load_sample", None)
+        whole = (
+            self.transform is None and self.collate_fn is default_collate
+            and read is None and hasattr(self.dataset, "load_batch")
+        )  # fmt: skip
         batch = what = f"the batch of samples {reprlib.repr(indices.tolist())}"
         try:
             if whole:
@@ -55,19 +59,21 @@ class Fetch:
                 if stopped():
                     return None  # nobody waits for it any more
                 what = f"sample {index}"
-                samples.append(self._sample(epoch, index, draw))
+                samples.append(self._sample(read, epoch, index, draw))
             what = batch
             return self.collate_fn(samples)
         except Exception as error:
             name = type(self.dataset).__name__
             raise RuntimeError(f"{what} of {name} could not be loaded: {_describe(error)}") from error
 
-    def _sample(self, epoch: int, index: int, draw: int) -> Any:
-        sample = self.dataset[index]
-        if self.transform is None:
-            return sample
-        key = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, index, draw)))
-        return self.transform(sample, key=key)
+    def _sample(self, read: Callable[..., Any] | None, epoch: int, index: int, draw: int) -> Any:
+        """One sample, transformed. `read` is the dataset's `load_sample`, if it has one."""
+        sample = self.dataset[index] if read is None else read(index, key=self._key(epoch, index, draw, 0))
+        return sample if self.transform is None else self.transform(sample, key=self._key(epoch, index, draw))
+
+    def _key(self, *where: int) -> np.random.Generator:
+        """A generator for one use of one sample; uses with another `where` are independent of it."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=where))
 
 
 class Pool:

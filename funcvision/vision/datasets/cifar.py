@@ -81,8 +81,9 @@ class CIFAR10(VisionDataset):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(Image.fromarray(self.data[index]), self.targets[index])
+    def read(self, index: int) -> tuple[Any, Any]:
+        """The image and its label."""
+        return Image.fromarray(self.data[index]), self.targets[index]
 
     def extra_repr(self) -> str:
         """The split."""

@@ -49,11 +49,12 @@ class FakeData(VisionDataset):
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def read(self, index: int) -> tuple[Any, Any]:
+        """The image and its label."""
         if not -self.size <= index < self.size:
             raise IndexError(f"index {index} is out of range for {self.size} images")
         rng = np.random.default_rng((index % self.size + self.random_offset) % 2**64)  # seeds are not negative
         channels, height, width = self.image_size
         noise = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
         image = Image.fromarray(noise[..., 0] if channels == 1 else noise)
-        return self._transformed(image, int(rng.integers(self.num_classes)))
+        return image, int(rng.integers(self.num_classes))

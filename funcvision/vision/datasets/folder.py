@@ -106,9 +106,10 @@ class DatasetFolder(VisionDataset):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def read(self, index: int) -> tuple[Any, Any]:
+        """What the loader returns for a file, and its label."""
         path, target = self.samples[index]
-        return self._transformed(self.loader(path), target)
+        return self.loader(path), target
 
 
 class ImageFolder(DatasetFolder):

@@ -97,8 +97,9 @@ class MNIST(VisionDataset):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(Image.fromarray(self.data[index]), self._target(index))
+    def read(self, index: int) -> tuple[Any, Any]:
+        """The image and its target."""
+        return Image.fromarray(self.data[index]), self._target(index)
 
     def extra_repr(self) -> str:
         """The split."""
