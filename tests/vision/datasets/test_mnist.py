@@ -80,7 +80,7 @@ def test_missing_files_are_named(tmp_path):
 def test_unknown_splits_are_refused(tmp_path):
     with pytest.raises(ValueError, match="split='all' is none of EMNIST's: byclass, bymerge"):
         EMNIST(tmp_path, "all")
-    with pytest.raises(ValueError, match="what='all' is none of QMNIST's subsets: train, test, test10k"):
+    with pytest.raises(ValueError, match="what='all' is none of QMNIST's: train, test, test10k"):
         QMNIST(tmp_path, "all")
 
 
