@@ -135,7 +135,9 @@ def _decompressed(path: str) -> Iterator[bytes]:
 
 def _members(archive: str) -> Iterator[tuple[str, IO[bytes]]]:
     """Name and content of every file in an archive."""
-    return _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+    with open(archive, "rb") as file:  # zipfile.is_zipfile would also accept a tar archive whose last member is a zip
+        is_zip = file.read(2) == b"PK"
+    return _zip_members(archive) if is_zip else _tar_members(archive)
 
 
 def _zip_members(archive: str) -> Iterator[tuple[str, IO[bytes]]]:

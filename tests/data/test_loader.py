@@ -1,4 +1,4 @@
-"""Order, sharding, resuming and placement. What workers do when things go wrong is in test_workers.py."""
+"""Order, sharding, resuming, keys and placement. Errors of workers are tested in test_workers.py."""
 
 import itertools
 import json
@@ -176,7 +176,7 @@ def test_keys_depend_on_seed_epoch_and_sample_alone():
 
 
 class Noisy(Numbers):
-    """Reads with a key; without one it cannot be read."""
+    """A dataset that can only be read with a key."""
 
     def load_sample(self, index, *, key):
         return key.standard_normal(3), index
@@ -267,7 +267,7 @@ def test_arguments_are_checked(options, message):
 
 
 def test_a_dataset_needs_a_length():
-    with pytest.raises(TypeError, match=r"__len__ and __getitem__, and list_iterator has not"):
+    with pytest.raises(TypeError, match=r"needs __len__ and __getitem__, and list_iterator lacks one"):
         DataLoader(iter([1, 2]))
 
 

@@ -149,7 +149,7 @@ def test_a_truncated_image_is_named_and_never_grey(tmp_path, format):
             assert found[0][0].tobytes() == whole
             continue
         refused += 1
-        with pytest.raises(ValueError, match=re.escape(f"{path} ({size} bytes) is no image or a damaged one: ")):
+        with pytest.raises(ValueError, match=re.escape(f"{path} ({size} bytes) is not an image, or is damaged: ")):
             found[0]
     assert refused > 40
 
@@ -158,11 +158,11 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", PNG + bytes(50), JPEG + bytes(99)])
-def test_what_is_no_image_is_named(tmp_path, content):
+def test_a_file_that_is_not_an_image_is_named(tmp_path, content):
     path = tmp_path / "a" / "image.png"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(f"{path} ({len(content)} bytes) is no image or a damaged one")):
+    with pytest.raises(ValueError, match=re.escape(f"{path} ({len(content)} bytes) is not an image, or is damaged")):
         ImageFolder(tmp_path)[0]
 
 

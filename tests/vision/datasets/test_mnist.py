@@ -180,10 +180,10 @@ IMAGES, LABELS = published.images(13), published.labels(13, 10)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("images-idx3", published.idx(IMAGES) + b"!", r"promises an array of \(13, 28, 28\), 10208 bytes .*10209"),
-        ("images-idx3", b"<!DOCTYPE html>", "no IDX file: its 15 bytes start with 3c 21 44 4f"),
-        ("images-idx3", b"\0\0\x07\x03" + bytes(99), "no IDX file"),
-        ("images-idx3", b"\0\0\x08\x00" + bytes(99), "no IDX file"),
+        ("images-idx3", published.idx(IMAGES) + b"!", r"declares an array of \(13, 28, 28\), 10208 bytes .*10209"),
+        ("images-idx3", b"<!DOCTYPE html>", "not an IDX file: its 15 bytes start with 3c 21 44 4f"),
+        ("images-idx3", b"\0\0\x07\x03" + bytes(99), "not an IDX file"),
+        ("images-idx3", b"\0\0\x08\x00" + bytes(99), "not an IDX file"),
         ("images-idx3", b"\0\0\x08\x03" + b"\xff" * 12, "it holds 16;"),
         ("images-idx3", published.idx(LABELS), r"holds uint8 \(13,\), expected images: uint8 \[N, 28, 28\]"),
         ("images-idx3", published.idx(IMAGES.astype(np.int16)), "holds int16"),
