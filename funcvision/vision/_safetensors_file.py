@@ -59,7 +59,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         tensor = _mapping.view(mapped, dtype, offset, tuple(entry["shape"]))
         order = axes.get(name, range(tensor.ndim))
         if sorted(order) != list(range(tensor.ndim)):
-            raise ValueError(f"{os.fspath(path)}: {name} of shape {tensor.shape} cannot have the axes {order}")
+            raise ValueError(f"{os.fspath(path)}: {name} of shape {tensor.shape} is said to have the axes {order}")
         tensors[name] = tensor.transpose(np.argsort(order))
     return tensors
 

@@ -254,6 +254,7 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
 
 
 def _kind(dtype: Any) -> str:
+    """Whether a dtype is floating, integer, complex or boolean; the name of the dtype if none of these."""
     kinds = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "boolean": jnp.bool_}
     return next((name for name, kind in kinds.items() if jnp.issubdtype(dtype, kind)), str(dtype))
 
@@ -263,20 +264,23 @@ def from_torch(
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`(params, state)` of a model from a torch state dict.
 
-    Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit;
-    only `num_batches_tracked` may be missing and is then zero. Names are brought up to date (`modern_names`).
+    Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit.
+    Only `num_batches_tracked` may be missing; it is then zero. Old names are replaced (see `modern_names`).
 
     Args:
         model: the description.
         tensors: numpy arrays, or whatever `np.asarray` takes, by torch's names.
-        dtype: of floating-point parameters (running statistics are then float32 at least); without it every array
-            keeps the dtype that it has. Integers always take the dtype that the model declares.
-        share: take over, without a copy, read-only arrays that lie in memory as jax wants them on a CPU. Whatever
-            they are views of, a mapped file for instance, must not change afterwards.
+        dtype: the dtype of floating-point parameters; running statistics are then float32 at least. By default every
+            array keeps its dtype. Integers always take the dtype that the model declares.
+        share: use read-only arrays without a copy if their memory has the layout that jax needs on a CPU. What they are
+            views of, a mapped file for instance, must not change afterwards.
+
+    Returns:
+        What is trained, and what is not, by name.
 
     Raises:
-        ValueError: a list of everything missing, unexpected, or of another shape or kind of dtype; or a tensor has a
-            64-bit type that jax would narrow.
+        ValueError: tensors are missing, unexpected, or of another shape or kind of dtype; the message lists them all.
+            Or a tensor has a 64-bit type that jax would narrow.
     """
     return _from_torch(model, tensors, dtype, share, "these tensors")
 
@@ -286,8 +290,8 @@ def load(
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`(params, state)` of a model from a `.safetensors` file or a torch checkpoint.
 
-    Memory is needed for the result and a few megabytes beside it. See `read_torch` and `from_torch` for the arguments
-    and the errors.
+    It needs memory for the result and a few megabytes besides. See `read_torch` and `from_torch` for the arguments and
+    the errors.
     """
     return _from_torch(model, read(path, entry=entry), dtype, False, f"the tensors of {os.fspath(path)}")
 
@@ -312,10 +316,10 @@ def _from_torch(
 
 
 def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype, share: bool) -> np.ndarray:
-    """A transposed copy, made in pieces so that the pages of a mapped array can go while it grows.
+    """A transposed copy. It is made in pieces, and the memory of a mapped array is released after each piece.
 
-    It is aligned to 64 bytes: such memory jax takes over on a CPU instead of copying it once more. With `share` a
-    read-only array that needs no change is not copied either.
+    The copy is aligned to 64 bytes, because jax uses such memory on a CPU without another copy. With `share` a
+    read-only array that needs no change is returned as it is.
     """
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         raise ValueError(f"{name} is {dtype} and jax would narrow it: pass dtype=jnp.float32, or set jax_enable_x64")
@@ -341,10 +345,10 @@ def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype
 def to_torch(model: nn.Module, params: Mapping[str, Any], state: Mapping[str, Any]) -> Tensors:
     """The state dict of a model: C-contiguous numpy arrays with torch's names, order and axis orders.
 
-    Integers become int64, as torch's counters and indices are.
+    Integers become int64, the type of torch's counters and indices.
 
     Raises:
-        ValueError: `params` and `state` are not those of the model; everything that differs is listed.
+        ValueError: `params` and `state` do not fit the model; the message lists everything that differs.
     """
     return {name: np.array(view, order="C") for name, view in _torch_views(model, params, state).items()}
 
@@ -355,14 +359,14 @@ def save(
 ) -> None:
     """Writes a model's weights as a torch state dict, `.pth` or `.safetensors` by the file's ending.
 
-    A `.pth` loads with `torch.load(path, weights_only=True)` and then `load_state_dict(..., strict=True)`. The file
-    appears when it is whole. See `to_torch` and `write` for the errors.
+    A `.pth` file can be loaded with `torch.load(path, weights_only=True)` and then `load_state_dict(..., strict=True)`.
+    The file appears when it is whole. See `to_torch` and `write` for the errors.
     """
     write(path, _torch_views(model, params, state), overwrite=overwrite)
 
 
 def _torch_views(model: nn.Module, params: Mapping[str, Any], state: Mapping[str, Any]) -> Tensors:
-    """A state dict of views, which for a model on a CPU are of jax's own memory."""
+    """A state dict of views. For a model on a CPU they are views of jax's own memory."""
     what = "these arrays, in torch's axis order,"
     views = {name: np.asarray(array) for name, array in {**params, **state}.items()}
     for name, declaration in model.declarations().items():
@@ -379,21 +383,21 @@ def write(
 ) -> None:
     """Writes a state dict, given in torch's axis orders, as `.pth` (or `.pt`) or `.safetensors` by the file's ending.
 
-    The file appears under its name when it is whole; after an error nothing is left. Tensors are written one after
-    the other, so that mapped ones (`read`) need no memory.
+    The file appears under its name when it is whole. After an error nothing is left. Tensors are written one after
+    the other, so that mapped arrays, as `read` returns them, need no memory.
 
     Args:
         path: the file.
         tensors: numpy arrays by name.
         overwrite: replace a file that exists.
-        model_name: noted in a `.safetensors` file under `funcvision.model`.
-        axes: for tensors that a `.safetensors` file shall hold otherwise than in torch's axis order, torch's axes in
-            the order of the file. `read` turns them back; other programs do not, so this is for private files.
+        model_name: stored in the metadata of a `.safetensors` file as `funcvision.model`.
+        axes: for tensors that a `.safetensors` file stores in another axis order than torch's, torch's axes in the
+            order of the file. `read` transposes them back. Other programs do not, so this is for private files.
         progress: called with a number of bytes whenever these have been written.
 
     Raises:
         FileExistsError: the file exists and `overwrite` is not set.
-        ValueError: the ending or a dtype has no place in these formats, or there are no tensors.
+        ValueError: the ending is of another format, the format lacks a dtype, or there are no tensors.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in (".pth", ".pt", ".safetensors"):
@@ -410,7 +414,7 @@ def write(
 
 
 def _native(name: str, array: np.ndarray) -> np.ndarray:
-    """The array in the machine's byte order, of a type that files have."""
+    """The array in the machine's byte order; ValueError unless torch has its type."""
     if array.dtype.newbyteorder("=") not in BY_DTYPE:
         raise ValueError(f"{name} is {array.dtype}, which torch does not have")
     return array.astype(array.dtype.newbyteorder("="), copy=False)

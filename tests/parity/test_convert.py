@@ -35,7 +35,7 @@ def save(request, tmp_path):
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor as numpy has it, also where torch will not say."""
+    """A tensor as a numpy array, also of types for which torch has no `numpy()`."""
     element = _element_types.BY_TORCH[str(tensor.dtype).removeprefix("torch.")]
     dense = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
     raw = dense.reshape(-1).view(torch.uint8).numpy() if dense.numel() else np.empty(0, np.uint8)
@@ -52,7 +52,7 @@ def assert_reads(path, expected):
 
 
 def randomised(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The model in evaluation, with running statistics that are not the initial ones."""
+    """The model in evaluation mode, with random running statistics."""
     generator = torch.Generator().manual_seed(seed)
     for name, buffer in model.named_buffers():
         if buffer.dtype.is_floating_point:
@@ -271,7 +271,7 @@ def test_wrapped_models(save):
 
 
 def test_64_bit_headers(tmp_path, monkeypatch):
-    """Those of members of more than a gigabyte, here for all."""
+    """The headers of members of more than a gigabyte, here written for all members."""
     monkeypatch.setattr(_torch_file, "_LARGE", -1)
     expected = {name: numbers(tensor) for name, tensor in Net().state_dict().items()}
     convert.write(tmp_path / "w.pth", expected)
@@ -298,7 +298,7 @@ def theirs():
 
 
 def assert_loads_strictly(path, theirs):
-    """The file holds exactly the state dict of torchvision's model, and torchvision takes it."""
+    """Asserts that the file holds exactly the state dict of torchvision's model, and that torchvision loads it."""
     state = torch.load(path, weights_only=True) if path.suffix == ".pth" else safetensors.torch.load_file(path)
     fresh = torchvision.models.resnet18(num_classes=10)
     fresh.load_state_dict(state, strict=True)
@@ -311,13 +311,13 @@ def assert_loads_strictly(path, theirs):
 
 
 def reordered(tensor):
-    """The same tensor, the axes in memory in the opposite order."""
+    """The same tensor with the opposite order of axes in memory."""
     axes = tuple(range(tensor.ndim))[::-1]
     return tensor.permute(axes).contiguous().permute(axes)
 
 
 def variants(state):
-    """The same weights as different programs save them."""
+    """The same weights in the forms in which different programs save them."""
     yield "plain", state, {}
     yield "legacy", state, FORMATS["legacy"]
     yield "wrapped", {"model": {f"module.{name}": tensor for name, tensor in state.items()}, "epoch": 3}, {}
@@ -390,7 +390,7 @@ def test_saved_models_load_in_torchvision(tmp_path):
 
 
 def test_mnasnet_needs_the_version_that_is_written(tmp_path):
-    """torchvision's MNASNet raises where a state dict has no version."""
+    """torchvision's MNASNet raises if a state dict has no version."""
     theirs = torchvision.models.mnasnet0_5(num_classes=3)
     convert.write(tmp_path / "w.pth", {name: numbers(tensor) for name, tensor in theirs.state_dict().items()})
     fresh = torchvision.models.mnasnet0_5(num_classes=3)

@@ -1,4 +1,4 @@
-"""What is refused and what is damaged: nothing in a file runs, nothing outside it is read, one sentence says why."""
+"""Hostile and damaged files: nothing in a file runs, nothing outside it is read, and one message says why."""
 
 import contextlib
 import io
@@ -32,7 +32,7 @@ from tests.vision.checkpoints import (
 
 
 class Reduced:
-    """Pickles as a call of a function."""
+    """An object whose pickle calls a function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -42,7 +42,7 @@ class Reduced:
 
 
 def attacks(target):
-    """Pickles that would leave a file at `target` if they ran, each with the name that must be refused."""
+    """Pickles that would leave a file at `target` if they ran, each with the name that must be reported."""
     import builtins
     import shutil
     import subprocess as processes
@@ -82,7 +82,7 @@ def test_nothing_beside_the_weights_runs(tmp_path, protocol, capfd):
     for name, attack in attacks(target):
         pickled = pickle.dumps(attack, protocol)[2 if protocol > 1 else 0 : -1]
         if protocol > 3:
-            pickled = pickled.removeprefix(b"\x95" + pickled[1:9])  # the frame, whose length counts the end too
+            pickled = pickled.removeprefix(b"\x95" + pickled[1:9])  # the frame, whose length is wrong here
         for content in (b"}" + entry("model", STATE) + entry("other", pickled), STATE):
             path = zip_file(tmp_path / "w.pth", nested(content), {"0": bytes(24)})
             assert_same(convert.read_torch(path), {"w": np.zeros((2, 3), np.float32)})
@@ -174,7 +174,7 @@ def test_pickles_that_are_no_tensors(tmp_path, pickled, message):
 
 
 def test_pickles_that_would_take_forever(tmp_path):
-    """Nesting without end, tuples whose hash doubles at each level, and one list copied a million times."""
+    """Very deep nesting, tuples whose hash doubles in time at each level, and one list that is copied repeatedly."""
     deep = b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b"."
     doubling = b"}" + b")" + b"2\x86" * 200 + b"K\x01s."
     pairs = b"](" + b"(K\x01K\x02l" * 10_000 + b"eq\x00"
@@ -351,7 +351,7 @@ def test_safetensors_that_are_damaged(tmp_path):
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory):
-    """One file of each format, and what is in it."""
+    """The content of one file of each format."""
     folder = tmp_path_factory.mktemp("intact")
     convert.write(folder / "w.pth", tensors())
     convert.write(folder / "w.safetensors", tensors())
@@ -382,7 +382,7 @@ def test_damage_raises_nothing_but_value_errors(tmp_path_factory, intact, data, 
     except ValueError as error:
         message, found = str(error), {}
     assert message is None or (message.startswith(str(path)) and len(message) < 1000 and "\n" not in message)
-    assert all(len(array.tobytes()) == array.nbytes for array in found.values())  # what is there can be read
+    assert all(len(array.tobytes()) == array.nbytes for array in found.values())  # every array can be read
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,4 +1,4 @@
-"""CIFAR: damaged batches are named, and a pickle that wants to run something does not."""
+"""CIFAR: damaged batches are named, and nothing in a pickle runs."""
 
 import hashlib
 import io
@@ -61,7 +61,7 @@ def test_arrays_in_the_order_of_fortran(tmp_path, monkeypatch):
 
 
 def test_bytes_as_python_2_wrote_them(tmp_path, monkeypatch):
-    """The published files hold arrays' bytes and dict keys as Python 2's str: opcodes U and T."""
+    """In the published files the bytes of arrays and the keys of dicts are strings of Python 2: opcodes U and T."""
     raw = bytes(range(256)) * 12
     content = (
         b"\x80\x02}("
@@ -144,7 +144,7 @@ def test_a_pickle_that_runs_something_is_refused_and_does_not_run(tmp_path, monk
         CIFAR10(root, train=False)
     assert not bomb.exists()
     pickle.loads(content)
-    assert bomb.exists()  # it would have
+    assert bomb.exists()  # an ordinary unpickler runs it
 
 
 def test_a_batch_with_another_digest_is_not_even_unpickled(tmp_path, monkeypatch):
@@ -243,7 +243,7 @@ def test_download(tmp_path, monkeypatch, dataset):
         assert len(server.requests) == 2
         (tmp_path / dataset.base_folder / dataset.meta["filename"]).write_bytes(b"damaged")
         assert len(dataset(tmp_path, train=False, download=True)) == 4
-        assert len(server.requests) == 2  # the archive is there still
+        assert len(server.requests) == 2  # the archive is still there
         (tmp_path / dataset.filename).unlink()
         assert len(dataset(tmp_path, download=True)) == (15 if dataset is CIFAR10 else 103)
         assert len(server.requests) == 2  # every file is intact

@@ -22,7 +22,7 @@ class Numbers(VisionDataset):
 
 
 class Positions(Numbers):
-    """Every pixel of the image has another value, so that a crop tells where it was taken."""
+    """Every pixel of the image has another value, so that a crop shows where it was taken."""
 
     def read(self, index):
         return np.arange(36, dtype=np.uint8).reshape(6, 6, 1), index

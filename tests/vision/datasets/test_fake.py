@@ -1,4 +1,4 @@
-"""Random images: the same for the same index, of the sizes asked for."""
+"""Random images: the same for the same index, and of the requested sizes."""
 
 import pickle
 

@@ -144,8 +144,8 @@ def test_a_truncated_image_is_named_and_never_grey(tmp_path, format):
     for size in (1, 2, 10, *range(0, len(content), len(content) // 40), *range(len(content) - 12, len(content))):
         path.write_bytes(content[:size])
         with contextlib.suppress(ValueError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a warning is not enough: the pixels have to be right
-            # Where only the mark of the end is missing, the picture is whole.
+            warnings.simplefilter("ignore")  # the pixels must be right, with or without a warning
+            # If only the end marker is missing, the picture is whole.
             assert found[0][0].tobytes() == whole
             continue
         refused += 1

@@ -1,4 +1,4 @@
-"""The MNIST family: where files are found, what is refused, and what a download brings."""
+"""The MNIST family: where files are found, which files are refused, and what a download writes."""
 
 import gzip
 import hashlib
@@ -213,7 +213,7 @@ def test_labels_of_qmnist_have_eight_numbers(tmp_path):
 
 
 def mnist_on(monkeypatch, dataset, server, files):
-    """Has a data set of MNIST's kind look for files at a server, and expect these files."""
+    """Makes a data set in MNIST's format download from a server, and expect the digests of these files."""
     monkeypatch.setattr(dataset, "mirrors", [f"http://127.0.0.1:{closed_port()}/", server.url("mirror/")])
     digests = [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]
     monkeypatch.setattr(dataset, "resources", digests)
@@ -295,11 +295,11 @@ COUNTS = {
 
 @pytest.mark.parametrize("train", [True, False])
 def test_the_real_mnist(shared_data, train):
-    found = MNIST(shared_data / "mnist", train=train, download=True)  # nothing is missing: nothing is fetched
+    found = MNIST(shared_data / "mnist", train=train, download=True)  # nothing is missing, so nothing is downloaded
     assert found.data.shape == (60_000 if train else 10_000, 28, 28)
     assert np.bincount(found.targets).tolist() == COUNTS[train]
     assert found[0][1] == (5 if train else 7)
-    # The mean and standard deviation that everyone normalises MNIST with.
+    # The mean and standard deviation by which MNIST is usually normalised.
     if train:
         assert round(found.data.mean() / 255, 4) == 0.1307
         assert round(found.data.std() / 255, 4) == 0.3081

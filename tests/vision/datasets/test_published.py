@@ -1,4 +1,4 @@
-"""What a table of files can say: data sets of the kinds that torchvision has, with small files of their form."""
+"""Tables of published files: data sets of the kinds that torchvision has, with small files in their formats."""
 
 import bz2
 import contextlib
@@ -73,7 +73,7 @@ class Listed(PublishedDataset):
 
 @contextlib.contextmanager
 def published(files: dict[str, bytes], *, names: list[str], folder: str = "", homepage: str = "", by_hand=(), **tables):
-    """A data set class of these files, which a server hands out; `tables` are further options of their resources."""
+    """A data set class of these files, which a server sends; `tables` holds further options of their resources."""
     with serve(files) as server:
         table = [
             Resource(name, [] if name in by_hand else [server.url(name)], md5=md5(content), **tables.get(name, {}))
