@@ -15,7 +15,7 @@ from tests.vision.loopback import serve
 
 
 def assert_same(found, expected, *, summary=True):
-    """Asserts equal lengths, classes, images (pixels, mode) and targets (values, and ints where torchvision has ints)."""
+    """Asserts equal lengths, classes, images (pixels, mode) and targets (values, and ints if torchvision has ints)."""
     assert len(found) == len(expected)
     assert found.classes == expected.classes
     assert found.class_to_idx == expected.class_to_idx

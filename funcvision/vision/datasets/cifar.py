@@ -64,8 +64,8 @@ class CIFAR10(PublishedDataset):
         self,
         root: str | os.PathLike[str],
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
         self.train = train

@@ -47,9 +47,23 @@ class VisionDataset:
         if transforms is not None and (transform is not None or target_transform is not None):
             raise ValueError("transforms excludes transform and target_transform; give either the one or the others")
         self.root = "" if root is None else os.path.expanduser(os.fspath(root))
-        self.transforms = transforms
         self.transform = transform
         self.target_transform = target_transform
+        self._joint = transforms
+
+    @property
+    def transforms(self) -> Callable[..., Any] | None:
+        """What transforms a pair of image and target: what was given as `transforms`, or both others; None without any.
+
+        As in torchvision, a subclass may call `self.transforms(image, target)` in its own `__getitem__`.
+        """
+        if self._joint is None and (self.transform is not None or self.target_transform is not None):
+            return self._transformed
+        return self._joint
+
+    @transforms.setter
+    def transforms(self, transforms: Callable[..., Any] | None) -> None:
+        self._joint = transforms
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} does not say how many pairs it has: define __len__")
@@ -70,7 +84,7 @@ class VisionDataset:
         Raises:
             AttributeError: no transform takes a key, or a subclass overrides `__getitem__`.
         """
-        functions = (self.transforms, self.transform, self.target_transform)
+        functions = (self._joint, self.transform, self.target_transform)
         if type(self).__getitem__ is not VisionDataset.__getitem__ or not any(map(_takes_key, functions)):
             raise AttributeError(f"this {type(self).__name__} has no use for keys")
         return self._load_sample
@@ -84,7 +98,7 @@ class VisionDataset:
         lines += [f"Root location: {self.root}"] if self.root else []
         lines += self.extra_repr().splitlines()
         named = {
-            "Transforms: ": self.transforms, "Transform: ": self.transform, "Target transform: ": self.target_transform,
+            "Transforms: ": self._joint, "Transform: ": self.transform, "Target transform: ": self.target_transform,
         }  # fmt: skip
         for name, function in named.items():
             if function is not None:
@@ -96,10 +110,10 @@ class VisionDataset:
 
     def _transformed(self, image: Any, target: Any, *, key: Any = None) -> tuple[Any, Any]:
         """The pair after the transforms."""
-        if isinstance(self.transforms, Transform):
-            return self.transforms((image, target), key=key)
-        if self.transforms is not None:
-            return _call(self.transforms, image, target, key=key)
+        if isinstance(self._joint, Transform):
+            return self._joint((image, target), key=key)
+        if self._joint is not None:
+            return _call(self._joint, image, target, key=key)
         if self.transform is not None:
             image = _call(self.transform, image, key=key)
         if self.target_transform is not None:

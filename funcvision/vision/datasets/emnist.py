@@ -49,8 +49,8 @@ class EMNIST(MNIST):
         split: str,
         *,
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
         self.split = self._choice("split", split, self.splits)

@@ -69,8 +69,8 @@ class MNIST(PublishedDataset):
         self,
         root: str | os.PathLike[str],
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
         self.train = train

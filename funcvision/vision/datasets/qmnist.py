@@ -54,8 +54,8 @@ class QMNIST(MNIST):
         compat: bool = True,
         train: bool = True,
         *,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
         self.what = self._choice("what", what or ("train" if train else "test"), self.subsets)

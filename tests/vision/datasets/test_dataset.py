@@ -66,6 +66,8 @@ def test_the_order_of_arguments_is_torchvision_s():
     assert ours.transforms is theirs.transforms is max
     ours, theirs = (base("root", None, min, max) for base in (VisionDataset, torchvision.datasets.VisionDataset))
     assert (ours.transform, ours.target_transform) == (theirs.transform, theirs.target_transform) == (min, max)
+    assert ours.transforms([3, 1], [2, 4]) == theirs.transforms([3, 1], [2, 4]) == (1, 4)
+    assert VisionDataset().transforms is torchvision.datasets.VisionDataset("").transforms is None
 
 
 def test_a_transform_of_ours_gets_the_pair_as_one_sample():
