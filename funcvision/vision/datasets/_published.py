@@ -91,6 +91,7 @@ class PublishedDataset(VisionDataset):
     Attributes:
         classes: the names of the classes, in the order of their labels, if the data set has classes.
         class_to_idx: the label of each name.
+        train: whether this is the part for training; None if the data set has other splits than two.
 
     Raises:
         DownloadError: no mirror sent a file.
@@ -105,6 +106,7 @@ class PublishedDataset(VisionDataset):
     """What may follow the name of a file. A parser that reads compressed files adds ".gz" and so on."""
 
     classes: list[str]
+    train: bool | None = None
 
     def __init__(
         self,
@@ -138,6 +140,10 @@ class PublishedDataset(VisionDataset):
                 file = os.path.join(self.folder, resource.filename)
                 download_url(resource.urls, file, md5=resource.md5, sha256=resource.sha256)
                 self._unpack(resource, file)
+
+    def extra_repr(self) -> str:
+        """The split, if it is one of two."""
+        return "" if self.train is None else f"Split: {'Train' if self.train else 'Test'}"
 
     def _resources(self) -> Sequence[Resource]:
         """The published files that this data set, with its options, is read from."""

@@ -83,10 +83,6 @@ class CIFAR10(PublishedDataset):
         """The image and its label."""
         return Image.fromarray(self.data[index]), self.targets[index]
 
-    def extra_repr(self) -> str:
-        """The split."""
-        return f"Split: {'Train' if self.train else 'Test'}"
-
     def _resources(self) -> Sequence[Resource]:
         files = [*self.train_list, *self.test_list, (self.meta["filename"], self.meta["md5"])]
         contents = {f"{self.base_folder}/{name}": md5 for name, md5 in files}

@@ -157,7 +157,7 @@ def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
 
 
 def _files_under(folder: str) -> list[str]:
-    """Every file in a folder and the folders in it; symbolic links are followed. None if there is no such folder."""
+    """Every file in a folder and the folders in it; symbolic links are followed. [] if there is no such folder."""
     if not os.path.isdir(folder):
         return []
     walk = sorted(os.walk(folder, followlinks=True, onerror=_raise))

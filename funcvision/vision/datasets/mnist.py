@@ -94,10 +94,6 @@ class MNIST(PublishedDataset):
         """The image and its target."""
         return Image.fromarray(self.data[index]), self._target(index)
 
-    def extra_repr(self) -> str:
-        """The split."""
-        return f"Split: {'Train' if self.train else 'Test'}"
-
     def _resources(self) -> Sequence[Resource]:
         return compressed_files(self.mirrors, self.resources)
 

@@ -27,7 +27,8 @@ class QMNIST(MNIST):
         target_transform: called on every target.
         download: whether to fetch the files of `what` into `root/QMNIST/raw` if they are missing.
 
-    `targets` is int64 `[N, 8]`; the other attributes and the errors are those of `MNIST`.
+    Attributes:
+        targets: int64 `[N, 8]`; the other attributes, and the errors, are those of `MNIST`.
     """
 
     subsets: ClassVar = {"train": "train", "test": "test", "test10k": "test", "test50k": "test", "nist": "nist"}
@@ -58,7 +59,8 @@ class QMNIST(MNIST):
         target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
-        self.what = self._choice("what", what or ("train" if train else "test"), self.subsets)
+        default = "train" if train else "test"
+        self.what = self._choice("what", default if what is None else what, self.subsets)
         self.compat = compat
         super().__init__(root, train, transform, target_transform, download)
 

@@ -1,5 +1,6 @@
 """CIFAR: damaged batches are named, and nothing in a pickle runs."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funcvision.vision.datasets import CIFAR10, CIFAR100
@@ -191,6 +192,25 @@ def test_arrays_of_the_wrong_length_are_refused():
     assert read_cifar_batch(content)["data"].tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(ValueError, match=r"it holds 6 bytes for an array of shape \(7,\)"):
         read_cifar_batch(content.replace(b"K\x06\x85", b"K\x07\x85"))
+
+
+@given(
+    start=st.sampled_from([b"", b"\x80\x02", b"\x80\x02}U\x04datacnumpy\nndarray\n"]),
+    content=st.binary(max_size=40),
+)
+def test_any_bytes_raise_nothing_but_value_errors(start, content):
+    with contextlib.suppress(ValueError):  # the test is that nothing else is raised
+        assert isinstance(read_cifar_batch(start + content + b"."), dict)
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_damage_raises_nothing_but_value_errors(data):
+    content = bytearray(pickle.dumps(published.cifar10_batch(1, 1) | {"data": np.arange(9, dtype=np.uint8)}, 2))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ValueError):
+        assert isinstance(read_cifar_batch(bytes(content)), dict)
 
 
 BATCH = published.cifar10_batch(4, 6)

@@ -41,6 +41,6 @@ def _array(described: Placeholder) -> np.ndarray:
     raw = content.encode("latin1") if type(content) is str else content  # Python 2 writes bytes as a string
     if type(raw) is not bytes:
         raise ValueError(f"it holds an array of {type(content).__name__}, expected bytes")
-    if not all(type(size) is int and size >= 0 for size in shape) or len(raw) != math.prod(shape):
+    if not all(type(size) is int and 0 <= size <= len(raw) for size in shape) or len(raw) != math.prod(shape):
         raise ValueError(f"it holds {len(raw)} bytes for an array of shape {shape}")
     return np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C")
