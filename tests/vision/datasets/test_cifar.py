@@ -101,6 +101,7 @@ def test_summary_pickling_threads_and_transforms(tmp_path, monkeypatch, dataset)
 
 
 @BOTH
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True), which=st.integers(0, 6))
 def test_every_truncation_is_found_by_its_digest(tmp_path_factory, dataset, share, which):
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -115,6 +116,7 @@ def test_every_truncation_is_found_by_its_digest(tmp_path_factory, dataset, shar
             dataset(root)
 
 
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_every_truncation_is_found_in_the_pickle_itself(tmp_path_factory, share):
     content = published.cifar10_files()["test_batch"]
@@ -194,6 +196,7 @@ def test_arrays_of_the_wrong_length_are_refused():
         read_cifar_batch(content.replace(b"K\x06\x85", b"K\x07\x85"))
 
 
+@settings(deadline=None)
 @given(
     start=st.sampled_from([b"", b"\x80\x02", b"\x80\x02}U\x04datacnumpy\nndarray\n"]),
     content=st.binary(max_size=40),
@@ -203,7 +206,7 @@ def test_any_bytes_raise_nothing_but_value_errors(start, content):
         assert isinstance(read_cifar_batch(start + content + b"."), dict)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_damage_raises_nothing_but_value_errors(data):
     content = bytearray(pickle.dumps(published.cifar10_batch(1, 1) | {"data": np.arange(9, dtype=np.uint8)}, 2))

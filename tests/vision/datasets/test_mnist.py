@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -155,6 +155,7 @@ def test_every_kind_of_idx_file(tmp_path, dtype, shape):
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True), which=st.sampled_from(["images-idx3", "labels-idx1"]))
 def test_every_truncation_is_found(tmp_path_factory, suffix, share, which):
     folder = published.write_mnist(tmp_path_factory.mktemp("mnist"), suffix)
