@@ -1,4 +1,4 @@
-"""How batches are loaded: one function that loads a batch, and the threads and processes that run it ahead of use."""
+"""A function that loads one batch, and the threads and processes that run it ahead of use."""
 
 import contextlib
 import dataclasses
@@ -26,12 +26,19 @@ from .dataset import Dataset
 __all__ = ["Fetch", "Pool"]
 
 GRACE = 2.0
-"""Seconds that a worker has to end by itself once its batches are no longer wanted."""
+"""Seconds that a worker has to end by itself once its batches are not needed any more."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fetch:
-    """Loads one batch. It runs in the caller, in a thread, or pickled in a process, and is the same everywhere."""
+    """Loads one batch, with the same result in the caller, in a thread, and (pickled) in a process.
+
+    Attributes:
+        dataset: the dataset.
+        transform: called on every sample with `key=`, or None.
+        collate_fn: makes the batch from a list of samples.
+        seed: what the keys are derived from.
+    """
 
     dataset: Dataset
     transform: Callable[..., Any] | None
@@ -41,11 +48,25 @@ class Fetch:
     def __call__(
         self, epoch: int, indices: np.ndarray, draws: np.ndarray, stopped: Callable[[], bool] = lambda: False
     ) -> Any:
-        """The batch of samples `indices`, each drawn for the `draws`-th time in this epoch.
+        """Loads a batch.
 
-        Raises RuntimeError from whatever the dataset, the transform or the collate function raised.
+        Args:
+            epoch: the number of the epoch.
+            indices: the numbers of the samples.
+            draws: for each sample, how often it was drawn before in this epoch.
+            stopped: whether the batch is not needed any more; it is asked before every sample.
+
+        Returns:
+            The batch, or None if `stopped` said so.
+
+        Raises:
+            RuntimeError: the dataset, the transform or the collate function raised; that error is the cause.
         """
-        whole = self.transform is None and self.collate_fn is default_collate and hasattr(self.dataset, "load_batch")
+        read = getattr(self.dataset, "load_sample", None)
+        whole = (
+            self.transform is None and self.collate_fn is default_collate
+            and read is None and hasattr(self.dataset, "load_batch")
+        )  # fmt: skip
         batch = what = f"the batch of samples {reprlib.repr(indices.tolist())}"
         try:
             if whole:
@@ -53,27 +74,35 @@ class Fetch:
             samples = []
             for index, draw in zip(indices.tolist(), draws.tolist(), strict=True):
                 if stopped():
-                    return None  # nobody waits for it any more
+                    return None
                 what = f"sample {index}"
-                samples.append(self._sample(epoch, index, draw))
+                samples.append(self._sample(read, epoch, index, draw))
             what = batch
             return self.collate_fn(samples)
         except Exception as error:
             name = type(self.dataset).__name__
             raise RuntimeError(f"{what} of {name} could not be loaded: {_describe(error)}") from error
 
-    def _sample(self, epoch: int, index: int, draw: int) -> Any:
-        sample = self.dataset[index]
-        if self.transform is None:
-            return sample
-        key = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, index, draw)))
-        return self.transform(sample, key=key)
+    def _sample(self, read: Callable[..., Any] | None, epoch: int, index: int, draw: int) -> Any:
+        """One sample, transformed. `read` is the dataset's `load_sample`, if it has one."""
+        sample = self.dataset[index] if read is None else read(index, key=self._key(epoch, index, draw, 0))
+        return sample if self.transform is None else self.transform(sample, key=self._key(epoch, index, draw))
+
+    def _key(self, *where: int) -> np.random.Generator:
+        """A generator for one use of one sample; uses with another `where` are independent of it."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=where))
 
 
 class Pool:
-    """`count` threads that load batches in the order of `submit`; with `processes`, each through a process of its own.
+    """Threads that load batches in the order of `submit`.
 
-    The threads are daemons and `close` waits for a bounded time: a dataset that hangs does not keep Python from ending.
+    The threads are daemons, and `close` waits for a bounded time, so a dataset that hangs does not keep Python from
+    ending.
+
+    Args:
+        fetch: loads one batch.
+        count: how many threads.
+        processes: whether each thread hands its work to a process of its own.
     """
 
     def __init__(self, fetch: Fetch, count: int, *, processes: bool):
@@ -84,21 +113,21 @@ class Pool:
             for i, load in enumerate(workers or [fetch] * count)
         ]
         self._tasks = tasks
-        # Runs once: when called, or when the pool is collected as garbage, or when Python ends. The threads hold no
-        # reference to the pool, therefore an iterator that is dropped takes its workers along.
+        # Runs once: when called, when the pool is collected as garbage, or when Python ends. The threads hold no
+        # reference to the pool, so the workers of an iterator that is dropped end with it.
         self.close = weakref.finalize(self, _close, tasks, stop, threads, workers)
         for thread in threads:
             thread.start()
 
     def submit(self, *task: Any) -> Future:
-        """The batch `fetch(*task)` in the making."""
+        """A future of the batch `fetch(*task)`."""
         future: Future = Future()
         self._tasks.put((future, task))
         return future
 
 
 def _work(load: "Fetch | _Process", tasks: queue.SimpleQueue, stop: threading.Event) -> None:
-    """A thread's life. Whatever is raised goes to the one who waits for the batch."""
+    """What a thread runs. An exception is stored in the future, so that it is raised where the batch is asked for."""
     while (item := tasks.get()) is not None and not stop.is_set():
         future, task = item
         try:
@@ -111,7 +140,7 @@ def _work(load: "Fetch | _Process", tasks: queue.SimpleQueue, stop: threading.Ev
 def _close(
     tasks: queue.SimpleQueue, stop: threading.Event, threads: list[threading.Thread], workers: "list[_Process]"
 ) -> None:
-    """Ends threads and processes, and leaves a thread alone that is still busy with one sample after GRACE seconds."""
+    """Ends the threads and processes. A thread that is still busy with one sample after GRACE seconds is left alone."""
     stop.set()
     for _ in threads:
         tasks.put(None)
@@ -122,15 +151,15 @@ def _close(
         worker.process.join(max(0, deadline - time.monotonic()))
         worker.process.kill()
     for thread in threads:
-        if thread is not threading.current_thread():  # garbage is collected in any thread
+        if thread is not threading.current_thread():  # garbage may be collected in any thread
             thread.join(max(0, deadline - time.monotonic()))
 
 
 class _Process:
-    """A process that holds the dataset and loads batches on request. It ends with the connection to its owner.
+    """A process that holds the dataset and loads batches on request. It ends when the connection to its owner closes.
 
-    A pipe for each process rather than a ProcessPoolExecutor: the executor's processes share one pipe, and one that
-    is killed while it writes a batch leaves the reader waiting for the rest for ever.
+    Each process has a pipe of its own. The processes of a ProcessPoolExecutor share one pipe: if one of them is killed
+    while it writes a batch, the reader waits for the rest for ever.
     """
 
     def __init__(self, payload: bytes):
@@ -138,7 +167,7 @@ class _Process:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), name="DataLoader", daemon=True)
         self.process.start()
-        theirs.close()  # our copy; now the process's death is the end of the pipe
+        theirs.close()  # this side's copy; now the pipe ends when the process dies
         self.payload: bytes | None = payload
 
     def __call__(self, *task: Any, stopped: Callable[[], bool]) -> Any:
@@ -148,13 +177,14 @@ class _Process:
             self.connection.send(task)
             batch, message, cause = self.connection.recv()
         except (EOFError, OSError) as broken:
-            raise RuntimeError(self._obituary()) from broken
+            raise RuntimeError(self._how_it_ended()) from broken
         self.payload = None
         if message is not None:
             raise RuntimeError(message) from cause
         return batch
 
-    def _obituary(self) -> str:
+    def _how_it_ended(self) -> str:
+        """The message of an error about the death of the process."""
         self.process.join(GRACE)
         code = self.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
@@ -169,23 +199,24 @@ class _Process:
 
 
 def _serve(connection: Connection) -> None:
-    """A worker process's life: the pickled Fetch comes first, then tasks; batches go back, or what went wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the owner ends us
+    """What a worker process runs. It receives the pickled Fetch, then tasks; it sends batches, or errors."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the group; the owner ends this one
     os.environ["JAX_PLATFORMS"] = "cpu"
-    jax.config.update("jax_platforms", "cpu")  # the accelerator is the owner's
-    with contextlib.suppress(EOFError, OSError):  # the owner is gone
+    jax.config.update("jax_platforms", "cpu")  # only the owner uses the accelerator
+    with contextlib.suppress(EOFError, OSError):  # raised when the owner is gone
         payload, fetch = connection.recv_bytes(), None
         while True:
             task = connection.recv()
             try:
                 if fetch is None:
-                    fetch, payload = _unpickled(payload), b""  # not two copies of the dataset
+                    fetch, payload = _unpickled(payload), b""  # frees the pickled copy of the dataset
                 connection.send((fetch(*task), None, None))
             except Exception as error:
                 connection.send((None, *_report(error)))
 
 
 def _pickled(fetch: Fetch) -> bytes:
+    """The pickle of a Fetch; TypeError if something in it cannot be pickled."""
     try:
         return pickle.dumps(fetch)
     except Exception as error:
@@ -197,6 +228,7 @@ def _pickled(fetch: Fetch) -> bytes:
 
 
 def _unpickled(payload: bytes) -> Fetch:
+    """The Fetch in a pickle; RuntimeError if something in it cannot be rebuilt."""
     try:
         return pickle.loads(payload)
     except Exception as error:
@@ -207,13 +239,13 @@ def _unpickled(payload: bytes) -> Fetch:
 
 
 def _report(error: Exception) -> tuple[str, BaseException]:
-    """The message and the cause of an error, fit to be pickled; the traceback goes along as a note."""
+    """The message and the cause of an error, both of which can be pickled. A note of the cause holds the traceback."""
     message = str(error) if error.__cause__ else f"a batch could not be sent by a worker process: {_describe(error)}"
     cause = error.__cause__ or error
     note = "In the worker process:\n" + "".join(traceback.format_exception(cause))
     try:
         cause = pickle.loads(pickle.dumps(cause))
-    except Exception:  # an exception that cannot be rebuilt: its type and text can
+    except Exception:  # some exceptions cannot be rebuilt from a pickle; their type and text are kept
         cause = RuntimeError(_describe(cause))
     cause.add_note(note)
     return message, cause

@@ -1,4 +1,4 @@
-"""The loader: batches of a dataset, in an order that a seed and an epoch decide, ready before they are asked for."""
+"""The loader: batches of a dataset, loaded ahead of use, in an order that depends on a seed and the epoch."""
 
 import collections
 import contextlib
@@ -23,7 +23,7 @@ Placement = jax.Device | jax.sharding.Sharding
 
 @dataclasses.dataclass
 class _Position:
-    """The batch that an iterator hands out next, and whether an iterator has taken up this epoch."""
+    """The batch that an iterator yields next, and whether an iterator has started this epoch."""
 
     epoch: int = 0
     batch: int = 0
@@ -33,40 +33,51 @@ class _Position:
 class DataLoader:
     """Batches of a dataset, loaded by workers ahead of use.
 
+    **Keys.** A transform, and a dataset that has `load_sample`, get a key for every sample: a `numpy.random.Generator`
+    that depends on the seed, the epoch, the sample's number, and how often the sample was drawn before in this epoch.
+    It does not depend on the workers, the batch size or the order. Transform and dataset get independent keys.
+
+    **Shards.** Every process loads its part of each global batch. Global batch k is the k-th run of
+    `count * batch_size` samples in the order; it is split into `count` runs, one per process. So the global batches are
+    those of one process with that batch size. Every process makes the same number of steps with batches of the same
+    size; otherwise the processes would wait for each other for ever. Without `drop_last` the order therefore starts
+    again from its beginning until the last global batch divides evenly, as with torch's DistributedSampler: up to
+    `count - 1` samples come twice, which matters to a metric over the whole set. A single process never repeats any.
+
+    **Epochs and resuming.** Every `iter` is an epoch of its own, and `loader.epoch` counts them. `state_dict` says
+    which batch comes next. It counts the batches that were yielded, not those loaded ahead. After `load_state_dict`,
+    the next `iter` starts exactly there.
+
+    Args:
+        dataset: anything with `__len__` and `__getitem__`; see `Dataset`.
+        batch_size: samples in a batch **of this process**. All processes together load `count * batch_size` samples in
+            a step.
+        shuffle: draw a new order for every epoch, from `seed`.
+        sampler: gives the order instead; see `Sampler`.
+        seed: decides the order and the keys.
+        drop_last: leave out the last batch if it is short.
+        num_workers: how many batches are loaded at the same time. 0 loads each in the caller, when it is asked for.
+        workers: "threads" share the dataset, start at once, and suit functions that release the GIL, as those of Pillow
+            and numpy do. "processes" suit Python code that is slow or not safe in threads. They are spawned for every
+            epoch (never forked), get a pickled copy of the dataset, see no accelerator, and need an
+            `if __name__ == "__main__":` in a script.
+        prefetch_factor: batches per worker that are loaded ahead of use.
+        transform: `transform(sample, key=key)`, run in the workers.
+        collate_fn: makes the batch from a list of samples.
+        device: a device or a `Sharding` to put batches on, two batches ahead of use. With a sharding over several
+            processes every process gives its part of a global array. By default batches are numpy arrays on the host.
+        shard: `(index, count)`, the part of this process; by default `jax.process_index()` of `jax.process_count()`.
+
+    Raises:
+        ValueError: an argument is out of range, or two arguments contradict each other.
+        TypeError: the dataset lacks a method.
+        RuntimeError: while iterating: the dataset, the transform or the collate function raised, and the message names
+            the sample and the dataset; or a worker process died, and the message says how.
+
     >>> from funcvision.data import ArrayDataset
     >>> loader = DataLoader(ArrayDataset((np.zeros((10, 28, 28, 1), np.uint8), np.arange(10))), 4, shuffle=True)
     >>> [images.shape for images, labels in loader]
     [(4, 28, 28, 1), (4, 28, 28, 1), (2, 28, 28, 1)]
-
-    dataset: anything with `__len__` and `__getitem__`; see `Dataset`.
-    batch_size: samples in a batch **of this process**; all processes together step over `shards * batch_size` samples.
-    shuffle: a new order for every epoch, drawn from `seed`. Or give the order by a `sampler`; see `Sampler`.
-    drop_last: leave out the last batch where it is short.
-    num_workers: how many batches are loaded at the same time; 0 loads them in the caller, when they are asked for.
-    workers: "threads" share the dataset, start at once, and suit what releases the GIL, as Pillow and numpy do.
-        "processes" are for Python that is slow or not safe in threads. They are spawned for every epoch (never forked),
-        get a pickled copy of the dataset, see no accelerator, and need an `if __name__ == "__main__":` in a script.
-    prefetch_factor: batches per worker that are loaded ahead of use.
-    transform: `transform(sample, key=generator)`, run in the workers. The key, a `numpy.random.Generator`, depends on
-        the seed, the epoch, the sample's number, and how often the sample was drawn before in this epoch: neither on
-        the workers nor on the batch size nor on the order.
-    collate_fn: makes the batch of a list of samples.
-    device: a device or a `Sharding` to put batches on, two batches ahead of use. A sharding over several processes
-        makes global arrays of which every process gives its part. By default batches are numpy arrays on the host.
-    shard: (index, count), this process's part; by default `jax.process_index()` of `jax.process_count()`.
-
-    **Shards.** Global batch k, the k-th run of `count * batch_size` samples in the order, is cut into `count` runs, one
-    per process: the global batches are those of one process with that batch size. Every process makes the same number
-    of steps with batches of the same size, else they would wait for each other for ever. Without drop_last the order is
-    therefore wrapped around until its last global batch divides evenly, as by torch's DistributedSampler: up to
-    `count - 1` samples come twice, which a metric over the whole set should know. A single process never pads.
-
-    **Epochs and resuming.** Every `iter` is an epoch of its own, and `loader.epoch` counts them. `state_dict` says
-    which batch comes next, counting only batches that were handed out, not those loaded ahead; `load_state_dict` makes
-    the next `iter` start exactly there.
-
-    **Errors.** ValueError and TypeError for arguments that make no sense. While iterating, a RuntimeError that names
-    the sample and the dataset, from whatever they raised, or that says how a worker process died.
     """
 
     def __init__(
@@ -87,7 +98,7 @@ class DataLoader:
         shard: tuple[int, int] | None = None,
     ):
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-            raise TypeError(f"a dataset has __len__ and __getitem__, and {type(dataset).__name__} has not")
+            raise TypeError(f"a dataset needs __len__ and __getitem__, and {type(dataset).__name__} lacks one")
         smallest = {"batch_size": 1, "prefetch_factor": 1, "num_workers": 0, "seed": 0}
         for name, value in zip(smallest, (batch_size, prefetch_factor, num_workers, seed), strict=True):
             if not isinstance(value, int) or value < smallest[name]:
@@ -106,13 +117,13 @@ class DataLoader:
 
     @cached_property
     def shard(self) -> tuple[int, int]:
-        """(index, count): which part of every global batch is this process's."""
-        # Asked late: it starts jax's backend, and a worker process that imports a script may build this loader again.
+        """`(index, count)`: which part of every global batch this process loads."""
+        # Computed late, because it starts jax's backend: a worker process that imports a script may build this loader.
         return self._shard or (jax.process_index(), jax.process_count())
 
     @property
     def epoch(self) -> int:
-        """The epoch being iterated; between epochs, the next one. Setting it makes the next `iter` start there."""
+        """The epoch that is iterated; between epochs, the next one. If it is set, the next `iter` starts there."""
         return self._position.epoch
 
     @epoch.setter
@@ -125,13 +136,13 @@ class DataLoader:
         return steps + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        if self._position.begun:  # and left before its end
+        if self._position.begun:  # the epoch was left before its end
             self._position = _Position(self._position.epoch + 1)
         self._position.begun = True
         return self._iterate(self._position)
 
     def state_dict(self) -> dict[str, Any]:
-        """Which batch comes next, and of which loader, as a dict that JSON can hold."""
+        """The number of the next batch, and what identifies the loader, as a dict that JSON can hold."""
         epoch, batch = self._position.epoch, self._position.batch
         if self._position.begun and batch == len(self):
             epoch, batch = epoch + 1, 0
@@ -140,7 +151,11 @@ class DataLoader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next `iter` start at the batch that a state names.
 
-        Raises ValueError if the state is of a loader that orders or batches its samples differently.
+        Args:
+            state: what `state_dict` of an equal loader returned.
+
+        Raises:
+            ValueError: the state is of a loader that orders or batches its samples differently.
         """
         differences = [
             f"{name}={state.get(name)!r} (here {value!r})"
@@ -151,7 +166,7 @@ class DataLoader:
         self._position = _Position(state["epoch"], state["batch"])
 
     def _identity(self) -> dict[str, Any]:
-        """What decides which samples a batch is made of."""
+        """Everything that decides which samples a batch consists of."""
         return {
             "dataset_length": len(self.dataset), "sampler": type(self.sampler).__name__,
             "sampler_length": len(self.sampler), "seed": self.seed, "batch_size": self.batch_size,
@@ -169,7 +184,7 @@ class DataLoader:
         position.epoch, position.batch, position.begun = position.epoch + 1, 0, False
 
     def _load(self, epoch: int, first: int) -> Generator[Any]:
-        """The batches of an epoch on the host, from batch `first` on."""
+        """The batches of an epoch, as arrays on the host, starting with batch `first`."""
         fetch = Fetch(self.dataset, self.transform, self.collate_fn, self.seed)
         tasks = self._tasks(epoch, first)
         if not self.num_workers:
@@ -192,7 +207,7 @@ class DataLoader:
         index, count = self.shard
         step = self.batch_size * count
         order = np.asarray(self.sampler(epoch))
-        order = np.resize(order, len(order) + -(len(order) % step) % count)  # the last global batch, made divisible
+        order = np.resize(order, len(order) + -(len(order) % step) % count)  # makes the last global batch divisible
         draws = _draws(order)
         for start in range(first * step, len(self) * step, step):
             size = min(step, len(order) - start) // count
@@ -201,10 +216,17 @@ class DataLoader:
 
 
 def device_prefetch(batches: Iterable[Any], device: Placement, size: int = 2) -> Generator[Any]:
-    """The same batches (pytrees of arrays) on a device, the next `size` of them already on their way there.
+    """The same batches on a device. The transfer of the next `size` batches starts ahead of use.
 
-    A `Sharding` that spans several processes makes global arrays, of which every process gives its own part. Raises
-    ValueError if an array does not divide evenly, as the last batch of an epoch may not: use `drop_last=True`.
+    Args:
+        batches: pytrees of arrays.
+        device: a device or a `Sharding`. With a sharding that spans several processes every process gives its own part
+            of a global array.
+        size: batches whose transfer has started and that have not been yielded yet.
+
+    Raises:
+        ValueError: an array does not divide evenly over the devices, as may happen to the last batch of an epoch: use
+            `drop_last=True`.
 
     >>> [x.devices() == {jax.devices()[0]} for x in device_prefetch([np.arange(3)] * 2, jax.devices()[0])]
     [True, True]
@@ -225,7 +247,7 @@ def _put(batch: Any, device: Placement) -> Any:
 
 
 def _draws(order: np.ndarray) -> np.ndarray:
-    """How often each number of `order` has come before.
+    """For each number in `order`, how often it occurs before.
 
     >>> _draws(np.array([3, 1, 3, 3, 1]))
     array([0, 0, 1, 2, 1])

@@ -1,4 +1,4 @@
-"""Samplers: the order of samples in every epoch, as a function of the epoch's number alone."""
+"""Samplers give the order of samples in every epoch, as a function of the number of the epoch alone."""
 
 from collections.abc import Sized
 from typing import Protocol
@@ -9,10 +9,10 @@ __all__ = ["RandomSampler", "Sampler", "SequentialSampler"]
 
 
 class Sampler(Protocol):
-    """What a loader asks for an order: `sampler(epoch)` gives `len(sampler)` sample numbers.
+    """What gives a loader its order: `sampler(epoch)` returns `len(sampler)` numbers of samples.
 
-    The same epoch gives the same order, whatever was asked before: this is what makes a loader resumable. The order is
-    that of all processes together; the loader takes its own process's part of it. A sample may occur more than once.
+    The same epoch gives the same order, whatever was asked before. This makes a loader resumable. The order is that of
+    all processes together, and each process loads its part of it. A sample may occur more than once.
     """
 
     def __len__(self) -> int: ...
@@ -21,7 +21,11 @@ class Sampler(Protocol):
 
 
 class SequentialSampler:
-    """Every sample once, in the dataset's own order."""
+    """Every sample once, in the order of the dataset.
+
+    Args:
+        data_source: the dataset, or anything else with its length.
+    """
 
     def __init__(self, data_source: Sized):
         self._length = len(data_source)
@@ -35,7 +39,11 @@ class SequentialSampler:
 
 
 class RandomSampler:
-    """Every sample once, in an order drawn anew for every epoch.
+    """Every sample once, in a new random order in every epoch.
+
+    Args:
+        data_source: the dataset, or anything else with its length.
+        seed: decides the orders.
 
     >>> sampler = RandomSampler(range(5), seed=0)
     >>> sorted(sampler(0).tolist()), (sampler(3) == sampler(3)).all()
@@ -50,6 +58,6 @@ class RandomSampler:
 
     def __call__(self, epoch: int) -> np.ndarray:
         """A permutation that depends on the seed and the epoch."""
-        # The loader's keys for samples have longer spawn keys of the same seed: independent of this by construction.
+        # The loader derives the keys of samples from the same seed with longer spawn keys, so they are independent.
         seed = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
         return np.random.default_rng(seed).permutation(self._length)

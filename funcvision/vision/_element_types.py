@@ -9,7 +9,14 @@ __all__ = ["BY_DTYPE", "BY_SAFETENSORS", "BY_STORAGE", "BY_TORCH", "ElementType"
 
 
 class ElementType(NamedTuple):
-    """One type under its four names; a format that lacks the type has None."""
+    """One type under its four names.
+
+    Attributes:
+        dtype: numpy's dtype.
+        torch: torch's name, `"float32"`.
+        storage: torch's storage class, `"FloatStorage"`; None if there is none.
+        safetensors: the name in safetensors files, `"F32"`; None if they lack the type.
+    """
 
     dtype: np.dtype
     torch: str

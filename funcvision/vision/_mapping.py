@@ -1,4 +1,4 @@
-"""Arrays that lie in files: mapped views, moved on in pieces, so that a large file never sits in memory whole."""
+"""Arrays in mapped files. They are copied and written in pieces, so that a large file is never in memory as a whole."""
 
 import contextlib
 import math
@@ -13,18 +13,29 @@ import numpy as np
 
 __all__ = ["blocks", "map_file", "pieces", "release", "replacing", "view"]
 
-_PIECE = 1 << 22  # bytes handled at a time: large enough to stream, small beside any checkpoint
+_PIECE = 1 << 22  # bytes that are handled at a time: large enough to stream, small compared with any checkpoint
 
 
 def map_file(stream: IO[bytes]) -> mmap.mmap:
-    """The content of an open file as read-only memory; nothing is read before it is looked at."""
+    """The content of an open file as read-only memory. The system reads a page when it is first used."""
     return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def view(
     mapped: mmap.mmap, dtype: np.dtype, offset: int, shape: tuple[int, ...], strides: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """The array at a byte offset of a mapped file, read-only; strides count bytes."""
+    """A read-only array in a mapped file.
+
+    Args:
+        mapped: the file.
+        dtype: the type of the numbers.
+        offset: where the array starts, in bytes.
+        shape: the size of each axis.
+        strides: the distance of neighbours along each axis, in bytes; by default the array is contiguous.
+
+    Raises:
+        ValueError: the array reaches outside the file.
+    """
     if 0 in shape:
         return np.empty(shape, dtype)
     if strides is None:
@@ -38,9 +49,9 @@ def view(
 
 
 def release(array: np.ndarray) -> None:
-    """Gives the pages under a mapped array back to the system, which reads them again if they are looked at again.
+    """Returns the memory of a mapped array to the system, which reads the file again if the array is used again.
 
-    It does nothing for an array that is not mapped, and where the system has no such call.
+    It does nothing if the array is not mapped, or if the system has no such call.
     """
     base = array.base
     while isinstance(base, np.ndarray):
@@ -53,13 +64,13 @@ def release(array: np.ndarray) -> None:
 
 
 def blocks(array: np.ndarray) -> Iterator[slice]:
-    """Slices of the first axis that cover an array of at least one axis, some megabytes each."""
+    """Slices of the first axis that together cover an array of at least one axis, a few megabytes each."""
     rows = max(1, _PIECE * len(array) // max(1, array.nbytes))
     return (slice(start, start + rows) for start in range(0, len(array), rows))
 
 
 def pieces(array: np.ndarray) -> Iterator[memoryview]:
-    """The bytes of an array in row-major order, little-endian, some megabytes at a time."""
+    """The bytes of an array in row-major order, little-endian, a few megabytes at a time."""
     flat = array.reshape(-1) if array.flags.c_contiguous else np.atleast_1d(array)
     for rows in blocks(flat):
         block = flat[rows]
@@ -70,9 +81,15 @@ def pieces(array: np.ndarray) -> Iterator[memoryview]:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[IO[bytes]]:
-    """A stream that becomes the file at `path` when the block ends without an error; until then nothing is there.
+    """A stream whose content becomes the file at `path` when the block ends without an error.
 
-    Raises `FileExistsError` where the file exists and `overwrite` is not set.
+    Args:
+        path: the file. Until the block ends, it is not touched.
+        overwrite: replace a file that exists.
+
+    Raises:
+        FileExistsError: the file exists and `overwrite` is not set, or it is not a regular file.
+        FileNotFoundError: the folder of the file does not exist.
     """
     target = pathlib.Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -88,7 +105,7 @@ def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[IO[byte
             stream.flush()
             os.fsync(stream.fileno())
         if target.exists() and not overwrite:
-            raise FileExistsError(f"{path} was made by someone else in the meantime; it is left as it is")
+            raise FileExistsError(f"{path} was written by another program in the meantime; it is left as it is")
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

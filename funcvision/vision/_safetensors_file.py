@@ -1,12 +1,13 @@
-"""Reads and writes `.safetensors` files in place: mapped in, streamed out.
+"""Reads and writes `.safetensors` files. Reading maps the file; writing streams it.
 
-The format is eight bytes with the length of a JSON header, the header, and the tensors' bytes
-(https://huggingface.co/docs/safetensors/index#format). The library's own writer wants all tensors in memory at once,
-and its version 0.8 writes the wrong bytes for arrays that are not C-contiguous, so the writing is done here; whether
-the header of a file is sound is for the library to say.
+A file is eight bytes with the length of a JSON header, the header, and the bytes of the tensors
+(https://huggingface.co/docs/safetensors/index#format). The `safetensors` library checks the headers of files that are
+read. It is not used for writing: its writer needs all tensors in memory at once, and version 0.8 writes the wrong bytes
+for arrays that are not C-contiguous.
 
-Tensors lie in torch's axis order, so that any other program reads them. Only files in funcvision's own cache hold them
-as funcvision computes with them; their metadata says so and `read` turns the axes back, without touching the numbers.
+Tensors are stored in torch's axis order, so that any other program reads them. Only files in funcvision's own cache
+store them in the axis order that funcvision computes with. The metadata of such a file lists the axes, and `read`
+transposes the views back without touching the numbers.
 """
 
 import itertools
@@ -24,18 +25,22 @@ from ._element_types import BY_DTYPE, BY_SAFETENSORS
 
 __all__ = ["looks_like", "read", "write"]
 
-_MAX_HEADER = 100_000_000  # bytes; the library reads no larger ones
-_AXES = "funcvision.axes"  # metadata: of each tensor that is stored in another order, torch's axes in that order
-_ALIGNMENT = 64  # bytes: jax uses memory at such addresses as it is, and copies other
+_MAX_HEADER = 100_000_000  # bytes; the library refuses larger headers
+_AXES = "funcvision.axes"  # metadata: for each tensor that is stored in another order, torch's axes in that order
+_ALIGNMENT = 64  # bytes: jax uses memory at such addresses without a copy
 
 
 def looks_like(start: bytes) -> bool:
-    """Whether a file with this beginning, nine bytes or more, is meant to be a safetensors file."""
+    """Whether a file that starts with these bytes, nine or more, looks like a safetensors file."""
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _MAX_HEADER
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The tensors of a file as read-only views of it, in the order of its header."""
+    """The tensors of a file as read-only views of it, in the order of its header.
+
+    Raises:
+        ValueError: the file is damaged, or a tensor has a type that numpy lacks; the message names the file.
+    """
     try:
         with safetensors.safe_open(path, "np"):
             pass
@@ -63,10 +68,20 @@ def write(
     stream: IO[bytes], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str],
     axes: Mapping[str, tuple[int, ...]], progress: Callable[[int], object],
 ) -> None:
-    """Writes tensors, given in torch's axis order; those in `axes` are stored in that order of torch's axes.
+    """Writes a file.
 
-    Whole multiples of 64 bytes come first, which aligns them to that, and then the others by falling element size,
-    which aligns them to their elements. The header keeps the order given.
+    Tensors whose size is a multiple of 64 bytes come first, so that they are aligned to 64 bytes. The others follow by
+    decreasing element size, so that they are aligned to their elements. The header keeps the order of `tensors`.
+
+    Args:
+        stream: where to write.
+        tensors: arrays in torch's axis order, by name.
+        metadata: notes in the header.
+        axes: for tensors that are stored in another axis order, torch's axes in that order.
+        progress: called with a number of bytes whenever these have been written.
+
+    Raises:
+        ValueError: a tensor has a type that safetensors files lack.
     """
     if axes:
         metadata = {**metadata, _AXES: json.dumps(axes)}

@@ -1,7 +1,7 @@
-"""Reads and writes torch's `.pth` files without torch: mapped in, streamed out.
+"""Reads and writes torch's `.pth` files without torch. Reading maps the file; writing streams it.
 
-A file is either a zip archive (torch 1.6 and later: `data.pkl` and one uncompressed member a storage) or, before that,
-five pickles and then the storages, each behind its element count. `_torch_pickle` reads the pickles.
+Since torch 1.6 a file is a zip archive of `data.pkl` and one uncompressed member per storage. Before that it was five
+pickles followed by the storages, each preceded by its number of elements. `_torch_pickle` reads the pickles.
 """
 
 import io
@@ -14,16 +14,18 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..functional._check import listed
 from . import _mapping
 from ._element_types import BY_DTYPE
-from ._torch_pickle import Storage, Tensor, read_pickle
+from ._torch_pickle import Tensor, TorchPickle
 
 __all__ = ["TorchFile", "write"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before the zip format
 _PROTOCOL = 1001  # the second
 _ALIGNMENT = 64  # torch aligns storages to this many bytes, so that it can map them
-_LARGE = 1 << 30  # bytes beyond which a member gets the 64-bit form of the zip header, which is 20 bytes longer
+_LARGE = 1 << 30  # a member of more bytes gets the 64-bit form of the zip header, which is 20 bytes longer
+_MOST_NAMES = 3  # foreign names that an error message lists
 _NOT_A_CHECKPOINT = (
     (b"<", "is a web page or XML, not a checkpoint (a failed download?)"),
     (b"version https://git-lfs", "is a git-lfs pointer, not the checkpoint itself: run `git lfs pull`"),
@@ -33,17 +35,22 @@ _NOT_A_CHECKPOINT = (
 
 
 class TorchFile:
-    """A `.pth` file whose structure has been read and whose tensors have not.
+    """A `.pth` file whose structure is read at once and whose tensors are read on demand.
 
-    `content` is what was saved: dicts, lists, plain values, and a `Tensor` for each tensor.
+    Attributes:
+        content: what was saved: dicts, lists, plain values, a `Tensor` for each tensor, and a `Placeholder` or `Global`
+            for everything else that the file names.
+        foreign: the names of those placeholders and globals. Nothing of them was imported, called or run.
+        size: the size of the file in bytes.
 
-    Raises `ValueError`, with one sentence that names the file, where it is damaged, something else than a torch
-    checkpoint, or holds anything but tensors and plain data.
+    Raises:
+        ValueError: the file is damaged or is not a torch checkpoint; the message names the file.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
         self._start: dict[str, int] = {}  # where the bytes of each storage begin
-        self._swap = False
+        self._swap = False  # whether the numbers are big-endian
+        self._pickle = TorchPickle()
         with open(path, "rb") as stream:
             try:
                 self.size = os.fstat(stream.fileno()).st_size
@@ -52,10 +59,21 @@ class TorchFile:
                 self._mapped = _mapping.map_file(stream)
                 self.content = self._open(stream)
             except ValueError as error:
-                raise ValueError(f"{os.fspath(path)} {error}") from error
+                raise ValueError(f"{os.fspath(path)} {error}{self.foreign_clause()}") from error
+        self.foreign = tuple(self._pickle.foreign)
+
+    def foreign_clause(self) -> str:
+        """The end of an error message that lists what the file names besides tensors; empty if there is nothing."""
+        names = [repr(name[:60]) for name in self._pickle.foreign]
+        if not names:
+            return ""
+        return (
+            f"; it names {listed(names, _MOST_NAMES)}, and only tensors and plain data are read: nothing in it was "
+            "run. Save the weights alone: torch.save(model.state_dict(), path)"
+        )
 
     def array(self, tensor: Tensor) -> np.ndarray:
-        """A tensor as a read-only view of the file (a copy where its bytes are not what the numbers are)."""
+        """A tensor as a read-only view of the file; a copy if the file holds its numbers in another form."""
         storage, itemsize = tensor.storage, tensor.dtype.itemsize
         offset = self._start[storage.key] + storage.start * storage.dtype.itemsize + tensor.offset * itemsize
         strides = tuple(stride * itemsize for stride in tensor.strides)
@@ -95,9 +113,8 @@ class TorchFile:
             raise ValueError("is a TorchScript archive: load it with torch.jit.load and save its state_dict()")
         if byteorder := members.get(f"{folder}byteorder"):
             self._swap = self._mapped[self._extent(byteorder)] == b"big"
-        storages: dict[str, Storage] = {}
-        content = read_pickle(io.BytesIO(self._mapped[self._extent(members[pickles[0]])]), storages)
-        for key, storage in storages.items():
+        content = self._pickle.read(io.BytesIO(self._mapped[self._extent(members[pickles[0]])]))
+        for key, storage in self._pickle.storages.items():
             if (member := members.get(f"{folder}data/{key}")) is None:
                 raise ValueError(f"lacks storage {key[:40]!r}")
             extent = self._extent(member)
@@ -122,14 +139,15 @@ class TorchFile:
         return slice(start, start + member.file_size)
 
     def _open_legacy(self) -> Any:
-        stream, storages = self._mapped, dict[str, Storage]()
-        if read_pickle(stream) != _MAGIC:
+        stream, storages, read = self._mapped, self._pickle.storages, self._pickle.read
+        if read(stream) != _MAGIC:
             raise ValueError("is a pickle, but not a torch checkpoint")
-        if (protocol := read_pickle(stream)) != _PROTOCOL:
-            raise ValueError(f"is a torch checkpoint of an unknown version, {str(protocol)[:20]}")
-        read_pickle(stream)  # the saving machine's word sizes; storages are little-endian whatever it was
-        content = read_pickle(stream, storages)
-        keys, position = read_pickle(stream), stream.tell()
+        if (protocol := read(stream)) != _PROTOCOL:
+            found = str(protocol)[:20] if type(protocol) is int else f"a {type(protocol).__name__}"
+            raise ValueError(f"is a torch checkpoint of an unknown version, {found}")
+        read(stream)  # the word sizes of the machine that saved the file; storages are little-endian on any machine
+        content = read(stream)
+        keys, position = read(stream), stream.tell()
         if type(keys) is not list or not all(type(key) is str and key in storages for key in keys):
             raise ValueError("is a damaged torch checkpoint: its list of storages is not one")
         for key in keys:
@@ -144,14 +162,20 @@ class TorchFile:
 
 
 def _swapped(array: np.ndarray) -> np.ndarray:
-    """The array with the bytes of each number reversed; the two parts of a complex number keep their places."""
+    """The array with the bytes of each number reversed; of a complex number, the bytes of each part."""
     width = array.dtype.itemsize // (2 if array.dtype.kind == "c" else 1)
     numbers = np.ascontiguousarray(array).reshape(-1).view(f"u{width}")
     return numbers.byteswap().view(array.dtype).reshape(array.shape)
 
 
 def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callable[[int], object]) -> None:
-    """Writes a state dict in torch's zip format: little-endian, every storage aligned, one storage a tensor."""
+    """Writes a state dict in torch's zip format: little-endian, one aligned storage per tensor.
+
+    Args:
+        stream: where to write.
+        tensors: numpy arrays of types that torch has.
+        progress: called with a number of bytes whenever these have been written.
+    """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
 
         def add(name: str, size: int, content: Iterable[bytes | memoryview], progress: Callable[[int], object]) -> None:
@@ -178,8 +202,8 @@ def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callab
 def _state_dict_pickle(tensors: Mapping[str, np.ndarray]) -> bytes:
     """The pickle of an OrderedDict of tensors, as torch writes it.
 
-    The module versions that torch hangs on a state dict are reduced to "2" for the model itself: torchvision's MNASNet
-    refuses a state dict without it, and no other model asks.
+    Torch stores a version of every module with a state dict. Here only the model itself has one, version 2, because
+    torchvision's MNASNet refuses a state dict without it. No other model asks for versions.
     """
     out = [pickle.PROTO, b"\x02", _ORDERED_DICT, pickle.MARK]
     for number, (name, array) in enumerate(tensors.items()):

@@ -1,5 +1,9 @@
-"""Unpacking compressed files and archives: nothing outside the folder, nothing half-written, damage named."""
+"""Unpacks compressed files and archives.
 
+Nothing is written outside the target folder, no half-written file is left, and errors name the damaged file.
+"""
+
+import bz2
 import contextlib
 import gzip
 import lzma
@@ -15,29 +19,36 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["decompress", "extract_archive", "read_bytes"]
+__all__ = ["decompress", "extract_archive", "read_bytes", "unpack"]
 
-_STREAMS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
+_STREAMS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+_ENDINGS = (".gz", ".xz", ".bz2")  # of compressed files
 _DAMAGE = (
-    EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError,
+    EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, OSError,
 )  # fmt: skip
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes that are read at a time
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of a file, decompressed where it is a gzip or xz stream, whatever its name says.
+    """The content of a file, decompressed if it is a gzip, xz or bzip2 stream. The name of the file does not matter.
 
-    A gzip or xz stream is read to its end, so its own checksum is verified.
+    A compressed stream is read to its end, so that its checksum is verified.
 
-    Raises `ValueError`, naming the file, where the stream is truncated or damaged.
+    Raises:
+        ValueError: the stream is truncated or damaged; the message names the file.
     """
     return b"".join(_decompressed(os.fspath(path)))
 
 
 def decompress(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Writes the content of the gzip or xz file `path` to `target`, which appears only when it is whole.
+    """Writes the content of a gzip, xz or bzip2 file to another file, which appears only when it is whole.
 
-    Raises `ValueError`, naming the file, where it is truncated or damaged.
+    Args:
+        path: the compressed file.
+        target: the file to write.
+
+    Raises:
+        ValueError: the compressed file is truncated or damaged; the message names it.
     """
     target = os.fspath(target)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target) or ".", prefix=".unpack-") as folder:
@@ -49,13 +60,18 @@ def decompress(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
 
 
 def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpacks a zip or tar archive (plain, gzip or xz) into `folder`, which is made if it is missing.
+    """Unpacks a zip or tar archive (plain, gzip, xz or bzip2) into a folder.
 
-    Everything is unpacked beside its destination first and moved there only when all of it is whole; files of
-    the same name are replaced. Only names and contents are taken over, not owners or permissions.
+    Everything is unpacked beside its destination first, and moved there when all of it is whole. Files of the same
+    name are replaced. Names and contents are kept, owners and permissions are not.
 
-    Raises `ValueError`, naming the archive, where it is damaged or of another kind, or where a member is a link,
-    a device, or would land outside `folder`; then nothing is written.
+    Args:
+        archive: the archive.
+        folder: the folder, which is made if it is missing.
+
+    Raises:
+        ValueError: the archive is damaged or of another kind, or a member is a link, a device, or would land outside
+            the folder. The message names the archive. Nothing is written then.
     """
     archive, folder = os.fspath(archive), os.fspath(folder)
     os.makedirs(folder, exist_ok=True)
@@ -67,13 +83,36 @@ def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[s
                 with open(target, "wb") as out:
                     shutil.copyfileobj(content, out, _CHUNK)
         except _DAMAGE as error:
+            if _is_of_the_system(error):
+                raise
             raise ValueError(f"{archive} is damaged or of another kind, nothing was unpacked: {error}") from error
         _move_into(temporary, folder)
 
 
+def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Unpacks an archive into a folder, or decompresses a single file into it; the name of the file says which.
+
+    `"a.tar.gz"` is an archive, and `"a.csv.gz"` becomes `"a.csv"` in the folder.
+
+    Raises:
+        ValueError: see `extract_archive` and `decompress`.
+    """
+    stem, ending = os.path.splitext(os.path.basename(os.fspath(path)))
+    if ending.lower() in _ENDINGS and not stem.lower().endswith(".tar"):
+        os.makedirs(folder, exist_ok=True)
+        decompress(path, os.path.join(folder, stem))
+    else:
+        extract_archive(path, folder)
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Whether an error is the operating system's (a full disk, a missing file), and not damage of the data."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
-    """A file opened for reading, decompressed on the way where it is a gzip or xz stream."""
+    """A file opened for reading, and decompressed while it is read if it is a compressed stream."""
     with open(path, "rb") as raw:
         start = raw.read(max(map(len, _STREAMS)))
         raw.seek(0)
@@ -88,13 +127,17 @@ def _decompressed(path: str) -> Iterator[bytes]:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except _DAMAGE as error:
+        if _is_of_the_system(error):
+            raise
         size = os.path.getsize(path)
         raise ValueError(f"{path} ({size} bytes) is a damaged or truncated compressed file: {error}") from error
 
 
 def _members(archive: str) -> Iterator[tuple[str, IO[bytes]]]:
     """Name and content of every file in an archive."""
-    return _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+    with open(archive, "rb") as file:  # zipfile.is_zipfile would also accept a tar archive whose last member is a zip
+        is_zip = file.read(2) == b"PK"
+    return _zip_members(archive) if is_zip else _tar_members(archive)
 
 
 def _zip_members(archive: str) -> Iterator[tuple[str, IO[bytes]]]:
@@ -115,12 +158,12 @@ def _tar_members(archive: str) -> Iterator[tuple[str, IO[bytes]]]:
                 yield member.name, content
             elif not member.isdir():
                 raise ValueError(f"{archive} holds {member.name!r}, a link or a special file: nothing was unpacked")
-        while stream.read(_CHUNK):  # the checksum of the compression stands at its end, after the last member
+        while stream.read(_CHUNK):  # the checksum of the compressed stream comes after the last member
             pass
 
 
 def _safe_parts(archive: str, name: str) -> list[str]:
-    """The folders and the file name of a member that stays inside the folder on every system."""
+    """The folders and the file name of a member; ValueError unless it stays inside the folder on every system."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
     if not parts or ".." in parts or name.startswith(("/", "\\")) or pathlib.PureWindowsPath(name).drive:
         raise ValueError(f"{archive} holds {name!r}, which would land outside its folder: nothing was unpacked")
@@ -128,7 +171,7 @@ def _safe_parts(archive: str, name: str) -> list[str]:
 
 
 def _move_into(source: str, target: str) -> None:
-    """Moves the files in one folder into another, one by one: several processes may unpack the same archive."""
+    """Moves the files in one folder into another. One by one, since several processes may unpack the same archive."""
     for entry in os.listdir(source):
         old, new = os.path.join(source, entry), os.path.join(target, entry)
         if os.path.isdir(old):

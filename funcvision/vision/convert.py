@@ -1,13 +1,14 @@
-"""Weights between torch's checkpoint files and funcvision's `(params, state)`, without torch.
+"""Converts weights between torch's checkpoint files and funcvision's `(params, state)`, without torch.
 
 A file, `.pth` or `.safetensors`, always has torch's names and torch's axis orders, so that any other program reads it.
-`from_torch` and `load` turn its tensors into the layout in which funcvision computes, guided by the declarations of
-the model; `to_torch` and `save` turn them back.
+`from_torch` and `load` transpose its tensors into the layout in which funcvision computes, as the declarations of the
+model say. `to_torch` and `save` transpose them back.
 
     params, state = convert.load("resnet50-11ad3fa6.pth", models.resnet50())
     convert.save("resnet50.safetensors", models.resnet50(), params, state)
 """
 
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from .. import nn
 from ..functional._check import listed
 from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
-from ._torch_pickle import Tensor
+from ._state_dict import find_state_dict
 
 __all__ = [
     "conform", "from_torch", "load", "modern_names", "read", "read_torch", "save", "strip_prefixes", "to_torch",
@@ -30,9 +31,6 @@ __all__ = [
 
 Tensors = dict[str, np.ndarray]
 
-_ENTRIES = ("state_dict", "model_state_dict", "model", "model_ema", "ema", "net", "network", "module", "weights")
-"""Where training programs put the weights in a checkpoint, the first of these that is there."""
-_DEPTH = 3  # such entries inside each other
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and DistributedDataParallel, and torch.compile, put before every name."""
 _OLD_NAMES = (
@@ -40,9 +38,12 @@ _OLD_NAMES = (
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),  # vision transformers, before torchvision 0.14
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
 )
-"""What torchvision's hosted files still call otherwise than its models do."""
+"""Names in the files that torchvision hosts which differ from those in its models, and their replacements."""
 _COUNTER = "num_batches_tracked"
-_ROOM = 64 << 20  # bytes that a file may declare beyond 16 times its size
+_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
+_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
+
+_log = logging.getLogger(__name__)
 
 
 # Files to tensors
@@ -51,36 +52,46 @@ _ROOM = 64 << 20  # bytes that a file may declare beyond 16 times its size
 def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
     """The tensors of a torch checkpoint (`.pth`, `.pt`, `.bin`), with torch's names, axis orders and dtypes.
 
-    Reads the zip format of torch 1.6 and later and the one before it, without torch and without running anything in
-    the file. The arrays are read-only views of the mapped file: nothing is read before it is used, and the file must
-    not be changed while they are. bfloat16 and float8 come as the types of `ml_dtypes`.
+    Both formats are read, that of torch 1.6 and later and the one before it. Torch is not needed. The arrays are
+    read-only views of the mapped file: nothing is read before it is used, and the file must not change as long as the
+    arrays are in use. Arrays of bfloat16 and float8 have the types of `ml_dtypes`.
 
-    A checkpoint with more in it than the weights is opened at the usual places, `state_dict`, `model` and the like.
-    Names are left as they are; see `strip_prefixes` for those of DataParallel.
+    Nothing in the file is imported, called or run. Where a checkpoint holds more than tensors and plain data, say the
+    `argparse.Namespace` of a training script, the tensors are read, and a warning of the logger
+    `funcvision.vision.convert` names the rest. A whole model (`torch.save(model, path)`) gives its tensors under the
+    names that its `state_dict` has.
+
+    If a checkpoint holds more than the weights, the weights are looked for in the usual entries: `state_dict`, `model`
+    and the like. Names are left as they are; see `strip_prefixes` for those of DataParallel.
 
     Args:
         path: the file.
-        entry: where in the checkpoint the weights lie, `"model_ema"`, or `"student.backbone"` for nested dicts.
+        entry: the entry of the checkpoint that holds the weights: `"model_ema"`, or `"student.backbone"` for nested
+            dicts.
 
     Raises:
-        ValueError: the file is damaged or not a checkpoint, names anything but tensors and plain data (nothing in it
-            is run), or has no weights where they are looked for.
+        ValueError: the file is damaged or is not a checkpoint, has no weights where they are looked for, or something
+            among the weights is not a dense tensor of a type that numpy has.
     """
     file = _torch_file.TorchFile(path)
     try:
-        found = _state_dict(file.content, entry)
+        found = find_state_dict(file.content, entry)
         total = sum(tensor.nbytes for tensor in found.values())
-        if total > 16 * file.size + _ROOM:
+        if total > _MAX_EXPANSION * file.size + _EXPANSION_ALLOWANCE:
             raise ValueError(f"declares {total} bytes of tensors in a file of {file.size}")
-        return {name: file.array(tensor) for name, tensor in found.items()}
+        arrays = {name: file.array(tensor) for name, tensor in found.items()}
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} {error}") from error
+        raise ValueError(f"{os.fspath(path)} {error}{file.foreign_clause()}") from error
+    if file.foreign:
+        names = listed(repr(name[:100]) for name in file.foreign)
+        _log.warning("%s names %s: nothing of it was imported, called or run", os.fspath(path), names)
+    return arrays
 
 
 def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
-    """The tensors of a `.safetensors` file or a torch checkpoint; which it is, is told by the content.
+    """The tensors of a `.safetensors` file or a torch checkpoint. The content decides which it is, not the name.
 
-    See `read_torch` for the arguments, for what comes back and for what is refused.
+    See `read_torch` for the arguments, the result and the errors.
     """
     with open(path, "rb") as stream:
         start = stream.read(9)
@@ -94,8 +105,8 @@ def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
 def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors without the prefixes that wrappers put before every name.
 
-    These are `module.` (DataParallel, DistributedDataParallel and AveragedModel, whose counter `n_averaged` goes with
-    it) and `_orig_mod.` (torch.compile). A prefix that not every name has is left.
+    These are `module.` (DataParallel, DistributedDataParallel and AveragedModel, whose counter `n_averaged` is dropped
+    too) and `_orig_mod.` (torch.compile). A prefix is kept if some name does not have it.
 
     >>> strip_prefixes({"module.fc.weight": 1, "module.fc.bias": 2})
     {'fc.weight': 1, 'fc.bias': 2}
@@ -110,7 +121,7 @@ def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors under the names that torchvision's models have now, without the prefixes of wrappers.
+    """The tensors under the names in torchvision's current models, without the prefixes of wrappers.
 
     >>> modern_names({"features.denseblock1.denselayer1.norm.1.weight": 1})
     {'features.denseblock1.denselayer1.norm1.weight': 1}
@@ -121,44 +132,6 @@ def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
             name = old.sub(new, name)
         renamed[name] = tensor
     return renamed
-
-
-def _state_dict(content: Any, entry: str | None) -> dict[str, Tensor]:
-    """The dict of nothing but tensors in what a checkpoint holds."""
-    where = "at its top"
-    if entry is not None:
-        for part in entry.split("."):
-            if type(content) is not dict or part not in content:
-                raise ValueError(f"has no entry {part!r} {where}: there {_describe(content)}")
-            content, where = content[part], f"in its entry {entry!r}"
-    for _ in range(_DEPTH):  # not until the end: a pickle can describe a dict that is in itself
-        if (name := next((name for name in _ENTRIES if _holds_tensors(content, name)), None)) is None:
-            break
-        content, where = content[name], f"in its entry {name!r}"
-    if type(content) is not dict or not content or not all(type(name) is str for name in content):
-        raise ValueError(f"has no state dict {where}: there {_describe(content)}")
-    if others := [name for name, value in content.items() if type(value) is not Tensor]:
-        verb = "is not a tensor" if len(others) == 1 else "are not tensors"
-        raise ValueError(
-            f"has no plain state dict {where}: {listed(others)} {verb}. "
-            "Say where the weights are: entry=..., or --entry on the command line"
-        )
-    return content
-
-
-def _holds_tensors(content: Any, name: str, depth: int = _DEPTH) -> bool:
-    """Whether an entry of a checkpoint is a dict of tensors, or a dict with such an entry."""
-    if type(content) is not dict or type(inside := content.get(name)) is not dict:
-        return False
-    if any(type(value) is Tensor for value in inside.values()):
-        return True
-    return depth > 1 and any(_holds_tensors(inside, below, depth - 1) for below in _ENTRIES)
-
-
-def _describe(content: Any) -> str:
-    if type(content) is dict:
-        return f"are {listed(str(name)[:80] for name in content)}" if content else "is an empty dict"
-    return f"is a {'tensor' if type(content) is Tensor else type(content).__name__}"
 
 
 # Tensors to arrays
@@ -196,6 +169,7 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
 
 
 def _kind(dtype: Any) -> str:
+    """Whether a dtype is floating, integer, complex or boolean; the name of the dtype if none of these."""
     kinds = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "boolean": jnp.bool_}
     return next((name for name, kind in kinds.items() if jnp.issubdtype(dtype, kind)), str(dtype))
 
@@ -205,20 +179,23 @@ def from_torch(
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`(params, state)` of a model from a torch state dict.
 
-    Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit;
-    only `num_batches_tracked` may be missing and is then zero. Names are brought up to date (`modern_names`).
+    Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit.
+    Only `num_batches_tracked` may be missing; it is then zero. Old names are replaced (see `modern_names`).
 
     Args:
         model: the description.
         tensors: numpy arrays, or whatever `np.asarray` takes, by torch's names.
-        dtype: of floating-point parameters (running statistics are then float32 at least); without it every array
-            keeps the dtype that it has. Integers always take the dtype that the model declares.
-        share: take over, without a copy, read-only arrays that lie in memory as jax wants them on a CPU. Whatever
-            they are views of, a mapped file for instance, must not change afterwards.
+        dtype: the dtype of floating-point parameters; running statistics are then float32 at least. By default every
+            array keeps its dtype. Integers always take the dtype that the model declares.
+        share: use read-only arrays without a copy if their memory has the layout that jax needs on a CPU. What they are
+            views of, a mapped file for instance, must not change afterwards.
+
+    Returns:
+        What is trained, and what is not, by name.
 
     Raises:
-        ValueError: a list of everything missing, unexpected, or of another shape or kind of dtype; or a tensor has a
-            64-bit type that jax would narrow.
+        ValueError: tensors are missing, unexpected, or of another shape or kind of dtype; the message lists them all.
+            Or a tensor has a 64-bit type that jax would narrow.
     """
     return _from_torch(model, tensors, dtype, share, "these tensors")
 
@@ -228,8 +205,8 @@ def load(
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`(params, state)` of a model from a `.safetensors` file or a torch checkpoint.
 
-    Memory is needed for the result and a few megabytes beside it. See `read_torch` and `from_torch` for the arguments
-    and the errors.
+    It needs memory for the result and a few megabytes besides. See `read_torch` and `from_torch` for the arguments and
+    the errors.
     """
     return _from_torch(model, read(path, entry=entry), dtype, False, f"the tensors of {os.fspath(path)}")
 
@@ -254,10 +231,10 @@ def _from_torch(
 
 
 def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype, share: bool) -> np.ndarray:
-    """A transposed copy, made in pieces so that the pages of a mapped array can go while it grows.
+    """A transposed copy. It is made in pieces, and the memory of a mapped array is released after each piece.
 
-    It is aligned to 64 bytes: such memory jax takes over on a CPU instead of copying it once more. With `share` a
-    read-only array that needs no change is not copied either.
+    The copy is aligned to 64 bytes, because jax uses such memory on a CPU without another copy. With `share` a
+    read-only array that needs no change is returned as it is.
     """
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         raise ValueError(f"{name} is {dtype} and jax would narrow it: pass dtype=jnp.float32, or set jax_enable_x64")
@@ -283,10 +260,10 @@ def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype
 def to_torch(model: nn.Module, params: Mapping[str, Any], state: Mapping[str, Any]) -> Tensors:
     """The state dict of a model: C-contiguous numpy arrays with torch's names, order and axis orders.
 
-    Integers become int64, as torch's counters and indices are.
+    Integers become int64, the type of torch's counters and indices.
 
     Raises:
-        ValueError: `params` and `state` are not those of the model; everything that differs is listed.
+        ValueError: `params` and `state` do not fit the model; the message lists everything that differs.
     """
     return {name: np.array(view, order="C") for name, view in _torch_views(model, params, state).items()}
 
@@ -297,14 +274,14 @@ def save(
 ) -> None:
     """Writes a model's weights as a torch state dict, `.pth` or `.safetensors` by the file's ending.
 
-    A `.pth` loads with `torch.load(path, weights_only=True)` and then `load_state_dict(..., strict=True)`. The file
-    appears when it is whole. See `to_torch` and `write` for the errors.
+    A `.pth` file can be loaded with `torch.load(path, weights_only=True)` and then `load_state_dict(..., strict=True)`.
+    The file appears when it is whole. See `to_torch` and `write` for the errors.
     """
     write(path, _torch_views(model, params, state), overwrite=overwrite)
 
 
 def _torch_views(model: nn.Module, params: Mapping[str, Any], state: Mapping[str, Any]) -> Tensors:
-    """A state dict of views, which for a model on a CPU are of jax's own memory."""
+    """A state dict of views. For a model on a CPU they are views of jax's own memory."""
     what = "these arrays, in torch's axis order,"
     views = {name: np.asarray(array) for name, array in {**params, **state}.items()}
     for name, declaration in model.declarations().items():
@@ -321,21 +298,21 @@ def write(
 ) -> None:
     """Writes a state dict, given in torch's axis orders, as `.pth` (or `.pt`) or `.safetensors` by the file's ending.
 
-    The file appears under its name when it is whole; after an error nothing is left. Tensors are written one after
-    the other, so that mapped ones (`read`) need no memory.
+    The file appears under its name when it is whole. After an error nothing is left. Tensors are written one after
+    the other, so that mapped arrays, as `read` returns them, need no memory.
 
     Args:
         path: the file.
         tensors: numpy arrays by name.
         overwrite: replace a file that exists.
-        model_name: noted in a `.safetensors` file under `funcvision.model`.
-        axes: for tensors that a `.safetensors` file shall hold otherwise than in torch's axis order, torch's axes in
-            the order of the file. `read` turns them back; other programs do not, so this is for private files.
+        model_name: stored in the metadata of a `.safetensors` file as `funcvision.model`.
+        axes: for tensors that a `.safetensors` file stores in another axis order than torch's, torch's axes in the
+            order of the file. `read` transposes them back. Other programs do not, so this is for private files.
         progress: called with a number of bytes whenever these have been written.
 
     Raises:
         FileExistsError: the file exists and `overwrite` is not set.
-        ValueError: the ending or a dtype has no place in these formats, or there are no tensors.
+        ValueError: the ending is of another format, the format lacks a dtype, or there are no tensors.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in (".pth", ".pt", ".safetensors"):
@@ -352,7 +329,7 @@ def write(
 
 
 def _native(name: str, array: np.ndarray) -> np.ndarray:
-    """The array in the machine's byte order, of a type that files have."""
+    """The array in the machine's byte order; ValueError unless torch has its type."""
     if array.dtype.newbyteorder("=") not in BY_DTYPE:
         raise ValueError(f"{name} is {array.dtype}, which torch does not have")
     return array.astype(array.dtype.newbyteorder("="), copy=False)

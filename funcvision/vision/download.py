@@ -1,4 +1,4 @@
-"""Fetching files: mirrors in turn, broken transfers taken up again, digests checked, no half-written file."""
+"""Downloads files: tries mirrors in turn, continues broken transfers, checks digests, leaves no half-written file."""
 
 import contextlib
 import hashlib
@@ -14,23 +14,23 @@ from typing import Any
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["DownloadError", "alone_in", "check_digest", "download_url"]
+__all__ = ["DownloadError", "alone_in", "check_digest", "download_url", "google_drive_url"]
 
-_ATTEMPTS = 3  # for each mirror: a connection that breaks halfway is common with large files
+_ATTEMPTS = 3  # per mirror: connections often break halfway through a large file
 _TIMEOUT = 30.0  # seconds without a byte
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # bytes that are read at a time
 
 
 class DownloadError(OSError):
-    """No mirror handed out the file; the message names each with its failure, and where to put the file by hand."""
+    """No mirror sent the file. The message names each mirror with its failure, and where to put the file by hand."""
 
 
 class _MirrorError(Exception):
-    """One mirror could not be reached, refused, or sent something else than was asked for."""
+    """One mirror could not be reached, refused, or sent another file."""
 
 
 class _BrokenError(_MirrorError):
-    """The connection broke halfway: another attempt may bring the rest."""
+    """The connection broke halfway. Another attempt may bring the rest."""
 
 
 def download_url(
@@ -41,24 +41,24 @@ def download_url(
     sha256: str | None = None,
     progress: bool = True,
 ) -> None:
-    """Fetches `url` into the file `path`, which appears there only when it is whole and its digest is right.
+    """Downloads a file, which appears at `path` only when it is whole and its digest is right.
 
-    Several URLs are mirrors of one file, tried in order. A file already at `path` is kept if its digest is right
-    (or none was given), and otherwise replaced. Bytes arrive in `<path>.part`; where a digest will tell whether
-    the pieces fit, a later call continues that file, and without a digest every transfer starts afresh.
-    Threads and processes that ask for the same file at once wait for the first, and fetch it once.
-    Where `FUNCVISION_OFFLINE` is set, and not to 0, nothing is fetched.
+    A file that is already at `path` is kept if its digest is right or no digest is given, and replaced otherwise. Bytes
+    are written to `<path>.part`. If a digest is given, a later call continues that file, since the digest then shows
+    whether the pieces fit; without one every transfer starts from the beginning. If several threads or processes ask
+    for the same file at once, one downloads it and the others wait. If the environment variable `FUNCVISION_OFFLINE` is
+    set, and not to 0, nothing is downloaded.
 
     Args:
-        url: one address or several mirrors.
+        url: one address, or the mirrors of one file in the order in which they are tried.
         path: the file to write; its folder is made if it is missing.
         md5: the file's MD5 digest, 32 hexadecimal digits.
         sha256: the file's SHA-256 digest or its first digits, 8 at least, as in `resnet50-0676ba61.pth`.
         progress: whether a bar on stderr shows how far it is.
 
     Raises:
-        DownloadError: no mirror handed out the file, or none was asked.
-        ValueError: `md5` or `sha256` is no such digest.
+        DownloadError: no mirror sent the file, or downloads are switched off.
+        ValueError: `md5` or `sha256` is not a digest.
     """
     urls = [url] if isinstance(url, str) else list(url)
     path = os.path.expanduser(os.fspath(path))
@@ -82,8 +82,26 @@ def download_url(
     )
 
 
+def google_drive_url(file_id: str) -> str:
+    """The address of a file in Google Drive that answers with the file itself, and not with a page that asks back.
+
+    >>> google_drive_url("0B7EVK8r0v71pZjFTYXZWM3FlRnM")
+    'https://drive.usercontent.google.com/download?id=0B7EVK8r0v71pZjFTYXZWM3FlRnM&export=download&confirm=t'
+    """
+    return f"https://drive.usercontent.google.com/download?id={file_id}&export=download&confirm=t"
+
+
 def check_digest(path: str | os.PathLike[str], *, md5: str | None = None, sha256: str | None = None) -> None:
-    """Raises `ValueError`, naming the file, unless its digest is the one given (of `sha256`, its first digits)."""
+    """Verifies the digest of a file.
+
+    Args:
+        path: the file.
+        md5: the expected MD5 digest, 32 hexadecimal digits.
+        sha256: the expected SHA-256 digest or its first digits, 8 at least.
+
+    Raises:
+        ValueError: the digest differs, or what is expected is not a digest. The message names the file.
+    """
     problem = _mismatch(os.fspath(path), _digests(md5, sha256))
     if problem is not None:
         raise ValueError(f"{os.fspath(path)} is damaged or another file: {problem}")
@@ -110,13 +128,13 @@ def _mismatch(path: str, digests: dict[str, str]) -> str | None:
 
 @contextlib.contextmanager
 def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds back other threads and processes that ask for the same folder: they then find the work done."""
+    """A lock on a folder. Other threads and processes that ask for it wait, and then find the work done."""
     if sys.platform == "win32":
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems have no locks; the digest then still keeps a mangled file out.
+        # Some network file systems have no locks. The digest then still detects a mangled file.
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -125,11 +143,11 @@ def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _fetch(url: str, path: str, digests: dict[str, str], progress: bool) -> None:
-    """Brings the whole file from one mirror."""
+    """Downloads the whole file from one mirror."""
     part = path + ".part"
-    failure = _MirrorError("was not asked")
+    failure = _MirrorError("was not tried")
     for _ in range(_ATTEMPTS):
-        continued = bool(digests) and os.path.exists(part)  # without a digest nothing tells that two pieces fit
+        continued = bool(digests) and os.path.exists(part)  # without a digest nothing shows whether two pieces fit
         try:
             _transfer(url, part, continued, progress)
         except _BrokenError as error:
@@ -140,14 +158,14 @@ def _fetch(url: str, path: str, digests: dict[str, str], progress: bool) -> None
             return os.replace(part, path)
         os.remove(part)
         failure = _MirrorError(f"sent another file: {problem}")
-        if not continued:  # else the old piece may be to blame: once more from the start
+        if not continued:  # otherwise the old piece may be wrong: try once more from the beginning
             break
     raise failure
 
 
 def _transfer(url: str, part: str, continued: bool, progress: bool) -> None:
-    """Writes what `url` sends to the file `part`, from its end on where `continued` and the server can."""
-    from tqdm import tqdm  # not needed to import this module, and slow to import
+    """Writes what `url` sends to the file `part`, after what is there if `continued` and if the server can do that."""
+    from tqdm import tqdm  # imported late, because it is slow to import
 
     size = os.path.getsize(part) if continued else 0
     response = _open(url, size)
@@ -170,25 +188,25 @@ def _transfer(url: str, part: str, continued: bool, progress: bool) -> None:
 
 
 def _open(url: str, size: int) -> Any:
-    """The server's answer to a request for everything after `size` bytes; None if it has nothing after them."""
+    """The server's response to a request for everything after `size` bytes; None if nothing comes after them."""
     headers = {"User-Agent": "funcvision"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
         return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and size:  # already whole, or the part of another file: the digest tells
+        if error.code == 416 and size:  # the part is whole, or belongs to another file: the digest decides
             return None
         raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise _MirrorError(f"cannot be reached: {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _BrokenError(f"gave no answer: {error}") from error
+        raise _BrokenError(f"did not respond: {error}") from error
     except ValueError as error:
-        raise _MirrorError(f"cannot be asked: {error}") from error
+        raise _MirrorError(f"is not a valid address: {error}") from error
 
 
 def _offset(response: Any, size: int) -> int:
-    """Where the bytes of this answer belong: after what was there, or at the start if the server sends it all."""
+    """Where the bytes of this response belong: after what was there, or at the start if the server sends it all."""
     if getattr(response, "status", None) != 206:
         return 0
     sent = response.headers.get("Content-Range", "")

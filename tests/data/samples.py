@@ -1,4 +1,4 @@
-"""Datasets and transforms that a spawned worker process can import, and imports quickly."""
+"""Datasets and transforms that a spawned worker process can import. The imports here are few, to be quick."""
 
 import multiprocessing.connection
 import os
@@ -24,14 +24,14 @@ class Numbers:
 
 
 class PickyError(Exception):
-    """Cannot be rebuilt from its pickle: its __init__ takes two arguments and hands on one."""
+    """An error that cannot be rebuilt from its pickle: its __init__ takes two arguments and passes one on."""
 
     def __init__(self, what, why):
         super().__init__(f"{what} because {why}")
 
 
 class Faulty(Numbers):
-    """Does to sample `bad` what `fault` says."""
+    """Numbers, but reading sample `bad` fails in the way that `fault` names."""
 
     def __init__(self, length, bad, fault):
         super().__init__(length)
@@ -58,7 +58,7 @@ class Faulty(Numbers):
 
 
 class DiesWhileItSends(Numbers):
-    """From its first sample on, the process is killed when it has written half of its next message."""
+    """Reading any sample arranges that the process is killed when it has written half of its next message."""
 
     def __getitem__(self, index):
         def send_half(connection, message):
@@ -75,7 +75,7 @@ class CannotBeRebuilt(Numbers):
 
 
 class Environment(Numbers):
-    """Every sample says where jax may compute in the process that loads it, and in processes started from there."""
+    """A sample holds the platforms of jax in the process that loads it, and in processes started from there."""
 
     def __getitem__(self, index):
         import jax

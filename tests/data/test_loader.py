@@ -1,4 +1,4 @@
-"""Order, sharding, resuming and placement. What workers do when things go wrong is in test_workers.py."""
+"""Order, sharding, resuming, keys and placement. Errors of workers are tested in test_workers.py."""
 
 import itertools
 import json
@@ -175,6 +175,33 @@ def test_keys_depend_on_seed_epoch_and_sample_alone():
     assert len({image.tobytes() for image in reference.values()}) == 10
 
 
+class Noisy(Numbers):
+    """A dataset that can only be read with a key."""
+
+    def load_sample(self, index, *, key):
+        return key.standard_normal(3), index
+
+    def __getitem__(self, index):
+        raise AssertionError("load_sample comes first")
+
+
+@pytest.mark.parametrize("options", [{"num_workers": 0}, {"num_workers": 2}, {"workers": "processes"}])
+def test_load_sample_gets_a_key_for_every_draw(options):
+    loader = DataLoader(Noisy(10), 4, sampler=EverySampleThrice(), seed=7, **options)
+    first = np.concatenate([noise for noise, _ in loader])
+    assert len(np.unique(first, axis=0)) == 30
+    reference = DataLoader(Noisy(10), 7, sampler=EverySampleThrice(), seed=7, num_workers=0)
+    np.testing.assert_array_equal(first, np.concatenate([noise for noise, _ in reference]))
+
+
+def test_load_sample_comes_before_load_batch():
+    class Both(Noisy):
+        def load_batch(self, indices):
+            raise AssertionError("a batch without keys")
+
+    assert labels(DataLoader(Both(3), 3)) == [[0, 1, 2]]
+
+
 def test_arrays_are_gathered_at_once(monkeypatch):
     dataset = ArrayDataset((np.arange(20).reshape(10, 2), np.arange(10)))
     one_by_one = list(DataLoader(dataset, 4, shuffle=True, collate_fn=lambda samples: jax.tree.map(
@@ -240,7 +267,7 @@ def test_arguments_are_checked(options, message):
 
 
 def test_a_dataset_needs_a_length():
-    with pytest.raises(TypeError, match=r"__len__ and __getitem__, and list_iterator has not"):
+    with pytest.raises(TypeError, match=r"needs __len__ and __getitem__, and list_iterator lacks one"):
         DataLoader(iter([1, 2]))
 
 

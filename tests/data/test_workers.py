@@ -1,4 +1,4 @@
-"""What the workers do when something goes wrong, and when nobody wants their batches any more."""
+"""Workers when something goes wrong, and when their batches are not needed any more."""
 
 import faulthandler
 import gc
@@ -29,7 +29,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def _no_hang():
-    """A hang ends the test run with the stacks of all threads."""
+    """If a test hangs, the run ends and prints the stacks of all threads."""
     faulthandler.dump_traceback_later(60, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
@@ -41,7 +41,7 @@ def workers_alive():
 
 
 def run(script, *, seconds=30.0, **options):
-    """The output of a Python of its own that runs a script beside our samples."""
+    """Exit code and output of a new Python process that runs a script, with the samples imported."""
     program = [sys.executable, "-c", f"from tests.data.samples import *\nfrom funcvision.data import *\n{script}"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=seconds, **options)
     return done.returncode, done.stdout, done.stderr
@@ -186,7 +186,7 @@ def test_batches_wait_no_further_ahead_than_prefetch_factor():
     deadline = time.monotonic() + 20
     while len(seen) < 7 and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)  # time to go too far
+    time.sleep(0.1)  # in which a wrong loader would go further
     assert sorted(seen) == list(range(7))
     batches.close()
 
@@ -212,7 +212,7 @@ def test_ctrl_c_is_left_to_the_owner():
 def test_ctrl_c(kind):
     script = f"""
 import signal, threading
-signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background jobs ignore it
 if __name__ == "__main__":
     batches = iter(DataLoader(Faulty(100, 1, "hang"), **{KINDS[kind]}))
     next(batches)
@@ -245,12 +245,12 @@ if __name__ == "__main__":
     next(batches)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    code, _, _ = run(script)  # returns when nobody holds the output any more, the worker neither
+    code, _, _ = run(script)  # returns when neither the owner nor the worker holds the output open
     assert code == -signal.SIGKILL
 
 
 def test_global_batches_of_two_hosts():
-    """Two processes of two devices each: every process loads its part, and the arrays are global."""
+    """Two processes with two devices each: every process loads its part, and the arrays are global."""
     script = """
 import sys, jax
 from jax.sharding import NamedSharding, PartitionSpec

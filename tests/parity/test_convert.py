@@ -2,6 +2,10 @@
 
 import argparse
 import collections
+import datetime
+import enum
+import pathlib
+import re
 
 import jax
 import ml_dtypes
@@ -31,7 +35,7 @@ def save(request, tmp_path):
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor as numpy has it, also where torch will not say."""
+    """A tensor as a numpy array, also of types for which torch has no `numpy()`."""
     element = _element_types.BY_TORCH[str(tensor.dtype).removeprefix("torch.")]
     dense = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
     raw = dense.reshape(-1).view(torch.uint8).numpy() if dense.numel() else np.empty(0, np.uint8)
@@ -48,7 +52,7 @@ def assert_reads(path, expected):
 
 
 def randomised(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The model in evaluation, with running statistics that are not the initial ones."""
+    """The model in evaluation mode, with random running statistics."""
     generator = torch.Generator().manual_seed(seed)
     for name, buffer in model.named_buffers():
         if buffer.dtype.is_floating_point:
@@ -148,16 +152,79 @@ def test_training_checkpoints(save, optimizer, scheduler):
         convert.read_torch(save(checkpoint), entry="optimizer")
 
 
-def test_namespaces_and_modules_are_refused_by_name(save):
+class Mode(enum.Enum):
+    TRAIN = 1
+
+
+class Event:
+    """An object with attributes, as training scripts keep them."""
+
+    def __init__(self):
+        self.when, self.values = datetime.datetime(2024, 1, 2), {1, 2}
+
+
+FOREIGN = {
+    "argparse.Namespace": argparse.Namespace(lr=0.1, mode=Mode.TRAIN),
+    "tests.parity.test_convert.Mode": Mode.TRAIN,
+    "tests.parity.test_convert.Event": Event(),
+    "pathlib.*PosixPath": pathlib.PurePosixPath("a/b"),
+    "datetime.datetime": datetime.datetime(2024, 1, 2),
+    "numpy.*scalar": np.float64(0.5),
+    "numpy.*_reconstruct|numpy.*_frombuffer": np.arange(3.0),
+    "builtins.range|__builtin__.xrange": range(3),
+    "builtins.print|__builtin__.print": print,
+    "torch._utils._rebuild_sparse_tensor": torch.eye(3).to_sparse(),
+    "torch.nn.modules.linear.Linear": torch.nn.Linear(2, 3),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_objects_beside_the_weights_are_named_and_nothing_else(save, name, caplog):
+    net = Net()
+    content = {"model": net.state_dict(), "other": FOREIGN[name], FOREIGN["pathlib.*PosixPath"]: [FOREIGN[name]]}
+    assert_reads(save(content), net.state_dict())
+    (record,) = caplog.records
+    assert re.search(rf"w\.pth names .*'({name})'.*: nothing of it was imported, called or run", record.getMessage())
+
+
+def test_plain_data_beside_the_weights_is_not_named(save, caplog):
+    net = Net()
+    content = {
+        "model": net.state_dict(), "numbers": {1, 2}, "frozen": frozenset("ab"), "z": 1j, "raw": bytearray(b"ab"),
+        "count": collections.Counter("aab"), "device": torch.device("cuda:1"), "type": torch.float16,
+        "default": collections.defaultdict(list, a=[1]), "ordered": collections.OrderedDict(a=1),
+    }  # fmt: skip
+    assert_reads(save(content), net.state_dict())
+    assert caplog.records == []
+
+
+def test_a_whole_model_gives_its_state_dict(save):
+    class_names = ("torch.nn.modules.container.Sequential", "torch.nn.modules.linear.Linear")
+    net = torch.nn.Sequential(collections.OrderedDict(first=Net(), act=torch.nn.ReLU(), last=torch.nn.Linear(4, 2)))
+    net.register_buffer("hidden", torch.ones(1), persistent=False)
+    net.again = net.last
+    for content in (net, {"model": net, "epoch": 3}):
+        path = save(content)
+        assert_reads(path, net.state_dict())
+        assert set(class_names) <= set(_torch_file.TorchFile(path).foreign)
+    resnet18 = torchvision.models.resnet18(num_classes=3)
+    assert_reads(save(resnet18), resnet18.state_dict())
+
+
+def test_a_tensor_with_attributes_is_a_tensor(save):
+    plain, parameter = torch.arange(3.0), torch.nn.Parameter(torch.ones(2))
+    plain.tag, parameter.tag = "mine", {"a": 1}
+    assert_reads(save({"plain": plain, "parameter": parameter}), {"plain": plain, "parameter": parameter})
+
+
+def test_foreign_objects_among_the_weights_are_refused_by_name(save):
     net = Net()
     with pytest.raises(ValueError, match=r"names 'argparse\.Namespace', and only tensors and plain data are read"):
-        convert.read_torch(save({"model": net.state_dict(), "args": argparse.Namespace(lr=0.1)}))
-    with pytest.raises(ValueError, match=r"names 'tests\.parity\.test_convert\.Net'.*state_dict"):
-        convert.read_torch(save(net))
-    with pytest.raises(ValueError, match=r"names 'torch\.nn\.modules\.(container\.Sequential|linear\.Linear)'"):
-        convert.read_torch(save(torch.nn.Sequential(torch.nn.Linear(2, 3))))
-    with pytest.raises(ValueError, match=r"names 'numpy\..*(scalar|_reconstruct|dtype|ndarray)'"):
-        convert.read_torch(save({"model": net.state_dict(), "accuracy": np.float64(0.5)}))
+        convert.read_torch(save({"args": argparse.Namespace(lr=0.1)}))
+    with pytest.raises(ValueError, match=r"steps is not a tensor\..*names 'numpy\..*(scalar|_reconstruct)'"):
+        convert.read_torch(save(net.state_dict() | {"steps": np.float64(0.5)}))
+    with pytest.raises(ValueError, match=r"names 'tests\.parity\.test_convert\.Event'.*state_dict"):
+        convert.read_torch(save(Event()))
 
 
 class Subclass(torch.Tensor):
@@ -204,7 +271,7 @@ def test_wrapped_models(save):
 
 
 def test_64_bit_headers(tmp_path, monkeypatch):
-    """Those of members of more than a gigabyte, here for all."""
+    """The headers of members of more than a gigabyte, here written for all members."""
     monkeypatch.setattr(_torch_file, "_LARGE", -1)
     expected = {name: numbers(tensor) for name, tensor in Net().state_dict().items()}
     convert.write(tmp_path / "w.pth", expected)
@@ -231,7 +298,7 @@ def theirs():
 
 
 def assert_loads_strictly(path, theirs):
-    """The file holds exactly the state dict of torchvision's model, and torchvision takes it."""
+    """Asserts that the file holds exactly the state dict of torchvision's model, and that torchvision loads it."""
     state = torch.load(path, weights_only=True) if path.suffix == ".pth" else safetensors.torch.load_file(path)
     fresh = torchvision.models.resnet18(num_classes=10)
     fresh.load_state_dict(state, strict=True)
@@ -244,13 +311,13 @@ def assert_loads_strictly(path, theirs):
 
 
 def reordered(tensor):
-    """The same tensor, the axes in memory in the opposite order."""
+    """The same tensor with the opposite order of axes in memory."""
     axes = tuple(range(tensor.ndim))[::-1]
     return tensor.permute(axes).contiguous().permute(axes)
 
 
 def variants(state):
-    """The same weights as different programs save them."""
+    """The same weights in the forms in which different programs save them."""
     yield "plain", state, {}
     yield "legacy", state, FORMATS["legacy"]
     yield "wrapped", {"model": {f"module.{name}": tensor for name, tensor in state.items()}, "epoch": 3}, {}
@@ -323,7 +390,7 @@ def test_saved_models_load_in_torchvision(tmp_path):
 
 
 def test_mnasnet_needs_the_version_that_is_written(tmp_path):
-    """torchvision's MNASNet raises where a state dict has no version."""
+    """torchvision's MNASNet raises if a state dict has no version."""
     theirs = torchvision.models.mnasnet0_5(num_classes=3)
     convert.write(tmp_path / "w.pth", {name: numbers(tensor) for name, tensor in theirs.state_dict().items()})
     fresh = torchvision.models.mnasnet0_5(num_classes=3)

@@ -18,7 +18,7 @@ class Pair(NamedTuple):
 
 
 class Samples:
-    """One leaf of every kind that both libraries batch."""
+    """Samples with one leaf of every kind that both libraries can batch."""
 
     def __len__(self):
         return 11
@@ -55,7 +55,7 @@ def test_strings():
 @pytest.mark.parametrize("length", [1, 2, 7, 12, 13, 23])
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_shards_take_the_samples_of_distributed_sampler(length, count):
-    """Step by step the processes together have the same samples, the wrapped ones too; who has which differs."""
+    """In every step all processes together load the same samples as in torch, but distribute them differently."""
 
     def together(loaders):
         return [sorted(int(x) for part in parts for x in part) for parts in zip(*loaders, strict=True)]

@@ -15,7 +15,7 @@ from tests.vision.loopback import serve
 
 
 def assert_same(found, expected, *, summary=True):
-    """Same length, classes, images (pixels and mode) and targets (value, and int where torchvision's are ints)."""
+    """Asserts equal lengths, classes, images (pixels, mode) and targets (values, and ints if torchvision has ints)."""
     assert len(found) == len(expected)
     assert found.classes == expected.classes
     assert found.class_to_idx == expected.class_to_idx
@@ -178,7 +178,7 @@ def test_image_folder_of_real_photos(shared_data, tmp_path):
 
 
 def test_fake_data_has_the_same_form():
-    """Not the same noise: torchvision draws it from torch's generator."""
+    """The noise differs, because torchvision draws it from torch's generator."""
     options = {"size": 3, "image_size": (3, 5, 7), "num_classes": 4}
     found, expected = ours.FakeData(**options), theirs.FakeData(**options)
     assert len(found) == len(expected)

@@ -10,7 +10,7 @@ from funcvision import nn
 
 
 class Net(nn.Module):
-    """One layer of each kind whose axes torch orders otherwise."""
+    """One layer of each kind whose axes have another order in torch."""
 
     def __init__(self, channels: int = 4):
         self.conv = nn.Conv2d(3, channels, (3, 2), bias=False)
@@ -20,7 +20,7 @@ class Net(nn.Module):
 
 
 def tensors(seed: int = 0, channels: int = 4) -> dict[str, np.ndarray]:
-    """A state dict of `Net` as torch has it."""
+    """A state dict of `Net` in torch's layout."""
     rng = np.random.default_rng(seed)
     made = {}
     for name, declaration in Net(channels).declarations().items():
@@ -67,7 +67,7 @@ def state_pickle(tensor: bytes, name: str = "w") -> bytes:
 
 
 def assert_params(params, state, expected):
-    """What `from_torch` must have made of a state dict of `Net`, said in other words than its own."""
+    """Asserts what `from_torch` makes of a state dict of `Net`, with other functions than its own."""
     np.testing.assert_array_equal(params["conv.weight"], np.einsum("oihw->hwio", expected["conv.weight"]))
     np.testing.assert_array_equal(params["fc.weight"], expected["fc.weight"].T)
     np.testing.assert_array_equal(params["fc.bias"], expected["fc.bias"])

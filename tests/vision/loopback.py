@@ -1,4 +1,4 @@
-"""A server on this machine's loopback that misbehaves as it is told to."""
+"""A server on this machine's loopback that misbehaves on request."""
 
 import http.server
 import re
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Hands out `files` (path to bytes) and records what it is asked for in `requests`: (path, Range header)."""
+    """Serves `files` (path to bytes) and records every request in `requests`: (path, Range header)."""
 
     daemon_threads = True
 
@@ -17,9 +17,9 @@ class Server(http.server.ThreadingHTTPServer):
     ):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = files
-        self.ranges = ranges  # whether it honours Range
-        self.too_early = too_early  # how many bytes before those asked for it starts
-        self.cut, self.cuts = cut, cuts  # the first `cuts` answers break off after `cut` bytes
+        self.ranges = ranges  # whether it obeys the Range header
+        self.too_early = too_early  # how many bytes before the requested ones its response starts
+        self.cut, self.cuts = cut, cuts  # the first `cuts` responses break off after `cut` bytes
         self.requests: list[tuple[str, str | None]] = []
 
     def url(self, path: str) -> str:

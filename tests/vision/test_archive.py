@@ -1,5 +1,6 @@
-"""Archives: sound ones of every kind, damaged ones, and those that try to write elsewhere."""
+"""Archives: intact ones of every kind, damaged ones, and those that try to write elsewhere."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from funcvision.vision.archive import decompress, extract_archive, read_bytes
+from funcvision.vision.archive import decompress, extract_archive, read_bytes, unpack
 
 FILES = {"top.txt": b"top", "folder/a.bin": bytes(range(256)) * 50, "folder/deep/b.txt": b""}
 
@@ -32,7 +33,8 @@ def write(path, files=FILES):
     if path.suffix == ".zip":
         write_zip(path, files)
     else:
-        write_tar(path, files, {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".xz": "w:xz"}[path.suffix])
+        modes = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".xz": "w:xz", ".bz2": "w:bz2"}
+        write_tar(path, files, modes[path.suffix])
     return path
 
 
@@ -40,13 +42,41 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-ARCHIVES = ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "a.tar.xz"]
+ARCHIVES = ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "a.tar.xz", "a.tar.bz2"]
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_every_kind_is_unpacked(tmp_path, name):
     extract_archive(write(tmp_path / name), tmp_path / "new" / "out")
     assert contents(tmp_path / "new" / "out") == FILES
+    unpack(tmp_path / name, tmp_path / "again")
+    assert contents(tmp_path / "again") == FILES
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("a.csv.gz", gzip.compress), ("A.CSV.BZ2", bz2.compress), ("a.xz", lzma.compress)]
+)
+def test_a_single_file_is_decompressed_by_its_name(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack(b"content"))
+    unpack(tmp_path / name, tmp_path / "out")
+    assert contents(tmp_path / "out") == {name.rpartition(".")[0]: b"content"}
+    (tmp_path / name).write_bytes(pack(b"content")[:-1])
+    with pytest.raises(ValueError, match="damaged or truncated"):
+        unpack(tmp_path / name, tmp_path / "new")
+    assert contents(tmp_path / "new") == {}
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    write_zip(tmp_path / "inner.zip", FILES)
+    files = {"inner.zip": (tmp_path / "inner.zip").read_bytes()}
+    extract_archive(write(tmp_path / "a.tar", files), tmp_path / "out")
+    assert contents(tmp_path / "out") == files
+
+
+def test_errors_of_the_system_are_not_taken_for_damage(tmp_path):
+    for function in (read_bytes, lambda path: extract_archive(path, tmp_path / "out")):
+        with pytest.raises(FileNotFoundError):
+            function(tmp_path / "none.tar")
 
 
 def test_folders_are_merged_and_files_replaced(tmp_path):
@@ -102,7 +132,7 @@ def test_links_in_a_zip_are_refused(tmp_path):
         extract_archive(tmp_path / "a.zip", tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tgz", "a.tar.xz"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tgz", "a.tar.xz", "a.tar.bz2"])
 @pytest.mark.parametrize("missing", [2, 5, 9, 40, 99, 0.01, 0.5, 0.9, 1.0])
 def test_a_truncated_archive_leaves_nothing(tmp_path, name, missing):
     archive = write(tmp_path / name)
@@ -132,7 +162,9 @@ def test_a_zip_with_a_wrong_checksum_is_refused(tmp_path):
         extract_archive(archive, tmp_path / "out")
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bytes], ids=["gzip", "xz", "plain"])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lzma.compress, bz2.compress, bytes], ids=["gzip", "xz", "bzip2", "plain"]
+)
 def test_files_are_read_and_decompressed_whatever_their_name(tmp_path, pack):
     content = bytes(range(256)) * 9
     (tmp_path / "file").write_bytes(pack(content))
@@ -142,11 +174,11 @@ def test_files_are_read_and_decompressed_whatever_their_name(tmp_path, pack):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "out"]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress], ids=["gzip", "xz", "bzip2"])
 def test_every_truncation_and_a_flipped_checksum_are_found(tmp_path, pack):
     packed = pack(b"some content " * 5)
     path = tmp_path / "file"
-    damaged = [packed[:size] for size in range(6, len(packed))]  # shorter ones cannot be told from plain files
+    damaged = [packed[:size] for size in range(6, len(packed))]  # shorter ones look like plain files
     damaged.append(packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:])
     for content in damaged:
         path.write_bytes(content)

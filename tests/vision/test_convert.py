@@ -1,4 +1,4 @@
-"""Weights without torch: both formats there and back, layouts, and nested checkpoints."""
+"""Weights without torch: both formats written and read, layouts, and nested checkpoints."""
 
 import os
 
@@ -24,7 +24,7 @@ from tests.vision.checkpoints import (
     zip_file,
 )  # fmt: skip
 
-# Both formats there and back
+# Both formats, written and read
 
 
 @pytest.mark.parametrize("ending", [".pth", ".pt", ".safetensors", ".PTH"])
@@ -144,7 +144,7 @@ def test_a_file_that_exists_is_left_unless_overwriting_is_asked_for(tmp_path, en
     assert path.read_bytes() == b"precious"
     convert.write(path, tensors(), overwrite=True)
     assert_same(convert.read(path), tensors())
-    convert.write(path, convert.read(path), overwrite=True)  # onto the file that is mapped
+    convert.write(path, convert.read(path), overwrite=True)  # replaces the file that is mapped
     assert_same(convert.read(path), tensors())
     assert os.listdir(tmp_path) == [path.name]
 
@@ -220,7 +220,7 @@ def test_loaded_arrays_can_be_trained_and_donated(tmp_path):
     params, _ = convert.load(tmp_path / "w.pth", Net())
     step = jax.jit(lambda params: jax.tree.map(lambda p: p - 1, params), donate_argnums=0)
     np.testing.assert_array_equal(step(params)["fc.bias"], tensors()["fc.bias"] - 1)
-    assert_same(convert.read(tmp_path / "w.pth"), tensors())  # the file is not what was written to
+    assert_same(convert.read(tmp_path / "w.pth"), tensors())  # the file did not change
 
 
 def test_dtypes_are_kept_or_cast_as_asked():

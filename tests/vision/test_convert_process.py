@@ -1,4 +1,4 @@
-"""Conversions in a process of their own: without torch, and with their peak memory measured."""
+"""Conversions in a new process: without torch, and with the peak memory measured."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from funcvision.vision import convert
 
 
 def test_torch_is_not_needed(tmp_path):
-    """Everything here, in a process where importing torch fails."""
+    """Reading, writing, loading and saving, in a process where importing torch fails."""
     program = f"""
 import sys
 for name in ("torch", "torchvision", "safetensors.torch"):
@@ -58,7 +58,7 @@ def wide(num_classes=1000, in_channels=3):
 
 convert.from_torch(Tiny(), {"w": np.zeros(2, np.float32)})
 with open("/proc/self/clear_refs", "w") as file:
-    file.write("5")  # the peak starts anew (proc(5))
+    file.write("5")  # resets the peak (proc(5))
 before = memory("VmRSS")
 if sys.argv[1] == "load":
     params, state = convert.load(sys.argv[2], Wide())
@@ -78,7 +78,7 @@ print(memory("VmHWM") - before)
     [("convert", ".pth", 0.3), ("convert", ".safetensors", 0.3), ("load", ".pth", 1.2), ("save", ".safetensors", 1.2)],
 )
 def test_peak_memory(tmp_path, action, ending, allowed):
-    """Relative to the checkpoint of 121 MB. What `load` makes, and `save` is given, counts once in the 1.2."""
+    """The peak relative to the checkpoint of 121 MB. In the 1.2, the arrays that `load` makes count as 1."""
     rng = np.random.default_rng(0)
     shapes = {
         "a.weight": (5000, 3000), "a.bias": (5000,), "b.weight": (3000, 5000), "b.bias": (3000,),

@@ -1,4 +1,4 @@
-"""Downloads from a server on the loopback that breaks off, refuses, lies, or is not there."""
+"""Downloads from a local server that breaks off, refuses, sends wrong bytes, or is not there."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def only_file(folder):
-    """The name of the one file in a folder: nothing else may be left behind."""
+    """The name of the only file in a folder; anything else would be left over."""
     (path,) = folder.iterdir()
     return path.name
 
@@ -116,7 +116,7 @@ def test_a_server_without_ranges_sends_it_all_again(tmp_path):
 
 def test_a_part_that_is_already_whole(tmp_path):
     (tmp_path / "file.bin.part").write_bytes(CONTENT)
-    with serve({"file.bin": CONTENT}) as server:  # answers 416: there is nothing after the last byte
+    with serve({"file.bin": CONTENT}) as server:  # responds with 416: nothing comes after the last byte
         download_url(server.url("file.bin"), tmp_path / "file.bin", md5=MD5, progress=False)
         assert len(server.requests) == 1
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
@@ -168,7 +168,7 @@ def test_offline_names_every_mirror_and_the_place_for_the_file(tmp_path):
     assert message.endswith(f"put the file (md5 {MD5}) by hand at {tmp_path / 'file.bin'}")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file.bin").write_bytes(CONTENT)
-    download_url(urls, tmp_path / "file.bin", md5=MD5, progress=False)  # what the message asked for
+    download_url(urls, tmp_path / "file.bin", md5=MD5, progress=False)  # put in place by hand, as the message says
 
 
 def test_a_failed_replacement_leaves_the_old_file(tmp_path):

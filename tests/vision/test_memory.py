@@ -1,4 +1,4 @@
-"""The largest models fit into ordinary machines."""
+"""The largest models fit into the memory of ordinary machines."""
 
 import subprocess
 import sys

@@ -1,25 +1,26 @@
-"""CIFAR-10 and CIFAR-100, read from the batches they are published as (https://www.cs.toronto.edu/~kriz/cifar.html)."""
+"""CIFAR-10 and CIFAR-100, read from the batches as which they are published.
+
+Reference: https://www.cs.toronto.edu/~kriz/cifar.html
+"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from ..archive import extract_archive
-from ..download import check_digest, download_url
-from ._batch import unpickle
-from .dataset import VisionDataset
+from ._formats import read_cifar_batch
+from ._published import PublishedDataset, Resource
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
 
-class CIFAR10(VisionDataset):
+class CIFAR10(PublishedDataset):
     """60,000 photos of 10 classes, 32x32 in colour (Krizhevsky 2009).
 
-    `dataset[index]` is a `PIL.Image` of mode RGB and the class as an int. The files are pickles: each must have the
-    published digest, and is then read without running anything that it names.
+    `dataset[index]` is a `PIL.Image` of mode RGB and the class as an int. The files are pickles. Each must have the
+    published digest, and is read without running anything that it names.
 
     Args:
         root: the folder that holds `cifar-10-batches-py`.
@@ -37,7 +38,7 @@ class CIFAR10(VisionDataset):
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is damaged; the message names it and what is wrong with it.
-        DownloadError: the archive could not be fetched.
+        DownloadError: the archive could not be downloaded.
     """
 
     base_folder: ClassVar = "cifar-10-batches-py"
@@ -63,17 +64,14 @@ class CIFAR10(VisionDataset):
         self,
         root: str | os.PathLike[str],
         train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         download: bool = False,
     ):
-        super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
-        if download:
-            self.download()
-        self.classes: list[str] = self._read_classes()
-        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
-        batches = [self._read_batch(name, md5) for name, md5 in (self.train_list if train else self.test_list)]
+        super().__init__(root, transform=transform, target_transform=target_transform, download=download)
+        self.classes = self._read_classes()
+        batches = [self._read_batch(name) for name, _ in (self.train_list if train else self.test_list)]
         planes = np.concatenate([images for images, _ in batches])
         self.data = np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         self.targets: list[int] = [label for _, labels in batches for label in labels]
@@ -81,60 +79,42 @@ class CIFAR10(VisionDataset):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(Image.fromarray(self.data[index]), self.targets[index])
+    def read(self, index: int) -> tuple[Any, Any]:
+        """The image and its label."""
+        return Image.fromarray(self.data[index]), self.targets[index]
 
-    def extra_repr(self) -> str:
-        """The split."""
-        return f"Split: {'Train' if self.train else 'Test'}"
+    def _resources(self) -> Sequence[Resource]:
+        files = [*self.train_list, *self.test_list, (self.meta["filename"], self.meta["md5"])]
+        contents = {f"{self.base_folder}/{name}": md5 for name, md5 in files}
+        return [Resource(self.filename, [self.url], md5=self.tgz_md5, contents=contents)]
 
-    def download(self) -> None:
-        """Fetches the archive into `root` and unpacks it, unless every file is there and intact."""
-        if not self._intact():
-            archive = os.path.join(self.root, self.filename)
-            download_url(self.url, archive, md5=self.tgz_md5)
-            extract_archive(archive, self.root)
-
-    def _intact(self) -> bool:
-        try:
-            for name, md5 in [*self.train_list, *self.test_list, (self.meta["filename"], self.meta["md5"])]:
-                check_digest(self._path(name), md5=md5)
-        except (FileNotFoundError, ValueError):
-            return False
-        return True
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.root, self.base_folder, name)
-
-    def _read(self, name: str, md5: str) -> dict[str, Any]:
-        """The dict in a published file, once its digest is verified."""
-        path = self._path(name)
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"{type(self).__name__} needs the file {path}; pass download=True to fetch it")
-        check_digest(path, md5=md5)
+    def _read(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The path of a file and the dict in it."""
+        path = self._path(f"{self.base_folder}/{name}")
         with open(path, "rb") as file:
             content = file.read()
         try:
-            return unpickle(content)
+            return path, read_cifar_batch(content)
         except ValueError as error:
             raise ValueError(f"{path} ({len(content)} bytes) is damaged or no batch of CIFAR: {error}") from error
 
     def _read_classes(self) -> list[str]:
-        names = self._read(self.meta["filename"], self.meta["md5"]).get(self.meta["key"])
+        path, entries = self._read(self.meta["filename"])
+        names = entries.get(self.meta["key"])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"{self._path(self.meta['filename'])} holds no list of names {self.meta['key']!r}")
+            raise ValueError(f"{path} holds no list of names {self.meta['key']!r}")
         return names
 
-    def _read_batch(self, name: str, md5: str) -> tuple[np.ndarray, list[int]]:
+    def _read_batch(self, name: str) -> tuple[np.ndarray, list[int]]:
         """Images, uint8 [N, 3072], and their labels."""
-        entries = self._read(name, md5)
+        path, entries = self._read(name)
         images, labels = entries.get("data"), entries.get(self._labels_key)
         if not isinstance(images, np.ndarray) or images.shape[1:] != (3072,):
-            raise ValueError(f"{self._path(name)} holds no images 'data' of shape [N, 3072]")
+            raise ValueError(f"{path} holds no images 'data' of shape [N, 3072]")
         if not isinstance(labels, list) or len(labels) != len(images):
-            raise ValueError(f"{self._path(name)} holds no list {self._labels_key!r} of one label per image")
+            raise ValueError(f"{path} holds no list {self._labels_key!r} of one label per image")
         if not all(type(label) is int and 0 <= label < len(self.classes) for label in labels):
-            raise ValueError(f"{self._path(name)} holds labels that are none of the {len(self.classes)} classes")
+            raise ValueError(f"{path} holds labels that are not among the {len(self.classes)} classes")
         return images, labels
 
 

@@ -1,4 +1,4 @@
-"""Random images, for trying a program before the data has arrived."""
+"""Random images, for trying a program without data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["FakeData"]
 
 
 class FakeData(VisionDataset):
-    """Random noise as images, with random labels: the same for the same index, in every process.
+    """Images of random noise, with random labels. The same index gives the same pair in every process.
 
     Args:
         size: how many images.
@@ -34,8 +34,8 @@ class FakeData(VisionDataset):
         size: int = 1000,
         image_size: tuple[int, int, int] = (3, 224, 224),
         num_classes: int = 10,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         random_offset: int = 0,
     ):
         super().__init__(transform=transform, target_transform=target_transform)
@@ -49,11 +49,12 @@ class FakeData(VisionDataset):
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def read(self, index: int) -> tuple[Any, Any]:
+        """The image and its label."""
         if not -self.size <= index < self.size:
             raise IndexError(f"index {index} is out of range for {self.size} images")
-        rng = np.random.default_rng((index % self.size + self.random_offset) % 2**64)  # seeds are not negative
+        rng = np.random.default_rng((index % self.size + self.random_offset) % 2**64)  # a seed must not be negative
         channels, height, width = self.image_size
         noise = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
         image = Image.fromarray(noise[..., 0] if channels == 1 else noise)
-        return self._transformed(image, int(rng.integers(self.num_classes)))
+        return image, int(rng.integers(self.num_classes))

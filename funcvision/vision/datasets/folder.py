@@ -1,4 +1,4 @@
-"""Data sets that are folders of files: one folder a class."""
+"""Data sets that are folders of files, one folder per class."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,36 +11,40 @@ from .dataset import VisionDataset
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "ImageFolder", "default_loader"]
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""How the names of the files end that `ImageFolder` takes for images, in small letters or capitals."""
+"""The endings of file names, in small letters or capitals, that `ImageFolder` takes for images."""
 
 
 def default_loader(path: str) -> Image.Image:
     """The image in a file, converted to mode RGB.
 
-    Raises `ValueError`, naming the file, where Pillow cannot read all of it. Pillow notices that a file is cut off,
-    but not that the data inside a JPEG is wrong or short before a proper end: libjpeg then guesses the rest.
+    Pillow detects that a file is cut off. It does not detect that the data inside a JPEG is wrong, or ends early before
+    a correct end marker: libjpeg then guesses the rest.
+
+    Raises:
+        ValueError: Pillow cannot read all of the file; the message names it.
     """
     with open(path, "rb") as file:
         try:
             return Image.open(file).convert("RGB")
-        except Exception as error:  # Pillow's readers raise anything on damaged files
+        except Exception as error:  # on damaged files Pillow's readers raise exceptions of any type
             size = os.path.getsize(path)
-            raise ValueError(f"{path} ({size} bytes) is no image or a damaged one: {error}") from error
+            raise ValueError(f"{path} ({size} bytes) is not an image, or is damaged: {error}") from error
 
 
 class DatasetFolder(VisionDataset):
     """Files in folders named after their classes: `root/<class>/<any folders>/<file>`.
 
     The classes are sorted by name, and the files of a class by folder and name. `dataset[index]` is
-    `(loader(path), label)`. Override `find_classes` to choose or group classes, `make_dataset` to list files elsewhere.
+    `(loader(path), label)`. A subclass may override `find_classes` to choose or group classes, and `make_dataset` to
+    list other files.
 
     Args:
         root: the folder of the class folders.
         loader: called on the path of a file.
-        extensions: how the names of the files to take end, in small letters; capitals match too.
+        extensions: the endings of the names of files to take, in small letters; capitals match too.
         transform: called on what the loader returns.
         target_transform: called on every label.
-        is_valid_file: called on a path, says whether to take it; in place of `extensions`.
+        is_valid_file: called on a path, says whether to take the file; excludes `extensions`.
         allow_empty: whether a class may have no files.
 
     Attributes:
@@ -59,8 +63,8 @@ class DatasetFolder(VisionDataset):
         root: str | os.PathLike[str],
         loader: Callable[[str], Any],
         extensions: str | Sequence[str] | None = None,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
     ):
@@ -72,7 +76,7 @@ class DatasetFolder(VisionDataset):
         self.targets = [label for _, label in self.samples]
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
-        """The names of the classes and the label of each: the folders in `directory`, sorted."""
+        """The names of the classes, which are the folders in `directory`, sorted, and the label of each."""
         with os.scandir(directory) as entries:
             classes = sorted(entry.name for entry in entries if entry.is_dir())
         if not classes:
@@ -89,7 +93,7 @@ class DatasetFolder(VisionDataset):
     ) -> list[tuple[str, int]]:
         """(path, label) of every file of every class; arguments and errors are those of the class."""
         if not class_to_idx:
-            raise ValueError("class_to_idx is empty: there are no classes to list the files of")
+            raise ValueError("class_to_idx is empty, so there are no files to list; give at least one class")
         if (extensions is None) == (is_valid_file is None):
             raise ValueError("give either extensions or is_valid_file, and not both")
         takes = is_valid_file or _ends_with(extensions or ())
@@ -99,16 +103,17 @@ class DatasetFolder(VisionDataset):
             expected = "" if extensions is None else f", which end in {extensions}"
             raise FileNotFoundError(
                 f"{directory} has no files{expected}, for the classes {', '.join(empty)}; "
-                "pass allow_empty=True if that is as it should be"
+                "pass allow_empty=True if classes may be empty"
             )
         return [(path, class_to_idx[name]) for name in sorted(files) for path in files[name]]
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def read(self, index: int) -> tuple[Any, Any]:
+        """What the loader returns for a file, and its label."""
         path, target = self.samples[index]
-        return self._transformed(self.loader(path), target)
+        return self.loader(path), target
 
 
 class ImageFolder(DatasetFolder):
@@ -124,18 +129,19 @@ class ImageFolder(DatasetFolder):
         is_valid_file: called on a path, says whether to take it; by default, files ending as in `IMG_EXTENSIONS`.
         allow_empty: whether a class may have no images.
 
-    The attributes are those of `DatasetFolder`, and `imgs`, which is another name for `samples`.
+    Attributes:
+        imgs: another name for `samples`; the other attributes are those of `DatasetFolder`.
 
     Raises:
         FileNotFoundError: `root` is missing or has no folders, or a class has no images; the message names those.
-        ValueError: when an image is read that is damaged or truncated; the message names the file.
+        ValueError: when an image is read, if it is damaged or truncated; the message names the file.
     """
 
     def __init__(
         self,
         root: str | os.PathLike[str],
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
+        target_transform: Callable[..., Any] | None = None,
         loader: Callable[[str], Any] = default_loader,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
@@ -151,7 +157,7 @@ def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
 
 
 def _files_under(folder: str) -> list[str]:
-    """Every file in a folder and the folders in it, through symbolic links; none if there is no such folder."""
+    """Every file in a folder and the folders in it; symbolic links are followed. [] if there is no such folder."""
     if not os.path.isdir(folder):
         return []
     walk = sorted(os.walk(folder, followlinks=True, onerror=_raise))

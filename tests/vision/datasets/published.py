@@ -1,4 +1,4 @@
-"""Small trees of files in the formats that the data sets are published in, with random contents."""
+"""Small files in the formats and layouts of the published data sets, with random contents."""
 
 import gzip
 import hashlib
@@ -51,7 +51,7 @@ def write_emnist(folder: pathlib.Path, suffix: str = "") -> pathlib.Path:
 
 
 def write_qmnist(folder: pathlib.Path, what: str, count: int = 9, suffix: str = "") -> pathlib.Path:
-    """QMNIST's two files of "train", "test" or "nist"; eight numbers a digit, the first of which is the digit."""
+    """QMNIST's two files of "train", "test" or "nist"; eight numbers per image, of which the first is the digit."""
     folder.mkdir(parents=True, exist_ok=True)
     name = "xnist" if what == "nist" else f"qmnist-{what}"
     numbers = np.random.default_rng(count).integers(0, 2**31 - 1, (count, 8)).astype(np.int32)
@@ -102,7 +102,7 @@ def write_files(folder: pathlib.Path, files: dict[str, bytes]) -> pathlib.Path:
 
 
 def use_digests_of(monkeypatch, dataset: type, files: dict[str, bytes]) -> None:
-    """Has a CIFAR class (ours or torchvision's) expect the digests of these files, in place of the published ones."""
+    """Makes a CIFAR class (ours or torchvision's) expect the digests of these files instead of the published ones."""
     digests = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
     for table in ("train_list", "test_list"):
         monkeypatch.setattr(dataset, table, [[name, digests[name]] for name, _ in getattr(dataset, table)])

@@ -1,4 +1,4 @@
-"""Random images: the same for the same index, of the sizes asked for."""
+"""Random images: the same for the same index, and of the requested sizes."""
 
 import pickle
 
@@ -63,5 +63,5 @@ def test_sizes_in_another_order_are_refused(size):
 def test_the_base_names_what_is_to_be_defined():
     with pytest.raises(NotImplementedError, match="VisionDataset does not say how many pairs it has: define __len__"):
         len(VisionDataset())
-    with pytest.raises(NotImplementedError, match="define __getitem__"):
+    with pytest.raises(NotImplementedError, match="define read"):
         VisionDataset()[0]

@@ -144,12 +144,12 @@ def test_a_truncated_image_is_named_and_never_grey(tmp_path, format):
     for size in (1, 2, 10, *range(0, len(content), len(content) // 40), *range(len(content) - 12, len(content))):
         path.write_bytes(content[:size])
         with contextlib.suppress(ValueError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a warning is not enough: the pixels have to be right
-            # Where only the mark of the end is missing, the picture is whole.
+            warnings.simplefilter("ignore")  # the pixels must be right, with or without a warning
+            # If only the end marker is missing, the picture is whole.
             assert found[0][0].tobytes() == whole
             continue
         refused += 1
-        with pytest.raises(ValueError, match=re.escape(f"{path} ({size} bytes) is no image or a damaged one: ")):
+        with pytest.raises(ValueError, match=re.escape(f"{path} ({size} bytes) is not an image, or is damaged: ")):
             found[0]
     assert refused > 40
 
@@ -158,11 +158,11 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", PNG + bytes(50), JPEG + bytes(99)])
-def test_what_is_no_image_is_named(tmp_path, content):
+def test_a_file_that_is_not_an_image_is_named(tmp_path, content):
     path = tmp_path / "a" / "image.png"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(f"{path} ({len(content)} bytes) is no image or a damaged one")):
+    with pytest.raises(ValueError, match=re.escape(f"{path} ({len(content)} bytes) is not an image, or is damaged")):
         ImageFolder(tmp_path)[0]
 
 

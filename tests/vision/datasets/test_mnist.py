@@ -1,4 +1,4 @@
-"""The MNIST family: where files are found, what is refused, and what a download brings."""
+"""The MNIST family: where files are found, which files are refused, and what a download writes."""
 
 import gzip
 import hashlib
@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from funcvision.vision.datasets import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
-from funcvision.vision.datasets._idx import read_idx
+from funcvision.vision.datasets._formats import read_idx
 from funcvision.vision.download import DownloadError
 from tests.vision.datasets import published
 from tests.vision.loopback import closed_port, serve
@@ -80,7 +80,7 @@ def test_missing_files_are_named(tmp_path):
 def test_unknown_splits_are_refused(tmp_path):
     with pytest.raises(ValueError, match="split='all' is none of EMNIST's: byclass, bymerge"):
         EMNIST(tmp_path, "all")
-    with pytest.raises(ValueError, match="what='all' is none of QMNIST's subsets: train, test, test10k"):
+    with pytest.raises(ValueError, match="what='all' is none of QMNIST's: train, test, test10k"):
         QMNIST(tmp_path, "all")
 
 
@@ -155,6 +155,7 @@ def test_every_kind_of_idx_file(tmp_path, dtype, shape):
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True), which=st.sampled_from(["images-idx3", "labels-idx1"]))
 def test_every_truncation_is_found(tmp_path_factory, suffix, share, which):
     folder = published.write_mnist(tmp_path_factory.mktemp("mnist"), suffix)
@@ -180,10 +181,10 @@ IMAGES, LABELS = published.images(13), published.labels(13, 10)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("images-idx3", published.idx(IMAGES) + b"!", r"promises an array of \(13, 28, 28\), 10208 bytes .*10209"),
-        ("images-idx3", b"<!DOCTYPE html>", "no IDX file: its 15 bytes start with 3c 21 44 4f"),
-        ("images-idx3", b"\0\0\x07\x03" + bytes(99), "no IDX file"),
-        ("images-idx3", b"\0\0\x08\x00" + bytes(99), "no IDX file"),
+        ("images-idx3", published.idx(IMAGES) + b"!", r"declares an array of \(13, 28, 28\), 10208 bytes .*10209"),
+        ("images-idx3", b"<!DOCTYPE html>", "not an IDX file: its 15 bytes start with 3c 21 44 4f"),
+        ("images-idx3", b"\0\0\x07\x03" + bytes(99), "not an IDX file"),
+        ("images-idx3", b"\0\0\x08\x00" + bytes(99), "not an IDX file"),
         ("images-idx3", b"\0\0\x08\x03" + b"\xff" * 12, "it holds 16;"),
         ("images-idx3", published.idx(LABELS), r"holds uint8 \(13,\), expected images: uint8 \[N, 28, 28\]"),
         ("images-idx3", published.idx(IMAGES.astype(np.int16)), "holds int16"),
@@ -213,7 +214,7 @@ def test_labels_of_qmnist_have_eight_numbers(tmp_path):
 
 
 def mnist_on(monkeypatch, dataset, server, files):
-    """Has a data set of MNIST's kind look for files at a server, and expect these files."""
+    """Makes a data set in MNIST's format download from a server, and expect the digests of these files."""
     monkeypatch.setattr(dataset, "mirrors", [f"http://127.0.0.1:{closed_port()}/", server.url("mirror/")])
     digests = [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]
     monkeypatch.setattr(dataset, "resources", digests)
@@ -295,11 +296,11 @@ COUNTS = {
 
 @pytest.mark.parametrize("train", [True, False])
 def test_the_real_mnist(shared_data, train):
-    found = MNIST(shared_data / "mnist", train=train, download=True)  # nothing is missing: nothing is fetched
+    found = MNIST(shared_data / "mnist", train=train, download=True)  # nothing is missing, so nothing is downloaded
     assert found.data.shape == (60_000 if train else 10_000, 28, 28)
     assert np.bincount(found.targets).tolist() == COUNTS[train]
     assert found[0][1] == (5 if train else 7)
-    # The mean and standard deviation that everyone normalises MNIST with.
+    # The mean and standard deviation by which MNIST is usually normalised.
     if train:
         assert round(found.data.mean() / 255, 4) == 0.1307
         assert round(found.data.std() / 255, 4) == 0.3081

@@ -1,10 +1,10 @@
-"""The IDX format of the MNIST files: four bytes of magic, the sizes of the axes, then the numbers, big-endian."""
+"""The IDX format of the MNIST files: a magic number of four bytes, the sizes of the axes, the big-endian numbers."""
 
 import math
 
 import numpy as np
 
-from ..archive import read_bytes
+from ...archive import read_bytes
 
 __all__ = ["read_idx"]
 
@@ -12,9 +12,11 @@ _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 def read_idx(path: str) -> np.ndarray:
-    """The array in an IDX file, plain, gzipped or xz-compressed, in this machine's byte order.
+    """The array in an IDX file, in this machine's byte order. The file may be compressed; see `read_bytes`.
 
-    Raises `ValueError`, naming the file, unless its header is sound and its length exactly what the header says.
+    Raises:
+        ValueError: the header is damaged, or the length of the file is not exactly what the header says. The message
+            names the file.
     """
     content = read_bytes(path)
     dtype, shape = _header(path, content)
@@ -22,18 +24,19 @@ def read_idx(path: str) -> np.ndarray:
     expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(
-            f"{path} is damaged or truncated: its header promises an array of {shape}, {expected} bytes in all, "
-            f"and it holds {len(content)}; delete it and fetch it anew"
+            f"{path} is damaged or truncated: its header declares an array of {shape}, {expected} bytes in all, "
+            f"and it holds {len(content)}; delete it and download it again"
         )
     return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def _header(path: str, content: bytes) -> tuple[np.dtype, tuple[int, ...]]:
-    """Dtype and shape, from the magic (two zeros, the dtype's code, the number of axes) and the sizes after it."""
+    """Dtype and shape, from the magic number (two zeros, the dtype's code, the number of axes) and the sizes."""
     axes = content[3] if len(content) >= 4 else 0
     if content[:2] != b"\0\0" or axes == 0 or content[2] not in _DTYPES or len(content) < 4 + 4 * axes:
         raise ValueError(
-            f"{path} is damaged, truncated or no IDX file: its {len(content)} bytes start with {content[:4].hex(' ')}"
+            f"{path} is damaged, truncated or not an IDX file: its {len(content)} bytes start with "
+            f"{content[:4].hex(' ')}"
         )
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(axes))
     return np.dtype(_DTYPES[content[2]]), shape
