@@ -15,7 +15,7 @@ import pytest
 from funcvision import cli
 from funcvision.vision import convert, models
 from funcvision.vision.download import DownloadError
-from funcvision.vision.models import published
+from funcvision.vision.models._zoo import published
 from tests.vision.loopback import serve
 
 
@@ -159,7 +159,7 @@ def test_processes_that_load_at_once_fetch_once(caches, checkpoint, monkeypatch)
     _, _, content = checkpoint
     program = (
         "import sys; sys.argv.pop(0); import dataclasses; from funcvision.vision import models\n"
-        "from funcvision.vision.models import published; url, digest = sys.argv\n"
+        "from funcvision.vision.models._zoo import published; url, digest = sys.argv\n"
         "entry = dataclasses.replace(models.weights('resnet18')['IMAGENET1K_V1'], url=url, sha256=digest)\n"
         "published._published = lambda: {'resnet18': {entry.name: entry}}\n"
         "print(float(models.load('resnet18', 'DEFAULT')[1]['conv1.weight'].sum()))"

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from ... import nn
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["AlexNet", "alexnet"]
 

@@ -11,7 +11,7 @@ from ... import nn
 from ...nn import init
 from ...nn.init import Initializer
 from ..ops import Conv2dNormActivation, StochasticDepth
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "CNBlock", "CNBlockConfig", "ConvNeXt", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",

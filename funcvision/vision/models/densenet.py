@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ...nn import init
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["DenseNet", "densenet121", "densenet161", "densenet169", "densenet201"]
 

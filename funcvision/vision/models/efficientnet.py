@@ -16,7 +16,7 @@ from ...nn import init
 from ..ops import Conv2dNormActivation, SqueezeExcitation, StochasticDepth
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "EfficientNet", "FusedMBConv", "FusedMBConvConfig", "MBConv", "MBConvConfig", "efficientnet_b0", "efficientnet_b1",

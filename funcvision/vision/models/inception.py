@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ._inception import BasicConv2d, Block, check_rescaled, rescale, starting
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "BasicConv2d", "Inception3", "InceptionA", "InceptionAux", "InceptionB", "InceptionC", "InceptionD", "InceptionE",

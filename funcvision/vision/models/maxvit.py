@@ -25,7 +25,7 @@ from ._windows import (
     split_heads,
     to_windows,
 )
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "MBConv", "MaxVit", "MaxVitBlock", "MaxVitLayer", "PartitionAttentionLayer", "RelativePositionalMultiHeadAttention",

@@ -12,7 +12,7 @@ from ... import nn
 from ..ops import Conv2dNormActivation
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["InvertedResidual", "MobileNetV2", "mobilenet_v2"]
 

@@ -14,7 +14,7 @@ from ... import nn
 from ..ops import Conv2dNormActivation, SqueezeExcitation
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["InvertedResidual", "InvertedResidualConfig", "MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"]
 

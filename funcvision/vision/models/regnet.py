@@ -18,7 +18,7 @@ from ...nn import init
 from ...nn.init import Initializer
 from ..ops import Conv2dNormActivation, SqueezeExcitation
 from ._channels import make_divisible
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "BlockParams", "RegNet", "ResBottleneckBlock", "SimpleStemIN", "regnet_x_16gf", "regnet_x_1_6gf", "regnet_x_32gf",

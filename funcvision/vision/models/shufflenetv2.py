@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ..ops import Conv2dNormActivation
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "InvertedResidual", "ShuffleNetV2", "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5",

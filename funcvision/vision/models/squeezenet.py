@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from ... import nn
 from ...nn import init
 from ...nn.init import Initializer
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["Fire", "SqueezeNet", "squeezenet1_0", "squeezenet1_1"]
 

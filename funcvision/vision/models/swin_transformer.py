@@ -18,7 +18,7 @@ from ...nn import init
 from ...nn.init import Initializer
 from ..ops import MLP, StochasticDepth
 from ._shifted_windows import ShiftedWindowAttention, ShiftedWindowAttentionV2
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "PatchMerging", "PatchMergingV2", "SwinTransformer", "SwinTransformerBlock", "SwinTransformerBlockV2", "swin_b",

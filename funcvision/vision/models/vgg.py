@@ -6,7 +6,7 @@ import jax
 
 from ... import nn
 from ...nn import init
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["VGG", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
 

@@ -14,7 +14,7 @@ from ...functional.resize import Mode
 from ...nn import init
 from ...nn.init import Initializer
 from ..ops import MLP, Conv2dNormActivation
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "ConvStemConfig", "Encoder", "EncoderBlock", "VisionTransformer", "interpolate_embeddings", "vit_b_16", "vit_b_32",

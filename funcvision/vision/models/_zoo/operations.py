@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from ... import nn
+from .... import nn
 
 __all__ = ["count_operations"]
 

@@ -54,8 +54,8 @@ def _add_convert(commands: Any) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from . import nn
-    from .vision import convert
+    from .. import nn
+    from ..vision import convert
 
     tensors = convert.modern_names(convert.read(arguments.input, entry=arguments.entry))
     name, model = _model(arguments.input, arguments.model, tensors)
@@ -70,7 +70,7 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 def _model(path: str, name: str | None, tensors: dict[str, Any]) -> tuple[str, Any]:
     """Name and description of the model that the tensors belong to."""
-    from .vision.models import registry
+    from ..vision.models._zoo import registry
 
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     if name is not None:
@@ -108,8 +108,8 @@ def _add_classify(commands: Any) -> None:
 def _classify(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
-    from . import enable_compilation_cache
-    from .vision import models, transforms
+    from .. import enable_compilation_cache
+    from ..vision import models, transforms
 
     enable_compilation_cache()
     model, params, state = models.load(arguments.model, arguments.weights)
@@ -126,7 +126,7 @@ def _classify(arguments: argparse.Namespace) -> None:
 
 def _preparation(arguments: argparse.Namespace) -> dict[str, Any]:
     """How images are prepared: as the command says, then as published weights want it, then as most do."""
-    from .vision import models
+    from ..vision import models
 
     entry = models.find_weights(arguments.model, arguments.weights) if arguments.model else None
     options = entry.preparation if entry else {"crop_size": 224, "resize_size": 256}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from ... import nn
+from .... import nn
 
 __all__ = ["check_name", "get_model", "list_models", "options_in", "recognise", "register"]
 

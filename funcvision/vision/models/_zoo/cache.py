@@ -13,9 +13,9 @@ import warnings
 import numpy as np
 from tqdm import tqdm
 
-from ..._home import home
-from .. import convert
-from ..download import DownloadError, alone_in, check_digest, download_url
+from ...._home import home
+from ... import convert
+from ...download import DownloadError, alone_in, check_digest, download_url
 from .published import Weights
 from .registry import get_model
 

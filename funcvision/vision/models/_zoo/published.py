@@ -1,6 +1,6 @@
 """torchvision's published weights: where they are, what they reach, and how images are prepared for them.
 
-The figures are those of torchvision 0.28 (https://docs.pytorch.org/vision/0.28/models.html); `published.csv` has them.
+The figures are those of torchvision 0.28 (https://docs.pytorch.org/vision/0.28/models.html); `tables/` holds them.
 """
 
 import ast
@@ -10,7 +10,7 @@ import importlib.resources
 from dataclasses import dataclass
 from typing import Any
 
-from ..transforms.presets import IMAGENET_MEAN, IMAGENET_STD, ImageClassification
+from ...transforms.presets import IMAGENET_MEAN, IMAGENET_STD, ImageClassification
 from .registry import check_name
 
 __all__ = ["Weights", "find_weights", "imagenet_classes", "weights"]
@@ -117,7 +117,7 @@ def imagenet_classes() -> tuple[str, ...]:
 @functools.cache
 def _published() -> dict[str, dict[str, Weights]]:
     found: dict[str, dict[str, Weights]] = {}
-    for row in csv.DictReader(_text("published.csv").splitlines()):
+    for row in csv.DictReader(_text("classification.csv").splitlines()):
         entry = _entry(row)
         found.setdefault(entry.model, {})[entry.name] = entry
     return found
@@ -142,4 +142,4 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _text(name: str) -> str:
-    return importlib.resources.files(__package__ or "").joinpath(name).read_text()
+    return importlib.resources.files(__package__ or "").joinpath("tables", name).read_text()

@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ... import nn
-from ...functional._check import listed
-from .. import convert
-from . import _cache
+from .... import nn
+from ....functional._check import listed
+from ... import convert
+from ..vision_transformer import VisionTransformer, interpolate_embeddings
+from . import cache
 from .published import Weights, find_weights, imagenet_classes
 from .published import weights as published_weights
 from .registry import get_model, options_in, recognise
-from .vision_transformer import VisionTransformer, interpolate_embeddings
 
 __all__ = ["classify", "load"]
 
@@ -49,7 +49,7 @@ def load(
     """
     entry = _entry(name, weights)
     if entry is not None:
-        name, tensors = entry.model, _cache.tensors(entry)
+        name, tensors = entry.model, cache.tensors(entry)
         model = get_model(name, **(entry.options | options))
     else:
         tensors = convert.modern_names(convert.read(weights))
