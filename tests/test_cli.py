@@ -96,6 +96,19 @@ def test_usage(capsys):
     assert "--force" in capsys.readouterr().out
 
 
+def test_help_imports_neither_jax_nor_numpy():
+    """These take a hundred times as long as the rest of `funcvision --help`."""
+    program = (
+        "import runpy, sys; sys.argv = ['funcvision', '--help']\n"
+        "try: runpy.run_module('funcvision', run_name='__main__')\n"
+        "except SystemExit as stop: print(stop.code, sys.modules.keys() & {'jax', 'numpy', 'PIL', 'tqdm'})"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("0 set()\n")
+    for name, command in cli.COMMANDS.items():
+        assert re.search(rf"^ +{name} +{command.HELP}$", result.stdout, re.MULTILINE)
+
+
 def test_as_a_program_without_torch(checkpoint, tmp_path):
     program = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('funcvision', run_name='__main__')"
     out = tmp_path / "w.safetensors"
