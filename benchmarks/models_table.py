@@ -59,7 +59,7 @@ def _write(measured: dict[str, dict[str, str]]) -> None:
     for name in models.list_models():
         entry, row = models.find_weights(name, "DEFAULT"), measured.get(name)
         cells = f"{float(row['difference']):.0e} | {float(row['ratio']):.2f}" if row else "not measured | "
-        lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.acc1:.1f} | {cells} |")
+        lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.metrics['acc1']:.1f} | {cells} |")
     (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n")
 
 

@@ -51,14 +51,14 @@ def split(root: pathlib.Path, seed: int) -> tuple[Any, Any, list[str]]:
 def load(options: argparse.Namespace, classes: int, key: jax.Array) -> Any:
     """(model, params, state). Of what cannot be taken from the weights, the classifier as a rule, a warning tells."""
     if options.weights == "none":
-        model = models.get_model(options.model, classes)
+        model = models.get_model(options.model, num_classes=classes)
         return model, *model.init(key)
     return models.load(options.model, options.weights, num_classes=classes, key=key)
 
 
 def classifier(name: str, classes: int) -> set[str]:
     """The parameters whose shape depends on the number of classes."""
-    one, other = (models.get_model(name, count).declarations() for count in (classes, classes + 1))
+    one, other = (models.get_model(name, num_classes=count).declarations() for count in (classes, classes + 1))
     return {name for name in one if one[name].shape != other[name].shape}
 
 
@@ -94,7 +94,8 @@ def main(arguments: list[str] | None = None) -> float:
     print(f"{options.model}: {sum(p.size for n, p in params.items() if not frozen[n]):,} parameters are trained")
 
     published = models.find_weights(options.model, options.weights) or models.find_weights(options.model, "DEFAULT")
-    size, mean, std = options.size or published.crop_size, published.mean, published.std
+    size, mean, std = (published.preset_options[key] for key in ("crop_size", "mean", "std"))
+    size = options.size or size
     side = size * 8 // 7
     host = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side), transforms.ToImage()])
     augment = ImageClassificationTrain(crop_size=size, mean=mean, std=std)

@@ -74,7 +74,7 @@ def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
         ((checkpoint, tmp_path / "none" / "out.pth"), "does not exist"),
         ((checkpoint, out, "--model", "resnet19"), "no model is named 'resnet19'; close to it: resnet1"),
         ((checkpoint, out, "--entry", "model_ema"), f"{checkpoint} has no entry 'model_ema'"),
-        ((strange, out), f"{strange} is not recognised: these 2 tensors are of no model here; closest by their n"),
+        ((strange, out), f"{strange} is not recognised: these 2 tensors fit no model; most similar by their n"),
         ((strange, out), "Say which model it is with --model"),
         ((strange, out, "--model", "resnet18"), f"the tensors of {strange} do not fit ResNet; 101 missing: bn1.weight"),
         ((strange, out, "--model", "resnet18"), "1 unexpected: x"),

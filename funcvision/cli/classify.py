@@ -4,10 +4,7 @@ The image is resized, cropped and normalised as published for the weights.
 """
 
 import argparse
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+import sys
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -33,30 +30,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Classifies one image and prints the most likely classes."""
+    """Classifies one image and prints the most likely classes, and on stderr how the image was prepared."""
     from PIL import Image
 
     from .. import enable_compilation_cache
-    from ..vision import models, transforms
-
-    enable_compilation_cache()
-    model, params, state = models.load(arguments.model, arguments.weights)
-    prepare = transforms.presets.ImageClassification(**_preparation(arguments))
-    classes = None
-    if arguments.classes:
-        with open(arguments.classes, encoding="utf-8") as file:
-            classes = file.read().splitlines()
-    with Image.open(arguments.image) as image:
-        prepared = prepare(image.convert("RGB"))
-    for name, probability in models.classify(model, params, state, prepared, top=arguments.top, classes=classes):
-        print(f"{probability:7.2%}  {name}")
-
-
-def _preparation(arguments: argparse.Namespace) -> "dict[str, Any]":
-    """How images are prepared: as the command says, then as published weights want it, then as most do."""
     from ..vision import models
 
-    entry = models.find_weights(arguments.model, arguments.weights) if arguments.model else None
-    options = entry.preparation if entry else {"crop_size": 224, "resize_size": 256}
+    enable_compilation_cache()
+    with Image.open(arguments.image) as file:
+        image = file.convert("RGB")
+    categories = None
+    if arguments.classes:
+        with open(arguments.classes, encoding="utf-8") as file:
+            categories = file.read().splitlines()
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
-    return options | {name: value for name, value in asked.items() if value is not None}
+    predictor = models.Predictor.load(
+        arguments.model, arguments.weights, categories=categories,
+        preset_options={name: value for name, value in asked.items() if value is not None},
+    )
+    print(f"prepared {predictor.preparation}", file=sys.stderr)
+    for name, probability in predictor(image, top=arguments.top):
+        print(f"{probability:7.2%}  {name}")

@@ -51,7 +51,7 @@ def _model(path: str, name: "str | None", tensors: "Mapping[str, Any]") -> "tupl
 
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     if name is not None:
-        return name, registry.get_model(name, **registry.options_in(name, shapes))
+        return name, registry.get_model(name, **registry.read_options(name, shapes))
     try:
         return registry.recognise(shapes)
     except ValueError as error:

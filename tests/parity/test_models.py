@@ -32,7 +32,7 @@ def test_all_builders_are_there():
 
 @pytest.mark.parametrize("name", models.list_models())
 def test_names_shapes_order_and_settings(name):
-    reference, ours = theirs_without_arrays(name, num_classes=7), models.get_model(name, 7)
+    reference, ours = theirs_without_arrays(name, num_classes=7), models.get_model(name, num_classes=7)
     tensors, declared = reference.state_dict(), ours.declarations()
     assert list(declared) == list(tensors)
     assert {key: one.shape for key, one in declared.items()} == {k: tuple(t.shape) for k, t in tensors.items()}
@@ -107,7 +107,8 @@ def test_logits_gradients_and_statistics_of_all(name, train):
     for module in reference.modules():
         if isinstance(module, torchvision.ops.StochasticDepth):
             module.p = 0.0
-    assert_models_equal(models.get_model(name, 9, **options, **own), reference, size, train=train, rtol=1e-7)
+    ours = models.get_model(name, num_classes=9, **options, **own)
+    assert_models_equal(ours, reference, size, train=train, rtol=1e-7)
 
 
 def test_logits_in_float32():
@@ -187,7 +188,7 @@ def test_loss_of_a_training_step_equals_torchs_over_three_steps():
 
 @pytest.mark.parametrize("name", ["resnet50", "vgg11_bn"])
 def test_initial_weights_follow_torchvisions_distributions(name):
-    assert_initial_distributions_equal(models.get_model(name, 500), lambda: theirs(name, num_classes=500))
+    assert_initial_distributions_equal(models.get_model(name, num_classes=500), lambda: theirs(name, num_classes=500))
 
 
 def test_zero_init_residual():

@@ -64,7 +64,7 @@ def assert_model_equal(
     `size` is (batch, height, width). Deep nets multiply float64's rounding: 1e-8 of the largest value is still far
     from any mistake.
     """
-    ours = models.get_model(name, num_classes, **options)
+    ours = models.get_model(name, num_classes=num_classes, **options)
     reference = theirs(name, num_classes=num_classes, **options)
     assert_models_equal(ours, reference, size, train=train, rtol=rtol)
 

@@ -1,11 +1,22 @@
-"""torchvision's models: descriptions whose parameters bear torchvision's names."""
+"""torchvision's models: descriptions whose parameters have torchvision's names."""
 
-from ._zoo.features import features
-from ._zoo.freezing import freeze
-from ._zoo.loading import classify, load
-from ._zoo.operations import count_operations
-from ._zoo.published import Weights, find_weights, imagenet_classes, weights
-from ._zoo.registry import get_model, list_models, recognise
+from ._zoo import (
+    Predictor,
+    Weights,
+    classify,
+    count_operations,
+    features,
+    find_weights,
+    freeze,
+    get_model,
+    identify_weights,
+    imagenet_classes,
+    list_models,
+    load,
+    recognise,
+    register,
+    weights,
+)
 from .alexnet import AlexNet, alexnet
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from .densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
@@ -81,8 +92,8 @@ from .vision_transformer import (
 )
 
 __all__ = [
-    "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model", "imagenet_classes",
-    "list_models", "load", "recognise", "weights",
+    "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model",
+    "identify_weights", "imagenet_classes", "list_models", "load", "recognise", "register", "weights",
     "AlexNet", "alexnet",
     "ConvNeXt", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",
     "DenseNet", "densenet121", "densenet161", "densenet169", "densenet201",

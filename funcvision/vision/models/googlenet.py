@@ -155,11 +155,11 @@ class GoogLeNet(nn.Module):
         return logits
 
 
-def _options_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"aux_logits": any(name.startswith("aux1.") for name in shapes)}
 
 
-@register(options_in=_options_in)
+@register(read_options=_read_options)
 def googlenet(num_classes: int = 1000, **options: Any) -> GoogLeNet:
     """GoogLeNet; `options` are those of `GoogLeNet`."""
     return GoogLeNet(num_classes, **options)

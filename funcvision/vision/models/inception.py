@@ -249,11 +249,11 @@ class Inception3(nn.Module):
         return logits
 
 
-def _options_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"aux_logits": any(name.startswith("AuxLogits.") for name in shapes)}
 
 
-@register(options_in=_options_in)
+@register(read_options=_read_options)
 def inception_v3(num_classes: int = 1000, **options: Any) -> Inception3:
     """Inception v3; `options` are those of `Inception3`."""
     return Inception3(num_classes, **options)

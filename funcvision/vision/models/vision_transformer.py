@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ... import functional as F
 from ... import nn
@@ -235,12 +236,33 @@ def interpolate_embeddings(
     return kept | {"encoder.pos_embedding": jnp.concatenate([class_token, patches.reshape(1, new * new, -1)], axis=1)}
 
 
-def _image_size_in(patch_size: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The option `image_size`, by the number of patches."""
+def _read_image_size(patch_size: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The option `image_size` of a checkpoint, computed from its number of patches."""
     positions, kernel = (shapes.get(name, ()) for name in ("encoder.pos_embedding", "conv_proj.weight"))
     if len(positions) != 3 or positions[1] < 2 or kernel[2:] != (patch_size, patch_size):
         return {}
     return {"image_size": math.isqrt(positions[1] - 1) * patch_size}
+
+
+def _resize_positions(model: VisionTransformer, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint with a position embedding for each patch of the model's images.
+
+    A checkpoint with patches of another size is returned as it is, and so is one without position embeddings.
+    """
+    name = "encoder.pos_embedding"
+    if name not in tensors or "conv_proj.weight" not in tensors:
+        return tensors
+    same_patches = tensors["conv_proj.weight"].shape[2:] == (model.patch_size, model.patch_size)
+    if not same_patches or tensors[name].shape == model.declarations()[name].shape:
+        return tensors
+    positions = {name: jnp.asarray(tensors[name])}
+    return tensors | {name: np.asarray(interpolate_embeddings(positions, model.image_size, model.patch_size)[name])}
+
+
+def _register(patch_size: int) -> Any:
+    return register(
+        read_options=functools.partial(_read_image_size, patch_size), adapt_tensors=_resize_positions
+    )
 
 
 def _variant(
@@ -250,31 +272,31 @@ def _variant(
     return VisionTransformer(num_classes=num_classes, **arguments)
 
 
-@register(options_in=functools.partial(_image_size_in, 16))
+@_register(16)
 def vit_b_16(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-B/16 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(BASE, 16, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 32))
+@_register(32)
 def vit_b_32(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-B/32 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(BASE, 32, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 16))
+@_register(16)
 def vit_l_16(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-L/16 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(LARGE, 16, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 32))
+@_register(32)
 def vit_l_32(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-L/32 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(LARGE, 32, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 14))
+@_register(14)
 def vit_h_14(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-H/14 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(HUGE, 14, num_classes, options)

@@ -45,7 +45,9 @@ def test_numbers(train):
 def test_the_builders_defaults_can_be_overridden():
     norm_layer = lambda channels: nn.GroupNorm(1, channels)
     for name in ("efficientnet_b5", "efficientnet_v2_s"):
-        model = models.get_model(name, 5, norm_layer=norm_layer, dropout=0.7, last_channel=96, stochastic_depth_prob=0)
+        model = models.get_model(
+            name, num_classes=5, norm_layer=norm_layer, dropout=0.7, last_channel=96, stochastic_depth_prob=0
+        )
         kinds = {type(module) for _, module in model.named_modules()}
         assert nn.GroupNorm in kinds
         assert nn.BatchNorm2d not in kinds
