@@ -219,7 +219,7 @@ def test_norm_layer_and_in_channels():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match="BasicBlock has groups=1"):
+    with pytest.raises(ValueError, match="BasicBlock takes only groups=1"):
         models.resnet18(groups=2)
     with pytest.raises(ValueError, match="three values"):
         models.resnet50(replace_stride_with_dilation=(True,))

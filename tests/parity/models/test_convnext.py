@@ -90,5 +90,5 @@ def test_captures():
 def test_settings_that_make_no_sense():
     with pytest.raises(ValueError, match="block_setting is empty"):
         models.ConvNeXt([])
-    with pytest.raises(TypeError, match=r"block_setting holds CNBlockConfig; got \(8, None, 1\)"):
+    with pytest.raises(TypeError, match=r"block_setting must hold CNBlockConfig objects; got \(8, None, 1\)"):
         models.ConvNeXt([(8, None, 1)])

@@ -90,7 +90,7 @@ def test_bfloat16():
 def test_settings_that_make_no_sense():
     with pytest.raises(ValueError, match="inverted_residual_setting is empty"):
         models.EfficientNet([])
-    with pytest.raises(TypeError, match="MBConvConfig and FusedMBConvConfig; got 3"):
+    with pytest.raises(TypeError, match="MBConvConfig or FusedMBConvConfig; got 3"):
         models.EfficientNet([3])
     with pytest.raises(ValueError, match="FusedMBConv has stride 1 or 2; stride=3"):
         models.EfficientNet([efficientnet.FusedMBConvConfig(1, 3, 3, 8, 8, 1)])

@@ -89,7 +89,7 @@ def test_whole_net_forward_and_captures():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match=r"blocks are three.*got 2"):
+    with pytest.raises(ValueError, match=r"blocks takes a convolution.*got 2"):
         models.googlenet(blocks=(googlenet.BasicConv2d, googlenet.Inception))
-    with pytest.raises(ValueError, match="transform_input=True rescales RGB images and in_channels=1"):
+    with pytest.raises(ValueError, match="transform_input=True is for RGB images, and in_channels=1"):
         models.googlenet(in_channels=1, transform_input=True)

@@ -109,7 +109,7 @@ def test_whole_net_forward_and_captures():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match=r"inception_blocks are seven.*got 2"):
+    with pytest.raises(ValueError, match=r"inception_blocks takes constructors.*got 2"):
         models.inception_v3(inception_blocks=inception.BLOCKS[:2])
-    with pytest.raises(ValueError, match="transform_input=True rescales RGB images and in_channels=4"):
+    with pytest.raises(ValueError, match="transform_input=True is for RGB images, and in_channels=4"):
         models.inception_v3(in_channels=4, transform_input=True)

@@ -42,5 +42,5 @@ def test_captures():
 def test_options():
     declared = models.MNASNet(2.0, in_channels=5).declarations()
     assert declared["layers.0.weight"].shape == (64, 5, 3, 3)
-    with pytest.raises(ValueError, match="must be above 0; alpha=0"):
+    with pytest.raises(ValueError, match="must be greater than 0.*alpha=0"):
         models.MNASNet(0)

@@ -137,10 +137,10 @@ def test_interpolated_embeddings_run_and_heads_can_be_left_out():
 
 
 def test_embeddings_that_are_none():
-    with pytest.raises(ValueError, match=r"no 'encoder\.pos_embedding'"):
+    with pytest.raises(ValueError, match=r"'encoder\.pos_embedding' is missing"):
         models.interpolate_embeddings({}, 24, 8)
     for shape in ((1, 9, 4), (2, 10, 4)):
-        with pytest.raises(ValueError, match=r"a square number; this one has shape \("):
+        with pytest.raises(ValueError, match=r"a square number of patches; its shape is \("):
             models.interpolate_embeddings({"encoder.pos_embedding": jnp.ones(shape)}, 24, 8)
 
 
@@ -152,5 +152,5 @@ def test_sizes_that_do_not_fit():
         with pytest.raises(ValueError, match=r"\[batch, 24, 24, channels\] and got \(.*image_size.*interpolate_emb"):
             jax.eval_shape(lambda: model.apply(*model.init(jax.random.key(0)), jnp.ones(shape)))  # noqa: B023
     model = small(vision_transformer, conv_stem_configs=[vision_transformer.ConvStemConfig(5, 3, 2)])
-    with pytest.raises(ValueError, match="conv_stem_configs make 12x12 tokens of an image, and 3x3 are expected"):
+    with pytest.raises(ValueError, match="conv_stem_configs compute 12x12 tokens, and 3x3 are expected"):
         jax.eval_shape(lambda: model.apply(*model.init(jax.random.key(0)), jnp.ones((1, 24, 24, 3))))
