@@ -1,4 +1,4 @@
-"""The `funcvision` command: what it prints, its exit status, and that mistakes are one sentence."""
+"""The `funcvision` command: its output, its exit status, and errors of one sentence."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from funcvision.vision import convert, models
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A ResNet-18 of ten classes over four channels, as torch would save it."""
+    """A checkpoint, as torch saves it, of a ResNet-18 with ten classes and four input channels."""
     model = models.resnet18(num_classes=10, in_channels=4)
     params, state = jax.jit(model.init)(jax.random.key(0))
     path = tmp_path_factory.mktemp("checkpoint") / "in.pth"
@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Exit status, what was printed, and the errors."""
+    """Runs the command; returns its exit status, stdout and stderr."""
     status = cli.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     assert "Traceback" not in err
@@ -97,7 +97,7 @@ def test_usage(capsys):
 
 
 def test_help_imports_neither_jax_nor_numpy():
-    """These take a hundred times as long as the rest of `funcvision --help`."""
+    """Their import takes a hundred times as long as the rest of `funcvision --help`."""
     program = (
         "import runpy, sys; sys.argv = ['funcvision', '--help']\n"
         "try: runpy.run_module('funcvision', run_name='__main__')\n"

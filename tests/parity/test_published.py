@@ -1,4 +1,4 @@
-"""The table of published weights against torchvision's enums, and what the models need against the table."""
+"""The table of published weights against torchvision's enums, and parameters and operations against the table."""
 
 import math
 
@@ -36,9 +36,9 @@ def test_entries(name):
         }
 
 
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("name", models.list_models("classification"))
 def test_parameters_and_operations(name):
-    """Of all that is published; weights for the same images are the same model."""
+    """Of all published weights. Those with images of the same size are for the same model."""
     entries = {entry.preset_options["crop_size"]: entry for entry in models.weights(name).values()}
     counted = {}
     for size, entry in entries.items():

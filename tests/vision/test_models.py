@@ -162,7 +162,7 @@ def test_load_without_auxiliary_heads_and_with_other_positions(tmp_path):
 
 
 def test_names_that_hosted_files_still_have(tmp_path):
-    """Those of DenseNet's and of the vision transformers' layers."""
+    """DenseNet and the vision transformers have old names of layers."""
     sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8, "image_size": 32}
     for model, renamed in (
         (models.DenseNet(4, (2,), 4, num_classes=2), [(r"(norm|conv)([12])\.", r"\1.\2.")]),

@@ -1,4 +1,4 @@
-"""Published weights: the table, and the way from the server to the model, with a server on the loopback."""
+"""Published weights: the table, and downloading, converting and loading with a server on the loopback."""
 
 import dataclasses
 import hashlib
@@ -64,7 +64,7 @@ def test_fetched_converted_and_mapped(caches, checkpoint, monkeypatch, cuts, cap
         server.files[stem + ".pth"] = content
         model, *loaded = models.load("resnet18", "DEFAULT")
         assert len(server.requests) == 1 + cuts
-        assert "44.7M/44.7M" in capfd.readouterr().err  # the bar
+        assert "44.7M/44.7M" in capfd.readouterr().err  # the progress bar
     assert isinstance(model, models.ResNet)
     assert_same(loaded[0], params)
     assert_same(loaded[1], state)
@@ -72,7 +72,7 @@ def test_fetched_converted_and_mapped(caches, checkpoint, monkeypatch, cuts, cap
         f"weights/{stem}.safetensors"
     ]
 
-    _, *again = models.load("resnet18", "IMAGENET1K_V1")  # the server is gone
+    _, *again = models.load("resnet18", "IMAGENET1K_V1")  # the server is closed: this reads the cache
     assert_same(again[0], params)
     assert_same(again[1], state)
 
@@ -221,7 +221,7 @@ def test_axes_that_are_none_are_refused(tmp_path):
 
 
 def test_the_command_classifies_with_published_weights(caches, checkpoint, monkeypatch, capsys):
-    """With the preparation that belongs to them, unless another is asked for."""
+    """The command uses the published preparation, unless options change it."""
     _, _, content = checkpoint
     put_by_hand(caches, publish(monkeypatch, content, crop_size=64, resize_size=72), content)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)

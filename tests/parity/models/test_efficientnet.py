@@ -22,7 +22,7 @@ NAMES = [name for name in models.list_models() if name.startswith("efficientnet"
 
 
 def small(package, **options):
-    """Every kind of block in a net that compiles quickly; `-m slow` compares the published ones."""
+    """A small network with every kind of block, which compiles quickly; `-m slow` compares the full models."""
     setting = [
         package.FusedMBConvConfig(1, 3, 1, 8, 8, 1),
         package.FusedMBConvConfig(2, 3, 2, 8, 16, 2),
