@@ -93,10 +93,16 @@ def test_pillow_images_of_other_modes_and_computation_in_bfloat16(predictor):
     assert sorted(name for name, _ in grey(image)) == ["class 0", "class 1", "class 2"]
 
 
-def test_the_number_of_names_is_checked(predictor):
+def test_wrong_arguments(predictor):
     wrong = models.Predictor(predictor.model, predictor.params, predictor.state, predictor.preset, categories="ab")
     with pytest.raises(ValueError, match="there are 2 names of classes, and the model has 3 outputs"):
         wrong(images(1)[0])
+    with pytest.raises(TypeError, match=r"takes PIL images, arrays .* got a str"):
+        predictor("dog.jpg")
+    with pytest.raises(TypeError, match=r"got a ndarray of shape \(2, 2\)"):
+        predictor(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="1 or more; top=0"):
+        predictor(images(1)[0], top=0)
 
 
 @pytest.fixture
@@ -161,6 +167,15 @@ def test_a_file_of_another_size_is_not_read_to_identify_it(tiny_models, tmp_path
     save(tmp_path / "own.pth", Tiny(5))
     monkeypatch.setattr(published, "_sha256", lambda path: pytest.fail("the file was hashed"))
     assert models.identify_weights("tiny", tmp_path / "own.pth") is None
+
+
+def test_options_that_belong_to_the_preparation_come_with_it(tmp_path):
+    """GoogLeNet's published weights expect another scale of the images, which no shape in a file shows."""
+    model = models.googlenet(4, aux_logits=False)
+    arrays = jax.tree.map(lambda one: np.zeros(one.shape, one.dtype), jax.eval_shape(model.init, jax.random.key(0)))
+    convert.save(tmp_path / "own.safetensors", model, *arrays)
+    loaded = models.Predictor.load(None, tmp_path / "own.safetensors").model
+    assert (loaded.transform_input, loaded.aux1) == (True, None)
 
 
 def test_what_a_predictor_cannot_load(tiny_models, tmp_path):

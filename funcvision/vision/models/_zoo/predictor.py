@@ -94,9 +94,10 @@ class Predictor:
         if (task := task_of(checkpoint.name)) != "classification":
             raise ValueError(f"Predictor takes models for classification; {checkpoint.name} is one for {task}")
         entry, reason = _entry_for(checkpoint, weights)
-        prepared_by = {"crop_size": 224} | (dict(entry.preset_options) if entry else {}) | dict(preset_options or {})
+        published: Mapping[str, Any] = entry.preset_options if entry else {"crop_size": 224}
+        prepared_by = {**published, **(preset_options or {})}
         preset = entry.transforms(**prepared_by) if entry else ImageClassification(**prepared_by)
-        options = {}
+        options: dict[str, Any] = {}
         if entry is not None:
             _check_channels(checkpoint, entry)
             options = {name: value for name, value in entry.options.items() if name not in checkpoint.options}
@@ -121,13 +122,21 @@ class Predictor:
             For one image a list of (name, probability), the most likely first; for several a list of such lists.
 
         Raises:
-            ValueError: the number of `categories` is not that of the logits.
+            TypeError: `images` is something else.
+            ValueError: the number of `categories` is not that of the logits, or `top` is less than 1.
         """
-        single = isinstance(images, PIL.Image.Image) or (not isinstance(images, list | tuple) and images.ndim == 3)
-        if not single and len(images) == 0:
+        axes = getattr(images, "ndim", None)
+        if isinstance(images, PIL.Image.Image) or axes == 3:
+            return self([images], top=top)[0]
+        if not isinstance(images, list | tuple) and axes != 4:
+            shape = "" if axes is None else f" of shape {images.shape}"
+            raise TypeError(
+                f"Predictor takes PIL images, arrays [height, width, channels] and several of them; got a "
+                f"{type(images).__name__}{shape}"
+            )
+        if len(images) == 0:
             return []
-        answers = _answers(self.logits(self.prepare([images] if single else images)), self.categories, top)
-        return answers[0] if single else answers
+        return _answers(self.logits(self.prepare(images)), self.categories, top)
 
     def prepare(self, images: Any) -> jax.Array | np.ndarray:
         """Prepared images [batch, height, width, channels] of a list, a tuple or an array of images."""
@@ -182,10 +191,12 @@ def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> l
         categories = imagenet_classes() if count == 1000 else [f"class {i}" for i in range(count)]
     if len(categories) != count:
         raise ValueError(f"there are {len(categories)} names of classes, and the model has {count} outputs")
+    if top < 1:
+        raise ValueError(f"top is the number of classes to return, 1 or more; top={top}")
     probabilities, indices = jax.lax.top_k(jax.nn.softmax(logits.astype(jnp.float32)), min(top, count))
     return [
-        [(categories[i], p) for i, p in zip(*row, strict=True)]
-        for row in zip(indices.tolist(), probabilities.tolist(), strict=True)
+        [(categories[int(i)], p) for i, p in zip(row, likely, strict=True)]
+        for row, likely in zip(indices.tolist(), probabilities.tolist(), strict=True)
     ]
 
 
