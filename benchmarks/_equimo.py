@@ -1,4 +1,4 @@
-"""equimo's models of the same architecture as torchvision's, with torch's weights. They take one image: [3, H, W]."""
+"""equimo's models with the architectures and weights of torchvision's. They take one image [3, height, width]."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ CONVNEXT = {
     "ls.gamma": "layer_scale", "dwconv": "block.0", "norm": "block.2", "pwconv1": "block.3", "pwconv2": "block.5",
 }
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
-NAMES: dict[str, list[Rule]] = {  # patterns of equimo's names of arrays, and what torchvision calls these
+NAMES: dict[str, list[Rule]] = {  # patterns for equimo's names of arrays, with torchvision's names
     "vit_b_32": [
         (r"^patch_embed\.proj", "conv_proj"), (r"^global_pos_embed\.weight", "encoder.pos_embedding"),
         (r"^cls_token", "class_token"), (r"^norm", "encoder.ln"), (r"^head", "heads.head"),
@@ -39,7 +39,7 @@ NAMES: dict[str, list[Rule]] = {  # patterns of equimo's names of arrays, and wh
 
 
 def model_of(name: str) -> Any:
-    """Without weights of its own; norms' epsilons and the exact GELU are torchvision's."""
+    """The model with random weights; epsilons of norms and the exact GELU are torchvision's."""
     import jax
     from equimo.models.convnext import ConvNeXt
     from equimo.models.vit import VisionTransformer
@@ -58,7 +58,7 @@ def torch_name(name: str, path: Any) -> str:
         found, count = re.subn(pattern, replacement, own)
         if count:
             return found
-    raise ValueError(f"equimo's {name} has an array {own}, and what torchvision calls it is not known")
+    raise ValueError(f"equimo's {name} has an array {own}, for which no torchvision name is known")
 
 
 def equimos(name: str, task: str, size: int, randomised: bool = False) -> Prepared:

@@ -1,4 +1,4 @@
-"""ResNet-50 as a flax user writes it, with torchvision's names, to compare with."""
+"""ResNet-50 as a flax user would write it, with torchvision's names."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class ResNet50(nn.Module):
 
 
 def from_flat(params: dict[str, Any], state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Our flat arrays as flax's nested ones."""
+    """Converts the flat dicts of funcvision to the nested dicts of flax."""
     leaves = {"running_mean": "mean", "running_var": "var"}
 
     def nested(arrays: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A model of the zoo as a contender, in funcvision and in torch: inference, or a training step with SGD.
+"""Contenders: a model in funcvision and in torch, for inference or for a training step with SGD.
 
-Both sides hold the same weights, torch's initial ones or, `randomised`, those that the tests compare models with, and
-see the same images. torch runs channels-last, as its users would for speed. Dropout and stochastic depth, which draw
-other numbers in torch, are switched off in both. The loss is the sum over the outputs, of which GoogLeNet and Inception
-have more than one in training.
+Both sides have the same weights and the same images. The weights are torch's initial ones or, with `randomised`,
+those of the parity tests. torch runs channels-last, which is faster. Dropout and stochastic depth are switched off on
+both sides, because their random numbers differ. The loss is the sum over the outputs; GoogLeNet and Inception v3 have
+several in training.
 """
 
 import functools
@@ -15,11 +15,11 @@ import numpy as np
 
 from .harness import Prepared
 
-RATE, MOMENTUM = 1e-4, 0.9  # at 0.01 torch's own two modes differ by 1% in the second loss: rounding, amplified
-COMPARED = 2  # losses: one tells of the forward pass, the other, 4% lower, of gradients and update
+RATE, MOMENTUM = 1e-4, 0.9  # with 0.01, amplified rounding errors make torch's eager and compiled losses differ by 1%
+COMPARED = 2  # losses: the first checks the forward pass; the second, 4% lower, checks gradients and the update
 
 
-PIXELS = {"inception_v3": 299, "swin_v2_t": 256}  # others see 224
+PIXELS = {"inception_v3": 299, "swin_v2_t": 256}  # the other models take 224
 
 
 def torch_model(name: str, randomised: bool = False) -> Any:
@@ -44,7 +44,7 @@ def batch(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prepared(run: Callable[[], Any], calls: int = 1) -> Prepared:
-    """What the first calls return is the answer, and how long the first takes is told."""
+    """Runs the first `calls`: their results are compared, and the time of the first is reported."""
     start = time.perf_counter()
     first = run()
     seconds = time.perf_counter() - start

@@ -1,7 +1,8 @@
-"""ResNet-152's .pth to .safetensors: time against torch with safetensors, and the peak memory beside the file's size.
+"""Converts ResNet-152 from .pth to .safetensors: time against torch with safetensors, and peak memory.
 
-Bar: the memory that a conversion adds to the imports' is at most 1.3 times the checkpoint's size, both ways and with
-`convert.load`. Peak memory is the process's largest resident set (Linux's VmHWM); pages of the mapped file count in it.
+The goal is that a conversion, in either direction, and `convert.load` use at most 1.3 times the size of the
+checkpoint in addition to the memory of the imports. Peak memory is the largest resident set of the process (Linux's
+VmHWM), which includes pages of the mapped file.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
-"""Writes docs/models.md: every model's size, and its logits and its speed beside torchvision's, batch 1.
+"""Writes docs/models.md: the size of every model, and its logits and speed compared with torchvision's at batch size 1.
 
-What is measured is kept in docs/models.csv, so that an interrupted run can be taken up: only models that it lacks are
-measured. The page is written anew after each.
+Measurements are kept in docs/models.csv. Only models that are missing there are measured, so an interrupted run can be
+continued. The page is rewritten after each model.
 """
 
 import csv
@@ -16,17 +16,18 @@ FIELDS = ("model", "difference", "ratio")
 
 TEXT = """# Models
 
-Every classification model of torchvision 0.28, with `models.get_model(name)` or by the builder's own name, and
-`models.load(name, "DEFAULT")` for its weights (`models.weights(name)` lists them). This page is made by
-`python -m benchmarks models_table`.
+Every classification model of torchvision 0.28. `models.get_model(name)` and the function of that name return the
+description of a model, `models.load(name, "DEFAULT")` also its weights, `models.weights(name)` lists the published
+ones. `python -m benchmarks models_table` writes this page.
 
-- GFLOPs: thousands of millions of multiply-adds for one image of the size that the default weights are measured with.
-- Top-1: what torchvision reports for its default weights on ImageNet, in percent.
-- Difference: the largest one between our logits and torchvision's, in float32, over the largest logit; random weights
-  and running statistics. In float64, gradients included, the tests hold models to 1e-7. With these weights the deepest
-  of them, efficientnet_v2_l, amplifies rounding: torch's own float32 is 6e-4 from its float64 there.
-- Time: our inference of one image over that of torch (eager, channels-last) on two CPU cores, the ratio of medians of
-  five rounds. Single rows are good to some 20%.
+- GFLOPs: multiply-adds, in units of 10^9, for one image of the size with which the default weights were measured.
+- Top-1: the accuracy that torchvision reports for its default weights on ImageNet, in percent.
+- Difference: the largest difference between the logits of funcvision and of torchvision, divided by the largest
+  logit, in float32 with random weights and running statistics. In float64, including gradients, the tests allow 1e-7.
+  The deepest model, efficientnet_v2_l, amplifies rounding errors: torch's own float32 differs by 6e-4 from its
+  float64.
+- Time: funcvision's time for the inference of one image divided by that of torch (eager, channels-last) on two CPU
+  cores. It is the ratio of the medians of five rounds. A single row has an error of about 20%.
 
 | model | parameters | GFLOPs | top-1 | difference | time |
 | --- | --- | --- | --- | --- | --- |
@@ -40,7 +41,7 @@ def main() -> None:
     if MEASURED.exists():
         with MEASURED.open(newline="") as file:
             measured = {row["model"]: row for row in csv.DictReader(file)}
-    for name in models.list_models():
+    for name in models.list_models("classification"):
         if name not in measured:
             measured[name] = _measure(name)
             with MEASURED.open("w", newline="") as file:
@@ -56,10 +57,10 @@ def _write(measured: dict[str, dict[str, str]]) -> None:
     from funcvision.vision import models
 
     lines = []
-    for name in models.list_models():
+    for name in models.list_models("classification"):
         entry, row = models.find_weights(name, "DEFAULT"), measured.get(name)
         cells = f"{float(row['difference']):.0e} | {float(row['ratio']):.2f}" if row else "not measured | "
-        lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.acc1:.1f} | {cells} |")
+        lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.metrics['acc1']:.1f} | {cells} |")
     (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n")
 
 

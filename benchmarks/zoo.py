@@ -1,7 +1,7 @@
 """One model of each family, batch 8: inference and a training step with SGD, against torch eager channels-last.
 
-Where equimo has the same architecture, against that too, if it is installed (`pip install equimo`). flax has none but
-the ResNet of its examples, which the benchmark `resnet50` has.
+Where equimo has the same architecture, it is compared too, if it is installed (`pip install equimo`). flax has only the
+ResNet of its examples, which the benchmark `resnet50` compares.
 """
 
 import importlib.util
@@ -28,7 +28,8 @@ def main(names: Sequence[str] = NAMES, size: int = 8) -> None:
 
 
 def _compare(name: str, task: str, size: int, rounds: int) -> Result:
-    # a ViT's first logits are all zero; random running statistics would be no start for training
+    # Inference needs randomised weights, because the initial logits of a ViT are all zero. Training does not work with
+    # random running statistics.
     shared = {"name": name, "task": task, "size": size, "randomised": task == "infer"}
     contenders = [
         Contender("funcvision", "benchmarks._models", "ours", shared),

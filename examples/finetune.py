@@ -1,14 +1,14 @@
 """Fine-tunes a model with ImageNet weights on a folder of images.
 
-    python examples/finetune.py photos                                   # photos/CLASS/*, a fifth kept for the test
+    python examples/finetune.py photos                                   # photos/CLASS/*, a fifth is the test set
     python examples/finetune.py photos --model resnet50 --freeze "conv1.*" "bn1.*" "layer1.*"
     python examples/finetune.py photos --model resnet18 --weights resnet18-f37072fd.pth
-    python examples/finetune.py photos --weights none --epochs 30        # from nothing, for comparison
+    python examples/finetune.py photos --weights none --epochs 30        # random initial weights, for comparison
 
-`photos/train/CLASS/*` and `photos/test/CLASS/*` are taken as they are split. Weights are downloaded the first time.
-The classifier starts anew and learns ten times as fast as the rest. Augmentation, forward, backward and update are one
-compiled step, with a key for each image. Under --out there are the weights, the names of the classes and a picture;
-then:
+If there are `photos/train/CLASS/*` and `photos/test/CLASS/*`, they are the training and the test set. Weights are
+downloaded the first time. The classifier is freshly initialised, and its learning rate is ten times that of the other
+layers. Augmentation, forward pass, backward pass and update are one compiled step, with a key for each image. The
+folder --out receives the weights, the names of the classes and a picture. To use them:
 
     funcvision classify photo.jpg --weights out/finetuned.safetensors --classes out/classes.txt
 """
@@ -49,21 +49,21 @@ def split(root: pathlib.Path, seed: int) -> tuple[Any, Any, list[str]]:
 
 
 def load(options: argparse.Namespace, classes: int, key: jax.Array) -> Any:
-    """(model, params, state). Of what cannot be taken from the weights, the classifier as a rule, a warning tells."""
+    """(model, params, state). A warning names the layers that do not fit, usually the classifier."""
     if options.weights == "none":
-        model = models.get_model(options.model, classes)
+        model = models.get_model(options.model, num_classes=classes)
         return model, *model.init(key)
     return models.load(options.model, options.weights, num_classes=classes, key=key)
 
 
 def classifier(name: str, classes: int) -> set[str]:
     """The parameters whose shape depends on the number of classes."""
-    one, other = (models.get_model(name, count).declarations() for count in (classes, classes + 1))
+    one, other = (models.get_model(name, num_classes=count).declarations() for count in (classes, classes + 1))
     return {name for name in one if one[name].shape != other[name].shape}
 
 
 def make_optimizer(params: Any, head: set[str], frozen: dict[str, bool], lr: float, body_lr: float, steps: int) -> Any:
-    """SGD with one cycle of the learning rate: `lr` is the head's at its highest, and what is frozen has none."""
+    """SGD with a one-cycle schedule; its maximum is `lr` for the head and `body_lr` for other trained parameters."""
     kinds = {name: "frozen" if frozen[name] else "head" if name in head else "body" for name in params}
 
     def sgd(peak: float) -> optax.GradientTransformation:
@@ -76,17 +76,17 @@ def make_optimizer(params: Any, head: set[str], frozen: dict[str, bool], lr: flo
 def main(arguments: list[str] | None = None) -> float:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("root", type=pathlib.Path, help="a folder with a folder of images for each class")
-    parser.add_argument("--model", default="resnet18", help=f"one of {', '.join(models.list_models())}")
-    parser.add_argument("--weights", default="DEFAULT", help="published ones by name, a file, or none")
-    parser.add_argument("--freeze", nargs="+", default=[], metavar="PATTERN", help="parameters to leave as they are")
+    parser.add_argument("--model", default="resnet18", help=f"one of {', '.join(models.list_models('classification'))}")
+    parser.add_argument("--weights", default="DEFAULT", help="the name of published weights, a file, or none")
+    parser.add_argument("--freeze", nargs="+", default=[], metavar="PATTERN", help="parameters that are not trained")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=0.05, help="of the classifier; what is pretrained has a tenth")
-    parser.add_argument("--size", type=int, help="of the images that the model sees, in pixels")
+    parser.add_argument("--lr", type=float, default=0.05, help="of the classifier; others have a tenth of it")
+    parser.add_argument("--size", type=int, help="height and width of the images, in pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out"))
     options = parser.parse_args(arguments)
-    enable_compilation_cache()  # the second run starts at once
+    enable_compilation_cache()  # the second run need not compile
 
     train, test, classes = split(options.root, options.seed)
     model, params, state = load(options, len(classes), jax.random.key(options.seed))
@@ -94,7 +94,8 @@ def main(arguments: list[str] | None = None) -> float:
     print(f"{options.model}: {sum(p.size for n, p in params.items() if not frozen[n]):,} parameters are trained")
 
     published = models.find_weights(options.model, options.weights) or models.find_weights(options.model, "DEFAULT")
-    size, mean, std = options.size or published.crop_size, published.mean, published.std
+    size, mean, std = (published.preset_options[key] for key in ("crop_size", "mean", "std"))
+    size = options.size or size
     side = size * 8 // 7
     host = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side), transforms.ToImage()])
     augment = ImageClassificationTrain(crop_size=size, mean=mean, std=std)
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> float:
 
         def objective(params):
             output, new_state = model.apply(params, state, x, train=True, key=layer_key)
-            logits = output.logits if hasattr(output, "logits") else output  # GoogLeNet and Inception return more
+            logits = output.logits if hasattr(output, "logits") else output  # GoogLeNet and Inception v3 return several
             return F.cross_entropy(logits, labels, label_smoothing=0.1), new_state
 
         (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
@@ -132,7 +133,7 @@ def main(arguments: list[str] | None = None) -> float:
             for images, labels in loader:
                 one = jax.random.fold_in(key, len(losses))
                 params, state, moments, loss = step(params, state, moments, images, labels, one)
-                losses.append(loss)  # not waited for: the next batch is loaded meanwhile
+                losses.append(loss)  # do not wait for it: the next batch is loaded in the meantime
                 bar.update()
             hits = [
                 labels == np.asarray(predict(params, state, images)).argmax(-1)
@@ -155,7 +156,7 @@ def draw(
     path: pathlib.Path, images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str],
     accuracies: list[float],
 ) -> None:
-    """Test images titled with what the model says and how surely, wrong ones in red."""
+    """Draws test images titled with the predicted class and its probability; wrong predictions are red."""
     figure, grid = plt.subplots(4, 6, figsize=(12, 9), layout="constrained")
     for axes in grid.flat:
         axes.set_axis_off()

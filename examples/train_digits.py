@@ -129,7 +129,7 @@ def train(options: argparse.Namespace, task: Task) -> float:
     if options.model == "small":
         model: nn.Module = SmallResNet(len(task.classes), channels, options.width, options.blocks)
     else:
-        model = models.get_model(options.model, len(task.classes), in_channels=channels)
+        model = models.get_model(options.model, num_classes=len(task.classes), in_channels=channels)
     to_float = [transforms.ToDtype(jnp.float32, scale=True), transforms.Normalize(mean.tolist(), std.tolist())]
     move = [transforms.RandomCrop((height, width), padding=max(1, height // 8))]
     move += [transforms.RandomHorizontalFlip()] * task.flip

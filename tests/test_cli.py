@@ -1,4 +1,4 @@
-"""The `funcvision` command: what it prints, its exit status, and that mistakes are one sentence."""
+"""The `funcvision` command: its output, its exit status, and errors of one sentence."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from funcvision.vision import convert, models
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A ResNet-18 of ten classes over four channels, as torch would save it."""
+    """A checkpoint, as torch saves it, of a ResNet-18 with ten classes and four input channels."""
     model = models.resnet18(num_classes=10, in_channels=4)
     params, state = jax.jit(model.init)(jax.random.key(0))
     path = tmp_path_factory.mktemp("checkpoint") / "in.pth"
@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory):
 
 
 def run(capsys, *arguments):
-    """Exit status, what was printed, and the errors."""
+    """Runs the command; returns its exit status, stdout and stderr."""
     status = cli.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     assert "Traceback" not in err
@@ -74,7 +74,7 @@ def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
         ((checkpoint, tmp_path / "none" / "out.pth"), "does not exist"),
         ((checkpoint, out, "--model", "resnet19"), "no model is named 'resnet19'; close to it: resnet1"),
         ((checkpoint, out, "--entry", "model_ema"), f"{checkpoint} has no entry 'model_ema'"),
-        ((strange, out), f"{strange} is not recognised: these 2 tensors are of no model here; closest by their n"),
+        ((strange, out), f"{strange} is not recognised: these 2 tensors fit no model; most similar by their n"),
         ((strange, out), "Say which model it is with --model"),
         ((strange, out, "--model", "resnet18"), f"the tensors of {strange} do not fit ResNet; 101 missing: bn1.weight"),
         ((strange, out, "--model", "resnet18"), "1 unexpected: x"),
@@ -94,6 +94,19 @@ def test_usage(capsys):
             cli.main(arguments)
         assert stop.value.code == status
     assert "--force" in capsys.readouterr().out
+
+
+def test_help_imports_neither_jax_nor_numpy():
+    """Their import takes a hundred times as long as the rest of `funcvision --help`."""
+    program = (
+        "import runpy, sys; sys.argv = ['funcvision', '--help']\n"
+        "try: runpy.run_module('funcvision', run_name='__main__')\n"
+        "except SystemExit as stop: print(stop.code, sys.modules.keys() & {'jax', 'numpy', 'PIL', 'tqdm'})"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("0 set()\n")
+    for name, command in cli.COMMANDS.items():
+        assert re.search(rf"^ +{name} +{command.HELP}$", result.stdout, re.MULTILINE)
 
 
 def test_as_a_program_without_torch(checkpoint, tmp_path):

@@ -1,4 +1,4 @@
-"""Models against torchvision's: names and shapes of all, numbers of some in every run and of all under `-m slow`."""
+"""Models against torchvision's: names and shapes of all models; outputs of some in every run, of all with `-m slow`."""
 
 import functools
 
@@ -27,19 +27,19 @@ from tests.parity.zoo import (
 
 def test_all_builders_are_there():
     theirs = torchvision.models.list_models(module=torchvision.models)
-    assert models.list_models() == sorted(theirs)
+    assert models.list_models("classification") == sorted(theirs)
 
 
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("name", models.list_models("classification"))
 def test_names_shapes_order_and_settings(name):
-    reference, ours = theirs_without_arrays(name, num_classes=7), models.get_model(name, 7)
+    reference, ours = theirs_without_arrays(name, num_classes=7), models.get_model(name, num_classes=7)
     tensors, declared = reference.state_dict(), ours.declarations()
     assert list(declared) == list(tensors)
     assert {key: one.shape for key, one in declared.items()} == {k: tuple(t.shape) for k, t in tensors.items()}
     assert_settings_equal(ours, reference)
 
 
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("name", models.list_models("classification"))
 def test_a_description_holds_no_arrays_and_takes_any_number_of_channels(name):
     model = models.get_model(name, in_channels=2)
     for _, module in model.named_modules():
@@ -55,7 +55,7 @@ def test_resnet18(train):
 
 @pytest.mark.parametrize("train", [False, True])
 def test_vgg_with_a_small_classifier(train):
-    """The published one has 120 million weights; `-m slow` compares it."""
+    """The full classifier has 120 million weights; `-m slow` compares it."""
     ours = models.vgg11_bn(9).replace("classifier", nn.Sequential(nn.Linear(512 * 7 * 7, 9)))
     with torch.device("meta"):
         reference = theirs("vgg11_bn")
@@ -70,7 +70,7 @@ def test_vgg_with_a_small_classifier(train):
     {"replace_stride_with_dilation": (True, False, True)},
 ])
 def test_bottlenecks_with_groups_and_dilation(options):
-    """ResNet-50's blocks in a net of five, which compiles in a tenth of the time."""
+    """The blocks of ResNet-50 in a network of five, which compiles in a tenth of the time."""
     ours = models.ResNet(Bottleneck, (1, 2, 1, 1), 9, **options)
     reference = torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 2, 1, 1], 9, **options)
     x = random(0, 2, 65, 47, 3)
@@ -78,13 +78,13 @@ def test_bottlenecks_with_groups_and_dilation(options):
 
 
 def _slow_case(name, train):
-    """(batch, height, width) and options of ours and of torchvision's with which nothing is random."""
+    """Size (batch, height, width), and options for both models without dropout; more options for ours."""
     size, options, own = (2, 65, 97), {}, {}
     if name.startswith(("vgg", "alexnet", "squeezenet", "mobilenet", "mnasnet", "efficientnet", "inception")):
         options["dropout"] = 0.0
     if name.startswith(("efficientnet", "convnext")):
         options["stochastic_depth_prob"] = 0.0
-    if name.startswith(("swin", "maxvit")):  # torchvision's builders do not take it: see below
+    if name.startswith(("swin", "maxvit")):  # torchvision's builders have no such option
         own["stochastic_depth_prob"] = 0.0
     if name == "googlenet":
         options |= {"dropout": 0.0, "dropout_aux": 0.0}
@@ -99,7 +99,7 @@ def _slow_case(name, train):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("name", models.list_models("classification"))
 @pytest.mark.parametrize("train", [False, True])
 def test_logits_gradients_and_statistics_of_all(name, train):
     size, options, own = _slow_case(name, train)
@@ -107,7 +107,8 @@ def test_logits_gradients_and_statistics_of_all(name, train):
     for module in reference.modules():
         if isinstance(module, torchvision.ops.StochasticDepth):
             module.p = 0.0
-    assert_models_equal(models.get_model(name, 9, **options, **own), reference, size, train=train, rtol=1e-7)
+    ours = models.get_model(name, num_classes=9, **options, **own)
+    assert_models_equal(ours, reference, size, train=train, rtol=1e-7)
 
 
 def test_logits_in_float32():
@@ -119,7 +120,7 @@ def test_logits_in_float32():
     with torch.no_grad():
         expected = reference(nchw(x))
     logits = jax.jit(lambda p, s, x: ours.apply(p, s, x)[0])(params, state, x)
-    assert_close(logits, expected, rtol=5e-5)  # 18 layers of float32 rounding in another order
+    assert_close(logits, expected, rtol=5e-5)  # float32 rounding of 18 layers in another order
 
 
 FAMILIES = [
@@ -136,7 +137,7 @@ LARGE = ("convnext_tiny", "densenet121", "inception_v3", "maxvit_t", "regnet_y_4
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in FAMILIES]
 )
 def test_bfloat16(name):
-    """Against torchvision in float32. Only the image is cast: what meets it follows."""
+    """Compares with torchvision in float32. Only the image is cast, and all computation follows its dtype."""
     options = {"image_size": 160} if name == "vit_b_32" else {}
     side = 224 if name == "maxvit_t" else 160  # XLA compiles very small images slowly
     ours, reference = (build(name, **options) for build in (models.get_model, theirs))
@@ -152,7 +153,7 @@ def test_bfloat16(name):
 
 
 def test_loss_of_a_training_step_equals_torchs_over_three_steps():
-    """SGD on one batch: the losses agree as long as rounding has not been amplified."""
+    """SGD on one batch; after more steps the amplified rounding errors would show."""
     import optax
 
     from funcvision import functional as F
@@ -187,7 +188,7 @@ def test_loss_of_a_training_step_equals_torchs_over_three_steps():
 
 @pytest.mark.parametrize("name", ["resnet50", "vgg11_bn"])
 def test_initial_weights_follow_torchvisions_distributions(name):
-    assert_initial_distributions_equal(models.get_model(name, 500), lambda: theirs(name, num_classes=500))
+    assert_initial_distributions_equal(models.get_model(name, num_classes=500), lambda: theirs(name, num_classes=500))
 
 
 def test_zero_init_residual():
@@ -218,7 +219,7 @@ def test_norm_layer_and_in_channels():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match="BasicBlock has groups=1"):
+    with pytest.raises(ValueError, match="BasicBlock takes only groups=1"):
         models.resnet18(groups=2)
     with pytest.raises(ValueError, match="three values"):
         models.resnet50(replace_stride_with_dilation=(True,))

@@ -1,4 +1,4 @@
-"""The blocks and regularisers of `vision.ops` against torchvision's."""
+"""Blocks and regularisation in `vision.ops` against torchvision's."""
 
 import math
 
@@ -93,7 +93,7 @@ def test_frozen_batch_norm_has_no_parameters_and_computes_factors_in_float32():
 
 @pytest.mark.parametrize("mode", ["row", "batch"])
 def test_stochastic_depth(mode, monkeypatch):
-    """With the same decisions: ours are drawn for one number a sample, or one in all."""
+    """Compares with the same random decisions: one for each sample, or one for the batch."""
     x, key, p = random(0, 6, 3, 2, 4), jax.random.key(3), 0.4
     decisions = jax.random.bernoulli(key, 1 - p, (6, 1, 1, 1) if mode == "row" else (1, 1, 1, 1))
     drawn = torch.from_numpy(np.array(decisions, np.float32))
@@ -118,7 +118,7 @@ def test_stochastic_depth_keeps_the_mean_and_draws_for_each_use():
     ("axes", "shape", "block"), [(2, (3, 12, 10, 4), 3), (2, (2, 5, 9, 3), 7), (3, (2, 6, 7, 8, 3), 3)]
 )
 def test_drop_block(axes, shape, block, monkeypatch):
-    """With the same corners of blocks."""
+    """Compares with the same random corners of blocks."""
     x, key, p = random(0, *shape), jax.random.key(1), 0.3
     size = min(block, *shape[1:-1])
     room = [n - size + 1 for n in shape[1:-1]]
@@ -145,13 +145,13 @@ def test_drop_block(axes, shape, block, monkeypatch):
 def test_errors():
     x = jnp.ones((2, 4, 4, 3))
     key = jax.random.key(0)
-    with pytest.raises(ValueError, match="'batch' or by 'row'; mode='rows'"):
+    with pytest.raises(ValueError, match=r"'batch' or 'row' .*mode='rows'"):
         ops.stochastic_depth(x, 0.5, "rows", key=key)
     with pytest.raises(ValueError, match=r"from 0 to 1; p=1\.5"):
         ops.StochasticDepth(1.5, "row")
     with pytest.raises(ValueError, match="got no key"):
         ops.stochastic_depth(x, 0.5, "row")
-    with pytest.raises(ValueError, match=r"odd size; block_size=5 on \(4, 4\) makes it 4"):
+    with pytest.raises(ValueError, match=r"odd block size; block_size=5 on a map of \(4, 4\) is 4"):
         ops.drop_block2d(x, 0.5, 5, key=key)
     with pytest.raises(ValueError, match="3 spatial axes"):
         ops.drop_block3d(x, 0.5, 3, key=key)

@@ -1,4 +1,4 @@
-"""The table of published weights against torchvision's enums, and what the models need against the table."""
+"""The table of published weights against torchvision's enums, and parameters and operations against the table."""
 
 import math
 
@@ -22,21 +22,24 @@ def test_entries(name):
         assert f"-{entry.sha256}." in entry.url
         meta = reference.meta
         assert (entry.mib, entry.parameters, entry.gflops) == (meta["_file_size"], meta["num_params"], meta["_ops"])
-        for ours_, theirs_ in zip((entry.acc1, entry.acc5), meta["_metrics"]["ImageNet-1K"].values(), strict=True):
-            assert ours_ == (None if math.isnan(theirs_) else theirs_)
+        metrics = {key.replace("@", ""): value for key, value in meta["_metrics"][entry.dataset].items()}
+        assert entry.metrics == {key: value for key, value in metrics.items() if not math.isnan(value)}
+        assert entry.task == "classification"
         assert (entry.min_size, entry.min_size) == meta["min_size"]
         assert (entry.recipe, entry.license) == (meta["recipe"], meta.get("license"))
-        assert (entry.classes and list(entry.classes)) == meta["categories"]
+        assert (entry.categories and list(entry.categories)) == meta["categories"]
         preset = reference.transforms()
-        assert ([entry.crop_size], [entry.resize_size]) == (preset.crop_size, preset.resize_size)
-        assert entry.interpolation == preset.interpolation.value
-        assert ([*entry.mean], [*entry.std]) == (preset.mean, preset.std)
+        assert (entry.preset, type(preset).__name__) == ("ImageClassification", "ImageClassification")
+        assert entry.preset_options == {
+            "crop_size": preset.crop_size[0], "resize_size": preset.resize_size[0],
+            "interpolation": preset.interpolation.value, "mean": tuple(preset.mean), "std": tuple(preset.std),
+        }
 
 
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("name", models.list_models("classification"))
 def test_parameters_and_operations(name):
-    """Of all that is published; weights for the same images are the same model."""
-    entries = {entry.crop_size: entry for entry in models.weights(name).values()}
+    """Of all published weights. Those with images of the same size are for the same model."""
+    entries = {entry.preset_options["crop_size"]: entry for entry in models.weights(name).values()}
     counted = {}
     for size, entry in entries.items():
         options = {key: value for key, value in entry.options.items() if key != "transform_input"}
@@ -45,4 +48,5 @@ def test_parameters_and_operations(name):
         operations = models.count_operations(model, jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32))
         counted[size] = sum(sizes), operations / 1e9
     for entry in models.weights(name).values():
-        assert counted[entry.crop_size] == (entry.parameters, pytest.approx(entry.gflops, abs=6e-4)), entry.name
+        parameters, operations = counted[entry.preset_options["crop_size"]]
+        assert (entry.parameters, entry.gflops) == (parameters, pytest.approx(operations, abs=6e-4)), entry.name

@@ -1,4 +1,4 @@
-"""How a model of the zoo is compared with torchvision's."""
+"""Comparison of models with torchvision's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,19 +18,19 @@ from tests.parity.layers import QUICKLY, arrays_of, assert_layer_equal, randomis
 from tests.parity.reference import assert_close, nchw, random
 
 FIGURES = ("stride", "padding", "dilation", "groups", "eps", "momentum", "p", "dropout", "num_heads")
-"""What neither the names nor the shapes of a model's arrays tell."""
+"""Attributes of layers that names and shapes of arrays do not show."""
 
 
 def theirs(name: str, **options: Any) -> torch.nn.Module:
-    """torchvision's model of this name, without weights; those of the Inception nets start as torch's layers do."""
-    if name in ("googlenet", "inception_v3"):  # else torchvision warns, and takes minutes
+    """torchvision's model of this name with random weights; GoogLeNet and Inception v3 use torch's defaults."""
+    if name in ("googlenet", "inception_v3"):  # otherwise torchvision warns, and initialises for minutes
         options.setdefault("init_weights", False)
     return getattr(torchvision.models, name)(weights=None, **options)
 
 
 def theirs_without_arrays(name: str, **options: Any) -> torch.nn.Module:
-    """The same on the meta device."""
-    original = regnet.BlockParams.from_init_params.__func__  # it computes with tensors whose values it looks at
+    """The same model on the meta device, without memory for arrays."""
+    original = regnet.BlockParams.from_init_params.__func__  # it reads values of tensors
 
     def on_cpu(cls: Any, *args: Any, **kwargs: Any) -> Any:
         with torch.device("cpu"):
@@ -41,9 +41,9 @@ def theirs_without_arrays(name: str, **options: Any) -> torch.nn.Module:
 
 
 def assert_settings_equal(ours: nn.Module, reference: torch.nn.Module) -> None:
-    """Strides, epsilons, probabilities and the like are the same at every path of torchvision's model.
+    """Asserts that strides, epsilons, probabilities and the like are equal at every path of torchvision's model.
 
-    What belongs to a module that only hands it down is passed over.
+    Modules with children are skipped: they only pass the values on.
     """
     own, compared = dict(ours.named_modules()), 0
     for path, module in reference.named_modules():
@@ -59,12 +59,12 @@ def assert_settings_equal(ours: nn.Module, reference: torch.nn.Module) -> None:
 def assert_model_equal(
     name: str, size: tuple[int, int, int], *, train: bool, rtol: float = 1e-8, num_classes: int = 9, **options: Any
 ) -> None:
-    """Logits, every gradient and every new statistic, in float64: there no ReLU falls on the other side of its kink.
+    """Asserts that logits, gradients and new running statistics are equal in float64.
 
-    `size` is (batch, height, width). Deep nets multiply float64's rounding: 1e-8 of the largest value is still far
-    from any mistake.
+    In float32, rounding can change the sign of a ReLU's input. `size` is (batch, height, width). Deep networks amplify
+    rounding errors; 1e-8 of the largest value is far less than any mistake would cause.
     """
-    ours = models.get_model(name, num_classes, **options)
+    ours = models.get_model(name, num_classes=num_classes, **options)
     reference = theirs(name, num_classes=num_classes, **options)
     assert_models_equal(ours, reference, size, train=train, rtol=rtol)
 
@@ -75,22 +75,22 @@ def assert_models_equal(
 ) -> None:
     """`assert_model_equal` for two models that are already built."""
     x = random(0, *size, 3)
-    key = jax.random.key(0)  # layers that drop nothing ask for none, but blocks with p > 0 and p = 0 are mixed
+    key = jax.random.key(0)  # needed by models that mix blocks with p > 0 and p = 0
     assert_layer_equal(
         ours, reference, [x], dtype="float64", train=train, channels_last=channels_last, rtol=rtol, key=key
     )
 
 
 def drop_probs(model: Any) -> dict[str, float]:
-    """The probability of every `StochasticDepth` that drops at all, by path, of a model of ours or of torchvision's."""
+    """The probability of every `StochasticDepth` with p > 0, by path, in a model of funcvision or of torchvision."""
     named = {path: module for path, module in model.named_modules() if type(module).__name__ == "StochasticDepth"}
     return {path: module.p for path, module in named.items() if module.p}
 
 
 def assert_initial_distributions_equal(ours: nn.Module, build: Any) -> None:
-    """First values of ours against torchvision's: moments and extremes of large arrays; buffers and constants.
+    """Compares initial values: mean, deviation and extremes of large random arrays; buffers and constants exactly.
 
-    `build()` makes torchvision's model.
+    `build()` returns torchvision's model.
     """
     torch.manual_seed(0)
     model = build()
@@ -106,7 +106,7 @@ def assert_initial_distributions_equal(ours: nn.Module, build: Any) -> None:
             continue
         assert abs(a.std() / b.std() - 1) < 6 / np.sqrt(a.size) + 1e-3, name
         assert abs(a.mean() - b.mean()) < 9 * b.std() / np.sqrt(a.size), name
-        if np.abs(b).max() < 2 * b.std():  # uniform: has an edge
+        if np.abs(b).max() < 2 * b.std():  # a uniform distribution: compare its bound
             assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.05, name
 
 
@@ -114,9 +114,10 @@ def assert_captures_equal(
     ours: nn.Module, reference: torch.nn.Module, size: tuple[int, int, int], names: Sequence[str], *,
     rtol: float = 5e-5,
 ) -> None:
-    """Feature maps by torchvision's node names, in evaluation and float32; maps of four axes are channels-last here.
+    """Compares feature maps by torchvision's node names, in evaluation and float32.
 
-    Nodes that are channels-last in torchvision too compare as they are. It has no nodes within blocks of its `ops`.
+    Maps of four axes are transposed to channels last, unless torchvision's are so already. torchvision has no nodes
+    inside the blocks of its `ops`.
     """
     reference.eval()
     randomise(reference)

@@ -36,7 +36,7 @@ import sys
 import numpy as np
 from funcvision import cli, nn
 from funcvision.vision import convert
-from funcvision.vision.models import registry
+from funcvision.vision.models._zoo import registry
 
 class Wide(nn.Module):
     def __init__(self):

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from funcvision import nn
 from funcvision.vision import convert, models
+from funcvision.vision.models._zoo import registry
 
 
 def shapes_of(name, **options):
@@ -44,11 +46,56 @@ def test_recognise_what_was_built_with_options(name, options):
 def test_recognise_names_what_is_close():
     shapes = shapes_of("resnet34")
     shapes["layer1.0.conv1.weight"] = (64, 64, 5, 5)
-    with pytest.raises(ValueError, match=r"of no model here; closest by their names: resnet34 \(100%\)"):
+    with pytest.raises(ValueError, match=r"fit no model; most similar by their names: resnet34 \(100%\)"):
         models.recognise(shapes)
     shapes["fc.weight"] = (10,)
-    with pytest.raises(ValueError, match="of no model here"):
+    with pytest.raises(ValueError, match="fit no model"):
         models.recognise(shapes)
+
+
+def test_models_by_task(monkeypatch):
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    before = models.list_models()
+    assert models.list_models("classification") == before
+
+    @models.register(task="detection")
+    def boxes_of_everything():
+        return nn.Linear(2, 3)
+
+    assert models.list_models("detection") == ["boxes_of_everything"]
+    assert models.list_models("classification") == before
+    assert set(models.list_models()) == {*before, "boxes_of_everything"}
+    with pytest.raises(ValueError, match="task='detecting' is unknown; tasks are classification, detection, seg"):
+        models.register(task="detecting")
+    with pytest.raises(ValueError, match="task='detecting' is unknown"):
+        models.list_models("detecting")
+    with pytest.raises(ValueError, match="names depth; it can name num_classes, in_channels"):
+        models.register(probed=("depth",))
+
+
+def test_options_of_a_checkpoint_that_probing_cannot_find(monkeypatch):
+    """The output of a detector has anchors times classes channels, and optical flow has no classes."""
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    anchors = 9
+
+    @models.register(
+        task="detection",
+        read_options=lambda shapes: {"num_classes": shapes.get("head.weight", (0,))[0] // anchors},
+    )
+    def detector(num_classes=91, *, in_channels=3):
+        return nn.Sequential({
+            "stem": nn.Conv2d(in_channels, 4, 3), "relu": nn.ReLU(), "head": nn.Conv2d(4, anchors * num_classes, 1)
+        })
+
+    @models.register(task="optical_flow", probed=())
+    def flow():
+        return nn.Sequential({"flow": nn.Conv2d(6, 2, 3)})
+
+    shapes = shapes_of("detector", num_classes=5, in_channels=2)
+    assert registry.read_options("detector", shapes) == {"num_classes": 5, "in_channels": 2}
+    found, model = models.recognise(shapes)
+    assert (found, model.declarations()["head.weight"].shape) == ("detector", (45, 4, 1, 1))
+    assert models.recognise(shapes_of("flow"))[0] == "flow"
 
 
 def test_load(tmp_path):
@@ -63,9 +110,9 @@ def test_load(tmp_path):
         for key, value in (params | state).items():
             np.testing.assert_array_equal((loaded_params | loaded_state)[key], value)
 
-    with pytest.raises(ValueError, match=r"fc.weight, fc.bias must start anew.*pass key="):
+    with pytest.raises(ValueError, match=r"no tensors of these shapes for fc.weight, fc.bias: pass key="):
         models.load("resnet18", path, num_classes=3)
-    with pytest.warns(UserWarning, match="resnet18: fc.weight, fc.bias start anew"):
+    with pytest.warns(UserWarning, match=r"resnet18: freshly initialised, .*: fc\.weight, fc\.bias"):
         other, other_params, _ = models.load("resnet18", path, num_classes=3, key=jax.random.key(1))
     assert other_params["fc.weight"].shape == (512, 3)
     np.testing.assert_array_equal(other_params["layer4.1.conv2.weight"], params["layer4.1.conv2.weight"])
@@ -115,7 +162,7 @@ def test_load_without_auxiliary_heads_and_with_other_positions(tmp_path):
 
 
 def test_names_that_hosted_files_still_have(tmp_path):
-    """Those of DenseNet's and of the vision transformers' layers."""
+    """DenseNet and the vision transformers have old names of layers."""
     sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8, "image_size": 32}
     for model, renamed in (
         (models.DenseNet(4, (2,), 4, num_classes=2), [(r"(norm|conv)([12])\.", r"\1.\2.")]),

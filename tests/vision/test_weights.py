@@ -1,4 +1,4 @@
-"""Published weights: the table, and the way from the server to the model, with a server on the loopback."""
+"""Published weights: the table, and downloading, converting and loading with a server on the loopback."""
 
 import dataclasses
 import hashlib
@@ -15,7 +15,7 @@ import pytest
 from funcvision import cli
 from funcvision.vision import convert, models
 from funcvision.vision.download import DownloadError
-from funcvision.vision.models import published
+from funcvision.vision.models._zoo import published
 from tests.vision.loopback import serve
 
 
@@ -37,11 +37,14 @@ def checkpoint(tmp_path):
     return params, state, content
 
 
-def publish(monkeypatch, content, server=None, **changes):
-    """Has resnet18's weights be this file, on this server."""
+def publish(monkeypatch, content, server=None, **preset):
+    """Publishes this file on this server as the weights of resnet18, with these options of the preset."""
     digest = hashlib.sha256(content).hexdigest()[:8]
     url = server.url(f"resnet18-{digest}.pth") if server else f"http://127.0.0.1:9/resnet18-{digest}.pth"
-    entry = dataclasses.replace(models.weights("resnet18")["IMAGENET1K_V1"], url=url, sha256=digest, **changes)
+    entry = models.weights("resnet18")["IMAGENET1K_V1"]
+    entry = dataclasses.replace(
+        entry, url=url, sha256=digest, mib=round(len(content) / 2**20, 3), preset_options=entry.preset_options | preset
+    )
     monkeypatch.setattr(published, "_published", lambda: {"resnet18": {entry.name: entry}})
     return f"resnet18-{digest}"
 
@@ -61,7 +64,7 @@ def test_fetched_converted_and_mapped(caches, checkpoint, monkeypatch, cuts, cap
         server.files[stem + ".pth"] = content
         model, *loaded = models.load("resnet18", "DEFAULT")
         assert len(server.requests) == 1 + cuts
-        assert "44.7M/44.7M" in capfd.readouterr().err  # the bar
+        assert "44.7M/44.7M" in capfd.readouterr().err  # the progress bar
     assert isinstance(model, models.ResNet)
     assert_same(loaded[0], params)
     assert_same(loaded[1], state)
@@ -69,7 +72,7 @@ def test_fetched_converted_and_mapped(caches, checkpoint, monkeypatch, cuts, cap
         f"weights/{stem}.safetensors"
     ]
 
-    _, *again = models.load("resnet18", "IMAGENET1K_V1")  # the server is gone
+    _, *again = models.load("resnet18", "IMAGENET1K_V1")  # the server is closed: this reads the cache
     assert_same(again[0], params)
     assert_same(again[1], state)
 
@@ -159,7 +162,7 @@ def test_processes_that_load_at_once_fetch_once(caches, checkpoint, monkeypatch)
     _, _, content = checkpoint
     program = (
         "import sys; sys.argv.pop(0); import dataclasses; from funcvision.vision import models\n"
-        "from funcvision.vision.models import published; url, digest = sys.argv\n"
+        "from funcvision.vision.models._zoo import published; url, digest = sys.argv\n"
         "entry = dataclasses.replace(models.weights('resnet18')['IMAGENET1K_V1'], url=url, sha256=digest)\n"
         "published._published = lambda: {'resnet18': {entry.name: entry}}\n"
         "print(float(models.load('resnet18', 'DEFAULT')[1]['conv1.weight'].sum()))"
@@ -177,9 +180,9 @@ def test_processes_that_load_at_once_fetch_once(caches, checkpoint, monkeypatch)
 def test_other_classes_and_dtype(caches, checkpoint, monkeypatch):
     params, _, content = checkpoint
     put_by_hand(caches, publish(monkeypatch, content), content)
-    with pytest.raises(ValueError, match=r"fc.weight, fc.bias must start anew.*pass key="):
+    with pytest.raises(ValueError, match=r"no tensors of these shapes for fc.weight, fc.bias: pass key="):
         models.load("resnet18", "DEFAULT", num_classes=10)
-    with pytest.warns(UserWarning, match="resnet18: fc.weight, fc.bias start anew"):
+    with pytest.warns(UserWarning, match=r"resnet18: freshly initialised, .*: fc\.weight, fc\.bias"):
         model, loaded, _ = models.load(
             "resnet18", "DEFAULT", num_classes=10, key=jax.random.key(1), dtype=jnp.bfloat16
         )
@@ -192,7 +195,7 @@ def test_other_classes_and_dtype(caches, checkpoint, monkeypatch):
 def test_names_that_there_are_not():
     with pytest.raises(ValueError, match=r"no published weights 'IMAGENET1K_V2'.*: IMAGENET1K_V1, DEFAULT"):
         models.load("resnet18", "IMAGENET1K_V2")
-    with pytest.raises(ValueError, match="of which model"):
+    with pytest.raises(ValueError, match="does not say of which model"):
         models.load(None, "DEFAULT")
     with pytest.raises(ValueError, match="no model is named 'resnet19'"):
         models.weights("resnet19")
@@ -202,7 +205,7 @@ def test_names_that_there_are_not():
 
 def test_preparation_of_images():
     entry = models.weights("resnet50")["IMAGENET1K_V2"]
-    assert entry.classes[0] == "tench"
+    assert entry.categories[0] == "tench"
     assert entry.transforms()(np.zeros((300, 400, 3), np.uint8)).shape == (224, 224, 3)
     assert entry.sha256 == "11ad3fa6"
     assert "resize_size=232" in repr(entry.transforms())
@@ -218,7 +221,7 @@ def test_axes_that_are_none_are_refused(tmp_path):
 
 
 def test_the_command_classifies_with_published_weights(caches, checkpoint, monkeypatch, capsys):
-    """With the preparation that belongs to them, unless another is asked for."""
+    """The command uses the published preparation, unless options change it."""
     _, _, content = checkpoint
     put_by_hand(caches, publish(monkeypatch, content, crop_size=64, resize_size=72), content)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
@@ -227,11 +230,13 @@ def test_the_command_classifies_with_published_weights(caches, checkpoint, monke
 
     def printed(*arguments):
         assert cli.main(["classify", str(caches / "image.png"), "--model", "resnet18", *arguments]) == 0
-        return capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert err.startswith("prepared as published for resnet18 IMAGENET1K_V1")
+        return out
 
     published_ = printed()
     file = ("--weights", str(caches / "made.pth"))
-    assert published_ == printed("--weights", "IMAGENET1K_V1") == printed(*file, "--resize", "72", "--crop", "64")
+    assert published_ == printed("--weights", "IMAGENET1K_V1") == printed(*file)
     assert published_ != printed("--crop", "32")
     assert printed("--classes", str(caches / "classes.txt")).count("kind") == 5
     assert cli.main(["classify", str(caches / "image.png"), *file, "--classes", str(caches / "image.png")]) == 2

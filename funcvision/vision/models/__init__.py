@@ -1,5 +1,22 @@
-"""torchvision's models: descriptions whose parameters bear torchvision's names."""
+"""torchvision's models: descriptions whose parameters have torchvision's names."""
 
+from ._zoo import (
+    Predictor,
+    Weights,
+    classify,
+    count_operations,
+    features,
+    find_weights,
+    freeze,
+    get_model,
+    identify_weights,
+    imagenet_classes,
+    list_models,
+    load,
+    recognise,
+    register,
+    weights,
+)
 from .alexnet import AlexNet, alexnet
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from .densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
@@ -17,17 +34,12 @@ from .efficientnet import (
     efficientnet_v2_m,
     efficientnet_v2_s,
 )
-from .features import features
 from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .inception import Inception3, InceptionOutputs, inception_v3
-from .loading import classify, load
 from .maxvit import MaxVit, maxvit_t
 from .mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from .mobilenetv2 import MobileNetV2, mobilenet_v2
 from .mobilenetv3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
-from .operations import count_operations
-from .published import Weights, find_weights, imagenet_classes, weights
-from .registry import get_model, list_models, recognise
 from .regnet import (
     RegNet,
     regnet_x_1_6gf,
@@ -68,7 +80,6 @@ from .shufflenetv2 import (
 )
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from .swin_transformer import SwinTransformer, swin_b, swin_s, swin_t, swin_v2_b, swin_v2_s, swin_v2_t
-from .transfer import freeze
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vision_transformer import (
     VisionTransformer,
@@ -81,8 +92,8 @@ from .vision_transformer import (
 )
 
 __all__ = [
-    "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model", "imagenet_classes",
-    "list_models", "load", "recognise", "weights",
+    "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model",
+    "identify_weights", "imagenet_classes", "list_models", "load", "recognise", "register", "weights",
     "AlexNet", "alexnet",
     "ConvNeXt", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",
     "DenseNet", "densenet121", "densenet161", "densenet169", "densenet201",

@@ -1,4 +1,4 @@
-"""What the two Inception nets share: their convolution, their first values and the scale of their images."""
+"""What GoogLeNet and Inception v3 share: their convolution, initial weights, and the scale of their images."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ class BasicConv2d(nn.Module):
 
 
 def rescale(x: jax.Array) -> jax.Array:
-    """Images [..., 3] normalised by ImageNet's statistics, as if normalised by a mean and a deviation of 0.5."""
+    """Images [..., 3] with a mean and standard deviation of 0.5, from images normalised with ImageNet's statistics."""
     scale = jnp.array([std / 0.5 for std in IMAGENET_STD], x.dtype)
     shift = jnp.array([(mean - 0.5) / 0.5 for mean in IMAGENET_MEAN], x.dtype)
     axes = tuple(range(x.ndim - 1))
@@ -37,18 +37,19 @@ def rescale(x: jax.Array) -> jax.Array:
 
 
 def check_rescaled(transform_input: bool, in_channels: int) -> None:
-    """Raises where images are to be rescaled that are not RGB."""
+    """Raises ValueError if images that are not RGB would be rescaled."""
     if transform_input and in_channels != 3:
         raise ValueError(
-            f"transform_input=True rescales RGB images and in_channels={in_channels}: leave it out, and normalise "
-            "the images as you like"
+            f"transform_input=True is for RGB images, and in_channels={in_channels}: leave transform_input out, and "
+            "normalise the images yourself"
         )
 
 
 def starting(block: Block, std: float) -> Block:
-    """A constructor as `block` whose weights start normal, a layer's own `stddev` or else `std` wide.
+    """The constructor `block`, with weights drawn from a normal distribution truncated to [-2, 2].
 
-    They are cut off at -2 and 2, which only a wide one would reach. Biases start as torch's do.
+    The standard deviation is the attribute `stddev` of a layer that has one, otherwise `std`. Biases keep torch's
+    initial values.
     """
 
     def rule(layer: nn.Module) -> Mapping[str, Initializer]:

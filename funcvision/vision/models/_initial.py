@@ -1,4 +1,4 @@
-"""First values that several families share, as rules for `Module.with_init`."""
+"""Initial values that several families share, as rules for `Module.with_init`."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ __all__ = ["fan_out_normal"]
 
 
 def fan_out_normal(layer: nn.Module) -> Mapping[str, Initializer]:
-    """Convolutions keep the variance of the gradient (He et al. 2015), linear layers are normal (0.01), biases zero."""
+    """Kaiming normal by fan-out for convolutions (He et al. 2015), normal (0.01) for linear layers, zero for biases."""
     if isinstance(layer, nn.Conv2d):
         return {"weight": init.kaiming_normal(mode="fan_out"), "bias": init.zeros}
     if isinstance(layer, nn.Linear):

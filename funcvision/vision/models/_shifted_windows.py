@@ -1,4 +1,4 @@
-"""Attention within shifted windows, in the two versions of Swin Transformer."""
+"""Attention within shifted windows, for both versions of Swin Transformer."""
 
 import dataclasses
 import math
@@ -30,11 +30,16 @@ def _in_shifted_windows(
     x: jax.Array, window: Sequence[int], shift: Sequence[int],
     attention: Callable[[jax.Array, np.ndarray | None], jax.Array],
 ) -> jax.Array:
-    """Applies `attention` to the windows of a feature map [batch, height, width, channels] that is rolled by `shift`.
+    """Applies attention to the windows of a feature map that is rolled by `shift`, and rolls the result back.
 
-    The map is first padded with zeros to whole windows; along an axis with one window only it is not rolled.
-    `attention` takes windows [batch, windows, tokens, channels] and a mask to add to its logits
-    [windows, 1, tokens, tokens], None where nothing is rolled.
+    The feature map is first padded with zeros to whole windows. An axis with a single window is not rolled.
+
+    Args:
+        x: [batch, height, width, channels].
+        window: height and width of a window.
+        shift: by how much each axis is rolled.
+        attention: called with windows [batch, windows, tokens, channels], and with a mask [windows, 1, tokens, tokens]
+            to add to the logits, or None if nothing is rolled.
     """
     height, width = x.shape[1:3]
     x = jnp.pad(x, ((0, 0), (0, -height % window[0]), (0, -width % window[1]), (0, 0)))
@@ -48,7 +53,7 @@ def _in_shifted_windows(
 
 
 def _edge_mask(size: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> np.ndarray:
-    """-100 between tokens that a roll has brought together from opposite edges: [windows, 1, tokens, tokens]."""
+    """The mask [windows, 1, tokens, tokens] of a rolled map: -100 between tokens from opposite edges, otherwise 0."""
     below, beyond = (np.arange(extent) >= extent - by for extent, by in zip(size, shift, strict=True))
     piece = 2 * below.astype(int)[:, None] + beyond.astype(int)[None]
     piece = to_windows(piece[None, :, :, None], window)[0, :, :, 0]
@@ -56,7 +61,7 @@ def _edge_mask(size: Sequence[int], window: Sequence[int], shift: Sequence[int])
 
 
 class _WindowAttention(nn.Module):
-    """What the two versions of attention share."""
+    """What both versions share."""
 
     def __init__(
         self, dim: int, window_size: Size, shift_size: Size, num_heads: int, qkv_bias: bool = True,
@@ -74,7 +79,7 @@ class _WindowAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """[batch, height, width, dim] to the same; a size that windows do not divide is padded with zeros."""
+        """Maps [batch, height, width, dim] to the same shape; the map is padded with zeros to whole windows."""
         return _in_shifted_windows(x, self.window_size, self.shift_size, self._attend)
 
     def _attend(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
@@ -87,26 +92,26 @@ class _WindowAttention(nn.Module):
         return self.dropout(self.proj(join_heads(heads)))
 
     def _project(self, x: jax.Array) -> Sequence[jax.Array]:
-        """Query, key and value of each head, the query scaled."""
+        """Query, key and value of each head, with the scale of attention multiplied into the query."""
         raise NotImplementedError
 
     def _position_bias(self) -> jax.Array:
-        """[heads, tokens, tokens]."""
+        """The bias of the logits, [heads, tokens, tokens]."""
         raise NotImplementedError
 
 
 class ShiftedWindowAttention(_WindowAttention):
-    """Multi-head attention within windows, with a learned bias for each head and offset between two tokens.
+    """Multi-head attention within windows, with a learned bias for each head and relative position.
 
     Args:
-        dim: channels.
+        dim: channels of a token.
         window_size: height and width of a window.
-        shift_size: by how much the map is rolled up and to the left before it is cut into windows.
-        num_heads: of attention; they divide `dim`.
+        shift_size: by how many tokens the map is rolled up and left before it is cut into windows.
+        num_heads: number of heads; a divisor of `dim`.
         qkv_bias: whether the projection to query, key and value has a bias.
         proj_bias: whether the projection of the output has one.
-        attention_dropout: the probability to drop a weight of attention.
-        dropout: the probability to drop an element of the output.
+        attention_dropout: probability to drop a weight of attention.
+        dropout: probability to drop an element of the output.
     """
 
     def __init__(self, dim: int, window_size: Size, shift_size: Size, num_heads: int, *args: Any, **options: Any):
@@ -123,16 +128,17 @@ class ShiftedWindowAttention(_WindowAttention):
 
 
 class ShiftedWindowAttentionV2(_WindowAttention):
-    """Version 2: cosines with a learned scale for each head, and biases that a network computes of the offset.
+    """Version 2: cosine similarity with a learned scale for each head; a network computes the relative position bias.
 
-    The arguments are those of `ShiftedWindowAttention`. The bias of the key, which torchvision's weights hold, is
-    taken for zero, as it is there.
+    The arguments are those of `ShiftedWindowAttention`. As in torchvision, the bias of the key is replaced by zero,
+    although the parameters contain one.
     """
 
     def __init__(self, dim: int, window_size: Size, shift_size: Size, num_heads: int, *args: Any, **options: Any):
         height, width = per_axis(window_size, 2, "window_size")
         offsets = (1, 2 * height - 1, 2 * width - 1, 2)
-        self.relative_coords_table = nn.Buffer(offsets, _log_spaced_offsets())  # torchvision's buffers: the index next
+        # This buffer comes before the index, which is the order of torchvision's state dict.
+        self.relative_coords_table = nn.Buffer(offsets, _log_spaced_offsets())
         super().__init__(dim, window_size, shift_size, num_heads, *args, **options)
         self.logit_scale = nn.Param((num_heads, 1, 1), init.constant(math.log(10)))
         self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, num_heads, bias=False))
@@ -154,7 +160,7 @@ class ShiftedWindowAttentionV2(_WindowAttention):
 
 @dataclasses.dataclass(frozen=True)
 class _log_spaced_offsets:
-    """Fills [1, rows, columns, 2] with offsets from -1 to 1, spaced logarithmically (version 2, equation 4)."""
+    """An initialiser: relative positions [1, rows, columns, 2] from -1 to 1, on a logarithmic scale (equation 4)."""
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         rows, columns = (np.linspace(-8, 8, count) for count in shape[1:3])

@@ -1,4 +1,4 @@
-"""Attention within windows of a feature map, as Swin and MaxViT have it: the cut, the heads, the relative positions."""
+"""Attention within windows of a feature map, for Swin and MaxViT: windows, heads and relative positions."""
 
 import dataclasses
 import math
@@ -19,9 +19,9 @@ Array = TypeVar("Array", jax.Array, np.ndarray)
 
 
 def to_windows(x: Array, window: Sequence[int]) -> Array:
-    """[batch, height, width, channels] to [batch, windows, tokens of a window, channels], all counted by rows.
+    """Cuts [batch, height, width, channels] into windows: [batch, windows, tokens of a window, channels].
 
-    Height and width are multiples of those of the window.
+    Windows and tokens are in row-major order. Height and width are multiples of those of the window.
 
     >>> to_windows(jnp.arange(8).reshape(1, 2, 4, 1), (2, 2))[0, :, :, 0].tolist()
     [[0, 1, 4, 5], [2, 3, 6, 7]]
@@ -33,7 +33,7 @@ def to_windows(x: Array, window: Sequence[int]) -> Array:
 
 
 def from_windows(x: jax.Array, window: Sequence[int], size: Sequence[int]) -> jax.Array:
-    """The inverse of `to_windows`, to a feature map of the given height and width."""
+    """The inverse of `to_windows`: a feature map of the given height and width."""
     batch, _, _, channels = x.shape
     rows, columns = size[0] // window[0], size[1] // window[1]
     x = x.reshape(batch, rows, columns, window[0], window[1], channels)
@@ -41,23 +41,23 @@ def from_windows(x: jax.Array, window: Sequence[int], size: Sequence[int]) -> ja
 
 
 def split_heads(qkv: jax.Array, heads: int) -> list[jax.Array]:
-    """[..., tokens, 3 * heads * features] to query, key and value, each [..., heads, tokens, features]."""
+    """Splits [..., tokens, 3 * heads * features] into query, key and value, each [..., heads, tokens, features]."""
     parts = jnp.split(qkv, 3, axis=-1)
     return [part.reshape(*part.shape[:-1], heads, part.shape[-1] // heads).swapaxes(-2, -3) for part in parts]
 
 
 def join_heads(x: jax.Array) -> jax.Array:
-    """[..., heads, tokens, features] to [..., tokens, heads * features]."""
+    """Concatenates heads: [..., heads, tokens, features] to [..., tokens, heads * features]."""
     x = x.swapaxes(-2, -3)
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
 def relative_position_bias(table: jax.Array, index: jax.Array) -> jax.Array:
-    """What is added to the logits, [heads, tokens, tokens]: for each pair the row of `table` that `index` names.
+    """The bias of each pair of tokens, to be added to the logits of attention: [heads, tokens, tokens].
 
     Args:
-        table: [offsets, heads].
-        index: integers, one for each pair of query and key, in any shape.
+        table: [relative positions, heads], the bias of each relative position.
+        index: for each pair of query and key the row of `table`; integers, in any shape.
     """
     tokens = math.isqrt(index.size)
     return F.embedding(index.reshape(tokens, tokens), table).transpose(2, 0, 1)
@@ -65,9 +65,9 @@ def relative_position_bias(table: jax.Array, index: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True)
 class relative_position_index:
-    """Fills a buffer with a number for each pair of tokens of a window: of the offset from the second to the first.
+    """An initialiser: an index for the position of one token relative to another, for each pair of tokens of a window.
 
-    Offsets are counted by rows, beginning with the one farthest up and left.
+    Relative positions are counted in row-major order, starting with the one farthest up and left.
 
     >>> relative_position_index((1, 3))(None, (3, 3), jnp.int32).tolist()
     [[2, 1, 0], [3, 2, 1], [4, 3, 2]]

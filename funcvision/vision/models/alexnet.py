@@ -1,7 +1,7 @@
-"""AlexNet in one column (Krizhevsky 2014, https://arxiv.org/abs/1404.5997).
+"""AlexNet with one column (Krizhevsky 2014, https://arxiv.org/abs/1404.5997).
 
-The net that won ImageNet in 2012 (Krizhevsky et al., https://doi.org/10.1145/3065386) had two columns, one a GPU, and
-local response normalisation; this one has neither.
+The network that won the ImageNet challenge in 2012 (Krizhevsky et al., https://doi.org/10.1145/3065386) had two
+columns, one on each GPU, and local response normalisation. This one has neither.
 """
 
 from typing import Any
@@ -9,18 +9,18 @@ from typing import Any
 import jax
 
 from ... import nn
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["AlexNet", "alexnet"]
 
 
 class AlexNet(nn.Module):
-    """Five convolutions pooled to 6x6 and a classifier of three linear layers.
+    """Five convolutions, pooling to 6x6 positions, and a classifier of three linear layers.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: ahead of both hidden layers of the classifier.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element of the input of each hidden layer in the classifier.
     """
 
     def __init__(self, num_classes: int = 1000, *, in_channels: int = 3, dropout: float = 0.5):
@@ -43,7 +43,10 @@ class AlexNet(nn.Module):
         )
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels], of 63 x 63 or more, to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes].
+
+        Height and width are 63 or more.
+        """
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 

@@ -1,4 +1,4 @@
-"""ConvNeXt: a ResNet remade after the Swin transformer (Liu et al. 2022, https://arxiv.org/abs/2201.03545)."""
+"""ConvNeXt: a ResNet changed step by step towards the Swin transformer (Liu et al. 2022, https://arxiv.org/abs/2201.03545)."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from ... import nn
 from ...nn import init
 from ...nn.init import Initializer
 from ..ops import Conv2dNormActivation, StochasticDepth
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "CNBlock", "CNBlockConfig", "ConvNeXt", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",
@@ -19,7 +19,7 @@ __all__ = [
 
 Norm = Callable[..., nn.Module]
 
-# Channels and blocks of the four stages, and the probability of stochastic depth (tables 5 and 9).
+# For each variant: channels and blocks of the four stages, and the probability of stochastic depth (tables 5 and 9).
 VARIANTS = {
     "tiny": ((96, 192, 384, 768), (3, 3, 9, 3), 0.1),
     "small": ((96, 192, 384, 768), (3, 3, 27, 3), 0.4),
@@ -27,11 +27,11 @@ VARIANTS = {
     "large": ((192, 384, 768, 1536), (3, 3, 27, 3), 0.5),
 }
 
-_layer_norm = functools.partial(nn.LayerNorm, eps=1e-6)  # of channels, which lie last
+_layer_norm = functools.partial(nn.LayerNorm, eps=1e-6)  # over the last axis, the channels
 
 
 class CNBlockConfig(NamedTuple):
-    """A stage: blocks of `input_channels`, then a convolution that halves the image, to `out_channels` unless None."""
+    """A stage of `num_layers` blocks, and a convolution of stride 2 after them unless `out_channels` is None."""
 
     input_channels: int
     out_channels: int | None
@@ -39,12 +39,12 @@ class CNBlockConfig(NamedTuple):
 
 
 class CNBlock(nn.Module):
-    """A depthwise 7x7 convolution and two layers for each pixel, scaled by channel and added to the input.
+    """A residual block: a depthwise 7x7 convolution and two linear layers, scaled by a factor for each channel.
 
     Args:
-        dim: channels.
-        layer_scale: the factors at first (CaiT, Touvron et al. 2021, https://arxiv.org/abs/2103.17239).
-        stochastic_depth_prob: to do without the block for a sample, in training.
+        dim: channels of input and output.
+        layer_scale: initial value of the factors (CaiT, Touvron et al. 2021, https://arxiv.org/abs/2103.17239).
+        stochastic_depth_prob: probability to skip the block for a sample in training.
         norm_layer: called with a number of channels.
     """
 
@@ -54,12 +54,12 @@ class CNBlock(nn.Module):
         self.layer_scale = nn.Param((dim, 1, 1), init.constant(layer_scale), "CHW->HWC")
         self.block = nn.Sequential(
             nn.Conv2d(dim, dim, 7, padding=3, groups=dim),
-            nn.Identity(),  # torchvision moves the channels to the last axis and, below, back: there they are here
+            nn.Identity(),  # stands for torchvision's permutation to channels last, which they are here
             norm_layer(dim),
             nn.Linear(dim, 4 * dim),
             nn.GELU(),
             nn.Linear(4 * dim, dim),
-            nn.Identity(),
+            nn.Identity(),  # stands for the permutation back
         )
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob, "row")
 
@@ -69,16 +69,16 @@ class CNBlock(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """A stem of 4x4 patches, stages of blocks with a halving of the image between them, and a linear classifier.
+    """A stem of 4x4 patches, stages of blocks, each at half the resolution of the one before, and a linear classifier.
 
     Args:
         block_setting: the stages.
-        num_classes: logits.
-        in_channels: of the image.
-        stochastic_depth_prob: of the last block; it rises linearly from 0 at the first one.
-        layer_scale: the factors of each block's channels at first.
-        block: called with channels, `layer_scale` and its probability of stochastic depth.
-        norm_layer: called with a number of channels; norms outside the blocks.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        stochastic_depth_prob: probability to skip the last block; it increases linearly from 0 for the first one.
+        layer_scale: initial value of the factors of each block's channels.
+        block: called with channels, `layer_scale`, and the probability to skip the block.
+        norm_layer: norms outside of the blocks; called with a number of channels.
     """
 
     def __init__(
@@ -108,16 +108,16 @@ class ConvNeXt(nn.Module):
         ).with_init(_narrow_normal)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.avgpool(self.features(x)))
 
 
 def _check_setting(setting: Sequence[Any]) -> None:
     if not setting:
-        raise ValueError("block_setting is empty; give a stage at least")
+        raise ValueError("block_setting is empty: give at least one stage")
     for stage in setting:
         if not isinstance(stage, CNBlockConfig):
-            raise TypeError(f"block_setting holds CNBlockConfig; got {stage!r}")
+            raise TypeError(f"block_setting must hold CNBlockConfig objects; got {stage!r}")
 
 
 def _narrow_normal(layer: nn.Module) -> Mapping[str, Initializer]:

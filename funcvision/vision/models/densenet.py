@@ -1,6 +1,6 @@
-"""DenseNet: every layer sees the outputs of all before it in its block (Huang et al. 2016).
+"""DenseNet: the input of every layer is the outputs of all layers before it in its block (Huang et al. 2016).
 
-https://arxiv.org/abs/1608.06993, table 1; these are the paper's DenseNet-BC.
+These are the DenseNet-BC of https://arxiv.org/abs/1608.06993, table 1.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ import jax.numpy as jnp
 
 from ... import nn
 from ...nn import init
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["DenseNet", "densenet121", "densenet161", "densenet169", "densenet201"]
 
-# Channels that each layer adds, layers of each block, channels of the first convolution.
+# For each variant: channels that each layer adds, layers of each block, channels of the first convolution.
 VARIANTS = {
     121: (32, (6, 12, 24, 16), 64),
     161: (48, (6, 12, 36, 24), 96),
@@ -30,7 +30,7 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: Any)
 
 
 class DenseLayer(nn.Module):
-    """`growth_rate` new channels: a 1x1 convolution to `bn_size` times as many, then a 3x3 one, each after its norm."""
+    """A 1x1 convolution to `bn_size * growth_rate` channels and a 3x3 one to `growth_rate`, each after a norm."""
 
     def __init__(self, in_channels: int, growth_rate: int, bn_size: int, drop_rate: float):
         self.norm1 = nn.BatchNorm2d(in_channels)
@@ -47,7 +47,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.ModuleDict):
-    """Layers `denselayer1`, `denselayer2`, ... whose outputs are appended, one after another, to the input."""
+    """Layers `denselayer1`, `denselayer2`, ...; the output of each is concatenated to the input of the next."""
 
     def __init__(
         self, num_layers: int, in_channels: int, growth_rate: int, bn_size: int, drop_rate: float,
@@ -67,7 +67,7 @@ class DenseBlock(nn.ModuleDict):
 
 
 class Transition(nn.Sequential):
-    """Between blocks: a 1x1 convolution and a mean over 2x2 pixels."""
+    """Between two blocks: a norm, a 1x1 convolution, and average pooling that halves the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__({
@@ -79,17 +79,17 @@ class Transition(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """A stem, dense blocks with transitions that halve image and channels, and a linear classifier of the means.
+    """A stem, dense blocks with transitions that halve resolution and channels, and a linear classifier.
 
     Args:
         growth_rate: channels that each layer adds.
         block_config: layers of each block.
         num_init_features: channels of the first convolution.
-        bn_size: the 1x1 convolution of a layer makes this many times `growth_rate` channels.
-        drop_rate: the share of each layer's output that is dropped in training.
-        memory_efficient: compute layers again in the backward pass rather than keep what is inside.
-        num_classes: logits.
-        in_channels: of the image.
+        bn_size: the 1x1 convolution of a layer has `bn_size * growth_rate` output channels.
+        drop_rate: probability to drop an element of a layer's output in training.
+        memory_efficient: recompute the layers in the backward pass instead of keeping their intermediate results.
+        num_classes: number of logits.
+        in_channels: channels of the image.
     """
 
     def __init__(
@@ -120,7 +120,10 @@ class DenseNet(nn.Module):
         self.classifier = nn.Linear(channels, num_classes, bias_init=init.zeros)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels], of 29 x 29 or more, to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes].
+
+        Height and width are 29 or more.
+        """
         x = self.relu(self.features(x))
         return self.classifier(self.flatten(self.adaptive_avg_pool2d(x)))
 

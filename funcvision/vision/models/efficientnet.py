@@ -1,4 +1,4 @@
-"""EfficientNet: one net of mobile bottlenecks, scaled in width, depth and resolution together; and its second version.
+"""EfficientNet, one network of mobile bottlenecks scaled in width, depth and resolution together, and its version 2.
 
 Tan and Le 2019, https://arxiv.org/abs/1905.11946, table 1; Tan and Le 2021, https://arxiv.org/abs/2104.00298, table 4.
 """
@@ -16,7 +16,7 @@ from ...nn import init
 from ..ops import Conv2dNormActivation, SqueezeExcitation, StochasticDepth
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "EfficientNet", "FusedMBConv", "FusedMBConvConfig", "MBConv", "MBConvConfig", "efficientnet_b0", "efficientnet_b1",
@@ -26,7 +26,7 @@ __all__ = [
 
 Norm = Callable[..., nn.Module]
 
-# Of each stage: widening, kernel, stride of the first block, channels ahead and behind, blocks.
+# For each stage: expansion, kernel size, stride of the first block, input channels, output channels, blocks.
 V1_STAGES = (
     (1, 3, 1, 32, 16, 1),
     (6, 3, 2, 16, 24, 2),
@@ -36,7 +36,7 @@ V1_STAGES = (
     (6, 5, 2, 112, 192, 4),
     (6, 3, 1, 192, 320, 1),
 )
-# Factors of width and depth, and dropout. The papers' images have sides of 224, 240, 260, 300, 380, 456, 528 and 600.
+# Factors of width and depth, and dropout. The paper's image sizes are 224, 240, 260, 300, 380, 456, 528 and 600.
 V1_VARIANTS = {
     "b0": (1.0, 1.0, 0.2),
     "b1": (1.0, 1.1, 0.2),
@@ -47,7 +47,7 @@ V1_VARIANTS = {
     "b6": (1.8, 2.6, 0.5),
     "b7": (2.0, 3.1, 0.5),
 }
-# Stages of FusedMBConv, stages of MBConv, and dropout.
+# For each variant: stages of FusedMBConv and stages of MBConv, with the columns of V1_STAGES, and dropout.
 V2_VARIANTS = {
     "s": (
         ((1, 3, 1, 24, 24, 2), (4, 3, 2, 24, 48, 4), (4, 3, 2, 48, 64, 4)),
@@ -79,7 +79,7 @@ class _StageConfig:
 
     @property
     def expanded_channels(self) -> int:
-        """Channels inside the block."""
+        """Channels between the first and the last convolution of a block."""
         return make_divisible(self.input_channels * self.expand_ratio)
 
     @property
@@ -89,17 +89,17 @@ class _StageConfig:
 
 
 class MBConvConfig(_StageConfig):
-    """A stage of `MBConv`, whose channels are multiplied by `width_mult` and blocks by `depth_mult`.
+    """A stage of `MBConv` blocks, with its channels multiplied by `width_mult` and its blocks by `depth_mult`.
 
     Args:
-        expand_ratio: by how much blocks widen inside.
-        kernel: side of the depthwise convolutions.
+        expand_ratio: channels inside a block divided by its input channels.
+        kernel: kernel size of the depthwise convolutions.
         stride: of the first block.
-        input_channels: of the stage's input.
-        out_channels: of each block's output.
-        num_layers: blocks.
-        width_mult: factor of the channels, which are rounded to multiples of 8.
-        depth_mult: factor of the number of blocks, which is rounded up.
+        input_channels: channels of the stage's input.
+        out_channels: channels of each block's output.
+        num_layers: number of blocks.
+        width_mult: multiplies the channels, which are then rounded to multiples of 8.
+        depth_mult: multiplies the number of blocks, which is then rounded up.
         block: called with one block's configuration, `stochastic_depth_prob` and `norm_layer`; `MBConv` by default.
     """
 
@@ -114,7 +114,7 @@ class MBConvConfig(_StageConfig):
 
 
 class FusedMBConvConfig(_StageConfig):
-    """A stage of `FusedMBConv`; see `MBConvConfig`."""
+    """A stage of `FusedMBConv` blocks; see `MBConvConfig`."""
 
     def __init__(
         self, expand_ratio: float, kernel: int, stride: int, input_channels: int, out_channels: int, num_layers: int,
@@ -124,7 +124,7 @@ class FusedMBConvConfig(_StageConfig):
 
 
 class _Residual(nn.Module):
-    """`block`, and where it keeps the shape its input on top of it; in training samples do without the block."""
+    """Runs `block` and adds its input if the shapes are equal, with stochastic depth."""
 
     def __init__(self, layers: Sequence[nn.Module], cnf: _StageConfig, stochastic_depth_prob: float):
         if cnf.stride not in (1, 2):
@@ -139,9 +139,9 @@ class _Residual(nn.Module):
 
 
 class MBConv(_Residual):
-    """A 1x1 convolution that widens, a depthwise one, squeeze and excitation, and a 1x1 convolution that narrows.
+    """A 1x1 convolution to more channels, a depthwise one, squeeze-and-excitation, and a 1x1 one to fewer channels.
 
-    The squeeze is to a quarter of the block's input channels.
+    Squeeze-and-excitation has a quarter of the block's input channels inside.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class MBConv(_Residual):
 
 
 class FusedMBConv(_Residual):
-    """A convolution that widens and a 1x1 convolution that narrows; without widening only the first."""
+    """A convolution to more channels and a 1x1 convolution to fewer; with an expansion of 1 only the first."""
 
     def __init__(self, cnf: FusedMBConvConfig, stochastic_depth_prob: float, norm_layer: Norm):
         active: dict[str, Any] = {"norm_layer": norm_layer, "activation_layer": nn.SiLU}
@@ -178,16 +178,16 @@ class FusedMBConv(_Residual):
 
 
 class EfficientNet(nn.Module):
-    """A stem, stages of bottlenecks, a 1x1 convolution, and a linear classifier of the means of its channels.
+    """A stem, stages of bottlenecks, a 1x1 convolution, and a linear classifier of channel means.
 
     Args:
         inverted_residual_setting: the stages.
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: ahead of the classifier.
-        stochastic_depth_prob: block i of n is dropped for a sample with i / n of this probability.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element before the classifier.
+        stochastic_depth_prob: block i of n is skipped for a sample with i / n of this probability.
         norm_layer: called with a number of channels.
-        last_channel: channels of the last convolution; 4 times those of the last stage by default.
+        last_channel: channels of the last convolution; by default 4 times those of the last stage.
     """
 
     def __init__(
@@ -219,16 +219,16 @@ class EfficientNet(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(dropout), linear)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 
 def _check_setting(setting: Sequence[Any]) -> None:
     if not setting:
-        raise ValueError("inverted_residual_setting is empty; give a stage at least")
+        raise ValueError("inverted_residual_setting is empty: give at least one stage")
     for stage in setting:
         if not isinstance(stage, _StageConfig):
-            raise TypeError(f"inverted_residual_setting holds MBConvConfig and FusedMBConvConfig; got {stage!r}")
+            raise TypeError(f"inverted_residual_setting must hold MBConvConfig or FusedMBConvConfig; got {stage!r}")
 
 
 def _v1(variant: str, num_classes: int, **options: Any) -> EfficientNet:
@@ -246,7 +246,7 @@ def _v2(variant: str, num_classes: int, **options: Any) -> EfficientNet:
     return EfficientNet(setting, num_classes, **defaults | options)
 
 
-# Of torchvision's weights those from B5 on come from the authors' own, whose batch norms were so.
+# torchvision's weights for B5 to B7 are converted from the authors' TensorFlow weights, and so are these options.
 _tensorflow_norm = functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
 

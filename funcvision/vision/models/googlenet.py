@@ -1,7 +1,7 @@
-"""GoogLeNet, or Inception v1: convolutions of several sizes side by side (Szegedy et al. 2014).
+"""GoogLeNet, or Inception v1: parallel convolutions with kernels of several sizes (Szegedy et al. 2014).
 
-https://arxiv.org/abs/1409.4842, table 1. As in torchvision every convolution has a batch norm, and those of 5x5 are
-3x3 (https://github.com/pytorch/vision/issues/906).
+https://arxiv.org/abs/1409.4842, table 1. As in torchvision, every convolution has a batch norm, and the 5x5
+convolutions of the paper are 3x3 (https://github.com/pytorch/vision/issues/906).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ import jax.numpy as jnp
 
 from ... import nn
 from ._inception import BasicConv2d, Block, check_rescaled, rescale, starting
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["BasicConv2d", "GoogLeNet", "GoogLeNetOutputs", "Inception", "InceptionAux", "googlenet"]
 
 
 class GoogLeNetOutputs(NamedTuple):
-    """Logits in training: of the classifier, and of the heads after blocks 4d and 4a.
+    """Logits in training, of the classifier and of the auxiliary heads after blocks 4d and 4a.
 
-    The paper adds to the loss 0.3 times that of each head.
+    The loss of the paper is that of the classifier plus 0.3 times that of each head.
     """
 
     logits: jax.Array
@@ -29,16 +29,16 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 class Inception(nn.Module):
-    """Four branches side by side: 1x1; 1x1 and 3x3; 1x1 and 3x3; a max pool and 1x1.
+    """Four parallel branches, concatenated: 1x1; 1x1 and 3x3; 1x1 and 3x3; max pooling and 1x1.
 
     Args:
-        in_channels: of the input.
-        ch1x1: channels of the first branch.
-        ch3x3red: between the convolutions of the second, and `ch3x3` after them.
-        ch3x3: see there.
-        ch5x5red: between the convolutions of the third, and `ch5x5` after them.
-        ch5x5: see there.
-        pool_proj: channels of the fourth.
+        in_channels: channels of the input.
+        ch1x1: output channels of the first branch.
+        ch3x3red: channels between the convolutions of the second branch.
+        ch3x3: output channels of the second branch.
+        ch5x5red: channels between the convolutions of the third branch.
+        ch5x5: output channels of the third branch.
+        pool_proj: output channels of the fourth branch.
         conv_block: called as `BasicConv2d` is.
     """
 
@@ -63,7 +63,7 @@ class Inception(nn.Module):
 
 
 class InceptionAux(nn.Module):
-    """A classifier of a feature map in the middle of the net."""
+    """An auxiliary head: a classifier of a feature map in the middle of the network."""
 
     def __init__(
         self, in_channels: int, num_classes: int, *, conv_block: Block = BasicConv2d, dropout: float = 0.7
@@ -82,21 +82,22 @@ class InceptionAux(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """Three convolutions, nine Inception blocks and a linear classifier of the means, with two heads for training.
+    """Three convolutions, nine Inception blocks and a linear classifier, with two auxiliary heads in training.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
-        aux_logits: whether there are auxiliary heads.
-        transform_input: for images normalised by ImageNet's statistics and weights that expect means and deviations
-            of 0.5, as the published ones do.
-        init_weights: whether weights start truncated normal, 0.01 wide, rather than as torch's layers do.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        aux_logits: whether the model has auxiliary heads.
+        transform_input: convert images that are normalised with ImageNet's statistics to a mean and a standard
+            deviation of 0.5, which the published weights expect.
+        init_weights: initialise weights from a truncated normal distribution with a standard deviation of 0.01,
+            instead of torch's defaults.
         blocks: called as `BasicConv2d`, `Inception` and `InceptionAux` are.
-        dropout: ahead of the classifier.
-        dropout_aux: ahead of the last layer of each auxiliary head.
+        dropout: probability to drop an element before the classifier.
+        dropout_aux: the same before the last layer of each auxiliary head.
 
     Raises:
-        ValueError: not three `blocks`, or `transform_input` of images that are not RGB.
+        ValueError: the number of `blocks` is not three, or `transform_input` is used with images that are not RGB.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class GoogLeNet(nn.Module):
         dropout: float = 0.2, dropout_aux: float = 0.7,
     ):
         if len(blocks) != 3:
-            raise ValueError(f"blocks are three, a convolution, an Inception block and a head; got {len(blocks)}")
+            raise ValueError(f"blocks takes a convolution, an Inception block and a head; got {len(blocks)} of them")
         check_rescaled(transform_input, in_channels)
         constructors: tuple[Block, ...] = (*blocks, nn.Linear)
         if init_weights:
@@ -136,9 +137,9 @@ class GoogLeNet(nn.Module):
         self.fc = linear(1024, num_classes)
 
     def forward(self, x: jax.Array) -> jax.Array | GoogLeNetOutputs:
-        """Images [batch, height, width, in_channels], of 15 x 15 or more, to logits [batch, num_classes].
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes].
 
-        In training, where there are auxiliary heads, to theirs too: `GoogLeNetOutputs`.
+        Height and width are 15 or more. In training, a model with auxiliary heads returns `GoogLeNetOutputs`.
         """
         if self.transform_input:
             x = rescale(x)
@@ -155,11 +156,11 @@ class GoogLeNet(nn.Module):
         return logits
 
 
-def _options_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"aux_logits": any(name.startswith("aux1.") for name in shapes)}
 
 
-@register(options_in=_options_in)
+@register(read_options=_read_options)
 def googlenet(num_classes: int = 1000, **options: Any) -> GoogLeNet:
     """GoogLeNet; `options` are those of `GoogLeNet`."""
     return GoogLeNet(num_classes, **options)

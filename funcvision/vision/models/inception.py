@@ -1,4 +1,4 @@
-"""Inception v3: large kernels taken apart into small and into asymmetric ones (Szegedy et al. 2015).
+"""Inception v3: large kernels are factorised into small and into asymmetric ones (Szegedy et al. 2015).
 
 https://arxiv.org/abs/1512.00567, table 1 and figures 5 to 8, 10.
 """
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ._inception import BasicConv2d, Block, check_rescaled, rescale, starting
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "BasicConv2d", "Inception3", "InceptionA", "InceptionAux", "InceptionB", "InceptionC", "InceptionD", "InceptionE",
@@ -20,14 +20,14 @@ __all__ = [
 
 
 class InceptionOutputs(NamedTuple):
-    """Logits in training: of the classifier, and of the auxiliary head."""
+    """Logits in training, of the classifier and of the auxiliary head."""
 
     logits: jax.Array
     aux_logits: jax.Array
 
 
 class InceptionA(nn.Module):
-    """Branches of 1x1, of 5x5, of two 3x3, and of an average pool; 224 + `pool_features` channels."""
+    """Parallel branches with a 1x1, a 5x5, two 3x3, and average pooling; 224 + `pool_features` output channels."""
 
     def __init__(self, in_channels: int, pool_features: int, *, conv_block: Block = BasicConv2d):
         self.branch1x1 = conv_block(in_channels, 64, kernel_size=1)
@@ -50,7 +50,7 @@ class InceptionA(nn.Module):
 
 
 class InceptionB(nn.Module):
-    """Halves the image: branches of 3x3, of two 3x3, and of a max pool; 480 channels more."""
+    """Halves the resolution in parallel branches with a 3x3, two 3x3, and max pooling; adds 480 channels."""
 
     def __init__(self, in_channels: int, *, conv_block: Block = BasicConv2d):
         self.branch3x3 = conv_block(in_channels, 384, kernel_size=3, stride=2)
@@ -69,7 +69,10 @@ class InceptionB(nn.Module):
 
 
 class InceptionC(nn.Module):
-    """Branches of 1x1, of 7x7, of two 7x7, and of an average pool; each 7x7 is a 1x7 and a 7x1. 768 channels."""
+    """Parallel branches with a 1x1, a 7x7, two 7x7, and average pooling; 768 output channels.
+
+    Each 7x7 convolution is factorised into a 1x7 and a 7x1.
+    """
 
     def __init__(self, in_channels: int, channels_7x7: int, *, conv_block: Block = BasicConv2d):
         wide: dict[str, Any] = {"kernel_size": (1, 7), "padding": (0, 3)}
@@ -98,7 +101,7 @@ class InceptionC(nn.Module):
 
 
 class InceptionD(nn.Module):
-    """Halves the image: branches of 3x3, of 7x7 and 3x3, and of a max pool; 512 channels more."""
+    """Halves the resolution in parallel branches with a 3x3, a 7x7 and a 3x3, and max pooling; adds 512 channels."""
 
     def __init__(self, in_channels: int, *, conv_block: Block = BasicConv2d):
         self.branch3x3_1 = conv_block(in_channels, 192, kernel_size=1)
@@ -119,9 +122,9 @@ class InceptionD(nn.Module):
 
 
 class InceptionE(nn.Module):
-    """Branches of 1x1, of 3x3, of two 3x3, and of an average pool; the last 3x3s are a 1x3 beside a 3x1.
+    """Parallel branches with a 1x1, a 3x3, two 3x3, and average pooling; 2048 output channels.
 
-    2048 channels.
+    The last 3x3 convolution of a branch is a 1x3 and a 3x1 in parallel.
     """
 
     def __init__(self, in_channels: int, *, conv_block: Block = BasicConv2d):
@@ -149,18 +152,19 @@ class InceptionE(nn.Module):
 
 
 class _AuxLinear(nn.Linear):
-    """A linear layer that starts a hundred times narrower than the others."""
+    """A linear layer whose initial weights have a standard deviation of 0.001, a hundredth of the others'."""
 
     stddev: ClassVar[float] = 0.001
 
 
 class InceptionAux(nn.Module):
-    """A classifier of a feature map in the middle of the net, of 17 x 17 or more."""
+    """An auxiliary head: a classifier of a feature map of 17x17 or more in the middle of the network."""
 
     def __init__(self, in_channels: int, num_classes: int, *, conv_block: Block = BasicConv2d):
         self.avg_pool2d = nn.AvgPool2d(5, stride=3)
         self.conv0 = conv_block(in_channels, 128, kernel_size=1)
-        # Starts 0.1 wide, as in torchvision, whose 0.01 lies on the block and does not reach the convolution in it.
+        # The initial standard deviation is 0.1: torchvision sets `stddev` to 0.01 on the block, where the convolution
+        # inside of it does not see it.
         self.conv1 = conv_block(128, 768, kernel_size=5)
         self.adaptive_avg_pool2d = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -175,21 +179,22 @@ BLOCKS: tuple[Block, ...] = (BasicConv2d, InceptionA, InceptionB, InceptionC, In
 
 
 class Inception3(nn.Module):
-    """Five convolutions, eleven Inception blocks and a linear classifier of the means, with a head for training.
+    """Five convolutions, eleven Inception blocks and a linear classifier, with an auxiliary head in training.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
-        aux_logits: whether there is an auxiliary head.
-        transform_input: for images normalised by ImageNet's statistics and weights that expect means and deviations
-            of 0.5, as the published ones do.
-        inception_blocks: called as those of `BLOCKS` are.
-        init_weights: whether weights start truncated normal, 0.1 wide or the `stddev` of their layer, rather than as
-            torch's layers do.
-        dropout: ahead of the classifier.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        aux_logits: whether the model has an auxiliary head.
+        transform_input: convert images that are normalised with ImageNet's statistics to a mean and a standard
+            deviation of 0.5, which the published weights expect.
+        inception_blocks: called with the arguments of those in `BLOCKS`.
+        init_weights: initialise weights from a truncated normal distribution, with the standard deviation `stddev` of
+            their layer or else 0.1, instead of torch's defaults.
+        dropout: probability to drop an element before the classifier.
 
     Raises:
-        ValueError: not seven `inception_blocks`, or `transform_input` of images that are not RGB.
+        ValueError: the number of `inception_blocks` is not seven, or `transform_input` is used with images that are not
+            RGB.
     """
 
     def __init__(
@@ -198,7 +203,8 @@ class Inception3(nn.Module):
     ):
         if len(inception_blocks) != 7:
             raise ValueError(
-                f"inception_blocks are seven, a convolution, blocks A to E and a head; got {len(inception_blocks)}"
+                "inception_blocks takes constructors of a convolution, the blocks A to E and a head; "
+                f"got {len(inception_blocks)}"
             )
         check_rescaled(transform_input, in_channels)
         constructors: tuple[Block, ...] = (*inception_blocks, nn.Linear)
@@ -231,10 +237,10 @@ class Inception3(nn.Module):
         self.fc = linear(2048, num_classes)
 
     def forward(self, x: jax.Array) -> jax.Array | InceptionOutputs:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes].
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes].
 
-        In training, where there is an auxiliary head, to its too: `InceptionOutputs`. Images are of 75 x 75 or more,
-        in training with the head of 299 x 299 or more.
+        Height and width are 75 or more. In training, a model with an auxiliary head returns `InceptionOutputs`, and
+        height and width are 299 or more.
         """
         if self.transform_input:
             x = rescale(x)
@@ -249,11 +255,11 @@ class Inception3(nn.Module):
         return logits
 
 
-def _options_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {"aux_logits": any(name.startswith("AuxLogits.") for name in shapes)}
 
 
-@register(options_in=_options_in)
+@register(read_options=_read_options)
 def inception_v3(num_classes: int = 1000, **options: Any) -> Inception3:
     """Inception v3; `options` are those of `Inception3`."""
     return Inception3(num_classes, **options)

@@ -1,4 +1,4 @@
-"""MaxViT: convolutions, attention within windows and attention across a grid, in every layer (Tu et al. 2022).
+"""MaxViT: every layer has convolutions, attention within windows, and attention across a grid (Tu et al. 2022).
 
 https://arxiv.org/abs/2204.01697, figure 2.
 """
@@ -25,7 +25,7 @@ from ._windows import (
     split_heads,
     to_windows,
 )
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "MBConv", "MaxVit", "MaxVitBlock", "MaxVitLayer", "PartitionAttentionLayer", "RelativePositionalMultiHeadAttention",
@@ -34,7 +34,7 @@ __all__ = [
 
 Layer = Callable[..., nn.Module]
 
-# Table 1 of the paper; the probability to drop the last branches is torchvision's.
+# Table 1 of the paper; the probability of stochastic depth is torchvision's.
 TINY: dict[str, Any] = {
     "stem_channels": 64, "block_channels": (64, 128, 256, 512), "block_layers": (2, 2, 5, 2), "head_dim": 32,
     "partition_size": 7, "stochastic_depth_prob": 0.2,
@@ -44,9 +44,10 @@ _batch_norm = functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
 
 class MBConv(nn.Module):
-    """A 1x1 convolution that widens, a depthwise 3x3 one, squeeze and excitation, and a 1x1 one that narrows.
+    """A residual block: a 1x1 convolution, a depthwise 3x3 one, squeeze-and-excitation, and a 1x1 convolution.
 
-    It is added to the input, which an average pool and a 1x1 convolution bring to its shape where that differs.
+    Where the output has another shape than the input, average pooling and a 1x1 convolution on the shortcut adapt the
+    input.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class MBConv(nn.Module):
 
 
 class RelativePositionalMultiHeadAttention(nn.Module):
-    """Multi-head attention among the tokens of a square, with a learned bias for each head and offset between two.
+    """Multi-head attention within a square of tokens, with a learned bias for each head and relative position.
 
     Args:
-        feat_dim: channels.
-        head_dim: channels of a head; it divides `feat_dim`.
-        max_seq_len: tokens, the square of the side.
+        feat_dim: channels of a token.
+        head_dim: channels of a head; a divisor of `feat_dim`.
+        max_seq_len: number of tokens, a square number.
     """
 
     def __init__(self, feat_dim: int, head_dim: int, max_seq_len: int):
@@ -86,9 +87,9 @@ class RelativePositionalMultiHeadAttention(nn.Module):
             raise ValueError(f"feat_dim={feat_dim} must be a multiple of head_dim={head_dim}")
         side = math.isqrt(max_seq_len)
         if side**2 != max_seq_len:
-            raise ValueError(f"max_seq_len={max_seq_len} must be a square: the tokens of {side}x{side}, say")
+            raise ValueError(f"max_seq_len={max_seq_len} must be a square number, such as {side**2}")
         self.n_heads, self.head_dim = feat_dim // head_dim, head_dim
-        self.scale_factor = feat_dim**-0.5  # of all heads, where the paper and other attention have head_dim**-0.5
+        self.scale_factor = feat_dim**-0.5  # as in torchvision; the paper has head_dim**-0.5
         self.relative_position_bias_table = nn.Param(((2 * side - 1) ** 2, self.n_heads), init.trunc_normal(std=0.02))
         index = relative_position_index((side, side))
         self.relative_position_index = nn.Buffer((max_seq_len, max_seq_len), index, dtype=jnp.int32)
@@ -96,7 +97,7 @@ class RelativePositionalMultiHeadAttention(nn.Module):
         self.merge = nn.Linear(feat_dim, feat_dim)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """[..., max_seq_len, feat_dim] to the same."""
+        """Maps tokens [..., max_seq_len, feat_dim] to tokens of the same shape."""
         query, key, value = split_heads(self.to_qkv(x), self.n_heads)
         bias = relative_position_bias(self.relative_position_bias_table, self.relative_position_index)
         heads, _ = attend(query, key, value, bias, self.scale_factor)
@@ -107,16 +108,16 @@ class PartitionAttentionLayer(nn.Module):
     """Attention and an MLP for groups of `partition_size` x `partition_size` tokens of a feature map.
 
     Args:
-        in_channels: of the feature map.
+        in_channels: channels of the feature map.
         head_dim: channels of a head of attention.
-        partition_size: side of a group.
-        partition_type: "window" groups neighbours, "grid" those that lie equally far apart, over the whole map.
-        mlp_ratio: how much wider the MLP is inside.
-        activation_layer: of the MLP, called without arguments.
-        norm_layer: ahead of attention, called with a number of channels.
-        attention_dropout: after attention.
-        mlp_dropout: after the MLP.
-        stochastic_depth_prob: the probability to drop a branch.
+        partition_size: height and width of a group, in tokens.
+        partition_type: "window" groups adjacent tokens; "grid" groups tokens at regular distances over the whole map.
+        mlp_ratio: hidden features of the MLP divided by its input features.
+        activation_layer: of the MLP; called without arguments.
+        norm_layer: before attention; called with a number of channels.
+        attention_dropout: probability to drop an element of attention's output.
+        mlp_dropout: probability to drop an element of the MLP's output.
+        stochastic_depth_prob: probability to skip a residual branch for a sample.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class PartitionAttentionLayer(nn.Module):
         attention_dropout: float = 0.0, mlp_dropout: float = 0.0, stochastic_depth_prob: float = 0.0,
     ):
         if partition_type not in ("grid", "window"):
-            raise ValueError(f"partition_type is 'grid' or 'window'; got {partition_type!r}")
+            raise ValueError(f"partition_type must be 'grid' or 'window'; got {partition_type!r}")
         self.partition_size, self.partition_type = partition_size, partition_type
         self.attn_layer = nn.Sequential(
             norm_layer(in_channels),
@@ -142,7 +143,7 @@ class PartitionAttentionLayer(nn.Module):
         self.stochastic_dropout = StochasticDepth(stochastic_depth_prob, "row")
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """[batch, height, width, in_channels] to the same; `partition_size` divides height and width."""
+        """Maps [batch, height, width, in_channels] to the same shape; `partition_size` must divide height and width."""
         size, side, across_grid = x.shape[1:3], self.partition_size, self.partition_type == "grid"
         if size[0] % side or size[1] % side:
             raise ValueError(
@@ -151,7 +152,7 @@ class PartitionAttentionLayer(nn.Module):
             )
         window = (size[0] // side, size[1] // side) if across_grid else (side, side)
         x = to_windows(x, window)
-        if across_grid:  # the tokens at one place of all windows make a group
+        if across_grid:  # a group is the tokens at the same position of all windows
             x = x.swapaxes(1, 2)
         x = x + self.stochastic_dropout(self.attn_layer(x))
         x = x + self.stochastic_dropout(self.mlp_layer(x))
@@ -186,7 +187,7 @@ class MaxVitLayer(nn.Module):
 
 
 class MaxVitBlock(nn.Module):
-    """Layers of one number of channels, the first of which halves the size; `options` are those of `MaxVitLayer`."""
+    """Layers with the same output channels; the first halves the resolution. `options` are those of `MaxVitLayer`."""
 
     def __init__(self, in_channels: int, out_channels: int, drop_probs: Sequence[float], **options: Any):
         self.layers = nn.ModuleList([
@@ -204,25 +205,26 @@ class MaxVitBlock(nn.Module):
 
 
 class MaxVit(nn.Module):
-    """A convolutional stem, blocks at half the size each, and a classifier of two layers over the mean token.
+    """A convolutional stem, blocks that each halve the resolution, and a classifier of two layers on the mean token.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
-        input_size: height and width of the images, checked here; others serve too if their feature maps divide.
-        stem_channels: of the first two convolutions.
-        partition_size: side of the groups of tokens; it divides the feature map of every block.
-        block_channels: of each block.
-        block_layers: of each block.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        input_size: height and width of the images. It is only checked; images of other sizes work if `partition_size`
+            divides all of their feature maps.
+        stem_channels: channels of the first two convolutions.
+        partition_size: height and width of the groups of tokens; it divides the feature maps of all blocks.
+        block_channels: channels of each block.
+        block_layers: number of layers of each block.
         head_dim: channels of a head of attention.
-        stochastic_depth_prob: the probability to drop a branch of the last layer; it grows linearly from 0.
-        norm_layer: of the convolutions, called with a number of channels.
-        activation_layer: of convolutions and MLPs, called without arguments.
-        squeeze_ratio: channels of squeeze and excitation inside, per channel of the layer.
-        expansion_ratio: how much wider convolutions are inside.
-        mlp_ratio: how much wider the MLPs are inside.
-        mlp_dropout: after each MLP.
-        attention_dropout: after each attention.
+        stochastic_depth_prob: probability to skip a residual branch of the last layer; it increases linearly from 0.
+        norm_layer: of the convolutions; called with a number of channels.
+        activation_layer: of convolutions and MLPs; called without arguments.
+        squeeze_ratio: channels inside squeeze-and-excitation divided by the layer's channels.
+        expansion_ratio: channels inside `MBConv` divided by its output channels.
+        mlp_ratio: hidden features of the MLPs divided by their input features.
+        mlp_dropout: probability to drop an element of an MLP's output.
+        attention_dropout: probability to drop an element of attention's output.
     """
 
     def __init__(
@@ -260,7 +262,7 @@ class MaxVit(nn.Module):
         ).with_init(_narrow_normal)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
@@ -268,13 +270,16 @@ class MaxVit(nn.Module):
 
 
 def _check_sizes(input_size: tuple[int, int], partition_size: int, blocks: int) -> None:
-    """Raises unless groups of tokens divide the feature map of every block; the stem and each block halve the size."""
+    """Raises ValueError unless `partition_size` divides the feature map of every block.
+
+    The stem and each block halve the resolution.
+    """
     sizes = [tuple(math.ceil(side / 2 ** (i + 2)) for side in input_size) for i in range(blocks)]
     if any(side % partition_size for size in sizes for side in size):
         step = partition_size * 2 ** (blocks + 1)
         raise ValueError(
-            f"images of input_size={input_size} make feature maps of {sizes}, all of which partition_size="
-            f"{partition_size} must divide: multiples of {step} do, or change partition_size"
+            f"images of input_size={input_size} have feature maps of {sizes}, which partition_size={partition_size} "
+            f"does not divide: use image sizes that are multiples of {step}, or change partition_size"
         )
 
 

@@ -1,6 +1,6 @@
-"""MNASNet: inverted residuals whose kernels and widths a search chose for a phone (Tan et al. 2018).
+"""MNASNet: inverted residuals whose kernel sizes and widths were found by a search for mobile phones (Tan et al. 2018).
 
-https://arxiv.org/abs/1807.11626; the variant B1, without squeeze-and-excitation, of
+https://arxiv.org/abs/1807.11626. This is the variant B1, without squeeze-and-excitation, of
 https://github.com/tensorflow/tpu/tree/master/models/official/mnasnet.
 """
 
@@ -16,12 +16,12 @@ from ...nn.init import Initializer
 from ..ops import Conv2dNormActivation
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["MNASNet", "mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"]
 
 STEM_CHANNELS = (32, 16)
-# Of each stack: channels outside, kernel, stride of the first block, by how much blocks widen inside, their number.
+# For each stack: output channels, kernel size, stride of the first block, expansion, number of blocks.
 STACKS = (
     (24, 3, 2, 3, 3),
     (40, 5, 2, 3, 3),
@@ -32,15 +32,15 @@ STACKS = (
 )
 LAST_CHANNELS = 1280  # in every variant
 
-# The authors' decay of running statistics is 0.9997; torch counts from the other end. torchvision numbers the layers
-# of these blocks in a row, so they are taken out: `*_conv(...)`.
+# The authors' decay of running statistics is 0.9997, which is a momentum of 1 - 0.9997 in torch's terms. torchvision's
+# names number the layers of all blocks consecutively, so the blocks are unpacked below: `*_conv(...)`.
 _conv = partial(Conv2dNormActivation, norm_layer=partial(nn.BatchNorm2d, momentum=1 - 0.9997))
 
 
 class _InvertedResidual(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one, and a 1x1 one that narrows, with no activation after it.
+    """A 1x1 convolution to more channels, a depthwise one, and a 1x1 one to fewer channels, without an activation.
 
-    The input is added where the shapes allow it.
+    The input is added if it has the shape of the output.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expand_ratio: int):
@@ -57,18 +57,18 @@ class _InvertedResidual(nn.Module):
 
 
 class MNASNet(nn.Module):
-    """A stem, six stacks of inverted residuals, a 1x1 convolution, and a linear classifier of its means.
+    """A stem, six stacks of inverted residuals, a 1x1 convolution, and a linear classifier of channel means.
 
     Args:
         alpha: multiplies the number of channels of every layer but the last.
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: ahead of the classifier.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element before the classifier.
     """
 
     def __init__(self, alpha: float, num_classes: int = 1000, *, in_channels: int = 3, dropout: float = 0.2):
         if alpha <= 0:
-            raise ValueError(f"alpha multiplies numbers of channels and must be above 0; alpha={alpha}")
+            raise ValueError(f"alpha must be greater than 0, it multiplies numbers of channels; alpha={alpha}")
         stem, channels = (make_divisible(width * alpha) for width in STEM_CHANNELS)
         layers: list[nn.Module] = [
             *_conv(in_channels, stem, 3, 2),
@@ -91,7 +91,7 @@ class MNASNet(nn.Module):
         )
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.mean(self.layers(x)))
 
 

@@ -1,4 +1,4 @@
-"""MobileNetV2: residual blocks that are narrow outside and wide inside (Sandler et al. 2018).
+"""MobileNetV2: residual blocks with more channels inside than at input and output (Sandler et al. 2018).
 
 https://arxiv.org/abs/1801.04381, table 2.
 """
@@ -12,13 +12,13 @@ from ... import nn
 from ..ops import Conv2dNormActivation
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["InvertedResidual", "MobileNetV2", "mobilenet_v2"]
 
 Norm = Callable[..., nn.Module]
 
-# Of each stage: by how much blocks widen inside, their channels outside, their number, the stride of the first.
+# For each stage: expansion, output channels, number of blocks, stride of the first block.
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -31,9 +31,9 @@ STAGES = (
 
 
 class InvertedResidual(nn.Module):
-    """A 1x1 convolution that widens, a depthwise 3x3 one, and a 1x1 one that narrows, with no activation after it.
+    """A 1x1 convolution to more channels, a depthwise 3x3 one, and a 1x1 one to fewer channels, without an activation.
 
-    The input is added where the shapes allow it.
+    The input is added if it has the shape of the output.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """A stem, stages of inverted residuals, a 1x1 convolution to 1280 channels, and a linear classifier of their means.
+    """A stem, stages of inverted residuals, a 1x1 convolution to 1280 channels, and a linear classifier.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
+        num_classes: number of logits.
+        in_channels: channels of the image.
         width_mult: multiplies the number of channels of every layer.
-        inverted_residual_setting: for each stage (widening, channels, blocks, stride); see `STAGES`.
+        inverted_residual_setting: for each stage (expansion, channels, blocks, stride); see `STAGES`.
         round_nearest: numbers of channels are rounded to multiples of this.
-        block: called as `InvertedResidual` is.
+        block: called with the arguments of `InvertedResidual`.
         norm_layer: called with a number of channels.
-        dropout: ahead of the classifier.
+        dropout: probability to drop an element before the classifier.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class MobileNetV2(nn.Module):
         )
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.flatten(self.adaptive_avg_pool2d(self.features(x))))
 
 

@@ -1,4 +1,4 @@
-"""MobileNetV3: found by search, with squeeze-and-excitation and hard swish (Howard et al. 2019).
+"""MobileNetV3: an architecture found by search, with squeeze-and-excitation and hard swish (Howard et al. 2019).
 
 https://arxiv.org/abs/1905.02244, tables 1 (large) and 2 (small).
 """
@@ -14,7 +14,7 @@ from ... import nn
 from ..ops import Conv2dNormActivation, SqueezeExcitation
 from ._channels import make_divisible
 from ._initial import fan_out_normal
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["InvertedResidual", "InvertedResidualConfig", "MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"]
 
@@ -22,7 +22,8 @@ Layer = Callable[..., nn.Module]
 Activation = Literal["RE", "HS"]
 Rows = tuple[tuple[int, int, int, bool, Activation, int], ...]
 
-# Of each block: kernel, channels inside, channels outside, squeeze-and-excitation or not, ReLU or hard swish, stride.
+# For each block: kernel size, expanded channels, output channels, squeeze-and-excitation, activation (ReLU or hard
+# swish), stride.
 LARGE: Rows = (
     (3, 16, 16, False, "RE", 1),
     (3, 64, 24, False, "RE", 2),
@@ -54,7 +55,7 @@ SMALL: Rows = (
     (5, 576, 96, True, "HS", 1),
 )
 STEM_CHANNELS = 16
-TAIL = 3  # blocks of the last resolution, which `reduced_tail` and `dilated` change
+TAIL = 3  # blocks at the lowest resolution, which `reduced_tail` and `dilated` change
 
 _norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 _squeeze_excitation = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid)
@@ -62,7 +63,7 @@ _squeeze_excitation = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid
 
 @dataclasses.dataclass
 class InvertedResidualConfig:
-    """A row of the paper's tables; `width_mult` multiplies its three numbers of channels.
+    """A block: a row of the paper's tables. `width_mult` multiplies its three numbers of channels.
 
     >>> InvertedResidualConfig(16, 3, 64, 24, False, "RE", 2, 1, width_mult=0.5).expanded_channels
     32
@@ -81,7 +82,7 @@ class InvertedResidualConfig:
     def __post_init__(self, width_mult: float):
         if self.stride not in (1, 2) or self.activation not in ("RE", "HS"):
             raise ValueError(
-                "a block of MobileNetV3 has stride 1 or 2 and activation 'RE' or 'HS'; "
+                "a block of MobileNetV3 takes stride 1 or 2 and activation 'RE' or 'HS'; "
                 f"stride={self.stride}, activation={self.activation!r}"
             )
         self.input_channels = make_divisible(self.input_channels * width_mult)
@@ -90,9 +91,9 @@ class InvertedResidualConfig:
 
 
 class InvertedResidual(nn.Module):
-    """A 1x1 convolution that widens, a depthwise one, squeeze-and-excitation, and a 1x1 one that narrows.
+    """A 1x1 convolution to more channels, a depthwise one, squeeze-and-excitation, and a 1x1 one to fewer channels.
 
-    A dilated block does not stride. The input is added where neither the row's stride nor its channels forbid it.
+    A dilated block has stride 1. The input is added if `cnf` has stride 1 and equal input and output channels.
     """
 
     def __init__(self, cnf: InvertedResidualConfig, norm_layer: Layer, se_layer: Layer = _squeeze_excitation):
@@ -117,16 +118,16 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV3(nn.Module):
-    """A stem, inverted residuals, a 1x1 convolution that widens, and a classifier of two linear layers on its means.
+    """A stem, inverted residuals, a 1x1 convolution to more channels, and a classifier of two linear layers.
 
     Args:
-        inverted_residual_setting: the blocks; the stem has as many channels as the first takes.
+        inverted_residual_setting: the blocks; the stem has the input channels of the first.
         last_channel: features between the two linear layers.
-        num_classes: logits.
-        in_channels: of the image.
-        block: called as `InvertedResidual` is, with a row and `norm_layer`.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        block: called with an `InvertedResidualConfig` and `norm_layer`.
         norm_layer: called with a number of channels.
-        dropout: ahead of the last layer.
+        dropout: probability to drop an element before the last layer.
     """
 
     def __init__(
@@ -150,17 +151,17 @@ class MobileNetV3(nn.Module):
         ).with_init(fan_out_normal)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 
 def _setting(rows: Rows, width_mult: float, reduced_tail: bool, dilated: bool) -> list[InvertedResidualConfig]:
-    """The blocks of a table, their tail halved in width (the paper's section 6.3) or dilated (section 6.4)."""
+    """The blocks of a table; the last ones can have half the channels (the paper's section 6.3) or a dilation (6.4)."""
     setting, channels = [], STEM_CHANNELS
     for left, (kernel, expanded, out, use_se, activation, stride) in zip(range(len(rows), 0, -1), rows, strict=True):
         if reduced_tail and left <= TAIL:
             out //= 2
-            expanded //= 2 if left < TAIL else 1  # the first block of the tail widens what is not halved
+            expanded //= 2 if left < TAIL else 1  # the first one's input is not halved
         dilation = 2 if dilated and left <= TAIL else 1
         setting.append(
             InvertedResidualConfig(channels, kernel, expanded, out, use_se, activation, stride, dilation, width_mult)
@@ -182,7 +183,15 @@ def mobilenet_v3_large(
     num_classes: int = 1000, *, width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False,
     **options: Any,
 ) -> MobileNetV3:
-    """MobileNetV3-Large, its channels multiplied, its last blocks halved or dilated; `options` of `MobileNetV3`."""
+    """MobileNetV3-Large.
+
+    Args:
+        num_classes: number of logits.
+        width_mult: multiplies the number of channels of every layer.
+        reduced_tail: halve the channels of the last blocks, for detection and segmentation.
+        dilated: dilate the last blocks and keep their resolution, for segmentation.
+        options: those of `MobileNetV3`.
+    """
     return _mobilenet_v3(LARGE, 1280, num_classes, width_mult, reduced_tail, dilated, options)
 
 
@@ -191,5 +200,5 @@ def mobilenet_v3_small(
     num_classes: int = 1000, *, width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False,
     **options: Any,
 ) -> MobileNetV3:
-    """MobileNetV3-Small, its channels multiplied, its last blocks halved or dilated; `options` of `MobileNetV3`."""
+    """MobileNetV3-Small; the arguments are those of `mobilenet_v3_large`."""
     return _mobilenet_v3(SMALL, 1024, num_classes, width_mult, reduced_tail, dilated, options)

@@ -1,7 +1,7 @@
-"""RegNet: residual networks whose widths follow a quantised line (Radosavovic et al. 2020).
+"""RegNet: residual networks whose widths follow a quantised linear function (Radosavovic et al. 2020).
 
-https://arxiv.org/abs/2003.13678. Y has squeeze-and-excitation in its blocks, X has not. The figures of Y-128GF are not
-the paper's but those that torchvision gives for the weights of SWAG (Singh et al. 2022,
+https://arxiv.org/abs/2003.13678. RegNetY has squeeze-and-excitation in its blocks, RegNetX has not. The parameters of
+Y-128GF are not from the paper but from torchvision, for the SWAG weights (Singh et al. 2022,
 https://arxiv.org/abs/2201.08371).
 """
 
@@ -18,7 +18,7 @@ from ...nn import init
 from ...nn.init import Initializer
 from ..ops import Conv2dNormActivation, SqueezeExcitation
 from ._channels import make_divisible
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "BlockParams", "RegNet", "ResBottleneckBlock", "SimpleStemIN", "regnet_x_16gf", "regnet_x_1_6gf", "regnet_x_32gf",
@@ -48,20 +48,21 @@ Y = {
     "32GF": (20, 232, 115.89, 2.53, 232),
     "128GF": (27, 456, 160.83, 2.52, 264),
 }
-SE_RATIO = 0.25  # of Y
+SE_RATIO = 0.25  # of RegNetY
 
 
 @dataclasses.dataclass(frozen=True)
 class BlockParams:
-    """The stages of a RegNet, an element of each sequence for each.
+    """The stages of a RegNet; every sequence has one element for each stage.
 
-    Args:
-        depths: blocks.
-        widths: channels outside the blocks.
-        group_widths: channels per group of the 3x3 convolutions.
-        bottleneck_multipliers: by how much these are wider than their blocks.
-        strides: of the first block.
-        se_ratio: the width of squeeze-and-excitation relative to the input of its block; without one there is none.
+    Attributes:
+        depths: number of blocks.
+        widths: output channels of the blocks.
+        group_widths: channels of each group of the 3x3 convolutions.
+        bottleneck_multipliers: channels of the 3x3 convolutions divided by the output channels.
+        strides: stride of the first block.
+        se_ratio: channels inside squeeze-and-excitation divided by the input channels of the block; None for blocks
+            without it.
     """
 
     depths: Sequence[int]
@@ -76,19 +77,23 @@ class BlockParams:
         cls, depth: int, w_0: int, w_a: float, w_m: float, group_width: int, bottleneck_multiplier: float = 1.0,
         se_ratio: float | None = None,
     ) -> "BlockParams":
-        """The stages that the paper's parameters stand for (section 3.3).
+        """The stages for the parameters of the paper (section 3.3).
 
-        The width of block j is w_0 + w_a * j, moved to the nearest w_0 * w_m**k in logarithms and then to a multiple
-        of 8. Blocks of one width are a stage; its width is then moved to a multiple of `group_width`.
+        The width of block j is w_0 + w_a * j. It is rounded to the nearest w_0 * w_m**k, in logarithms, and then to a
+        multiple of 8. The blocks of one width are a stage, whose width is finally rounded to a multiple of
+        `group_width`.
 
         Args:
-            depth: blocks of all stages.
+            depth: number of blocks of all stages together.
             w_0: the first width, a multiple of 8.
             w_a: the slope of the widths, 0 or more.
-            w_m: between widths of stages lie powers of this, above 1.
-            group_width: the same in all stages, where it is not above the width.
-            bottleneck_multiplier: the same in all stages.
+            w_m: the quotient of two quantised widths is a power of this; greater than 1.
+            group_width: channels of a group, in all stages whose width is not less.
+            bottleneck_multiplier: see `bottleneck_multipliers`; the same in all stages.
             se_ratio: see the class.
+
+        Raises:
+            ValueError: `w_a`, `w_0` or `w_m` is out of its range.
 
         >>> BlockParams.from_init_params(18, 80, 34.01, 2.25, 24).widths
         (72, 168, 408, 912)
@@ -96,7 +101,8 @@ class BlockParams:
         if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % 8:
             raise ValueError(f"RegNet takes w_a >= 0, w_0 > 0 a multiple of 8, and w_m > 1; {w_a=}, {w_0=}, {w_m=}")
         powers = [round(math.log(1 + w_a * j / w_0) / math.log(w_m)) for j in range(depth)]
-        stages = Counter(8 * round(w_0 * w_m**power / 8) for power in powers)  # in order: widths only grow
+        # Widths do not decrease, and Counter keeps their order.
+        stages = Counter(8 * round(w_0 * w_m**power / 8) for power in powers)
         inside = [int(width * bottleneck_multiplier) for width in stages]
         group_widths = [min(group_width, width) for width in inside]
         inside = [make_divisible(width, group) for width, group in zip(inside, group_widths, strict=True)]
@@ -118,7 +124,7 @@ class SimpleStemIN(Conv2dNormActivation):
 
 
 class ResBottleneckBlock(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut, with squeeze-and-excitation ahead of the last in Y."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut; RegNetY has squeeze-and-excitation before the last one."""
 
     def __init__(
         self, width_in: int, width_out: int, stride: int, norm_layer: Layer, activation_layer: Layer,
@@ -144,15 +150,15 @@ class ResBottleneckBlock(nn.Module):
 
 
 class RegNet(nn.Module):
-    """A stem, stages of residual bottlenecks, and a linear classifier of the means of the last feature map.
+    """A stem, stages of residual bottlenecks, and a linear classifier of the channel means of the last feature map.
 
     Args:
         block_params: the stages.
-        num_classes: logits.
-        in_channels: of the image.
-        stem_width: channels after the stem.
-        stem_type: called as `SimpleStemIN` is.
-        block_type: called as `ResBottleneckBlock` is.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        stem_width: output channels of the stem.
+        stem_type: called with the arguments of `SimpleStemIN`.
+        block_type: called with the arguments of `ResBottleneckBlock`.
         norm_layer: called with a number of channels.
         activation: called without arguments.
     """
@@ -177,19 +183,19 @@ class RegNet(nn.Module):
                 )
                 channels = width
             trunk[f"block{number}"] = nn.Sequential(blocks)
-        self.stem = stem_type(in_channels, stem_width, norm_layer, activation).with_init(_first_values)
-        self.trunk_output = nn.Sequential(trunk).with_init(_first_values)
+        self.stem = stem_type(in_channels, stem_width, norm_layer, activation).with_init(_kaiming)
+        self.trunk_output = nn.Sequential(trunk).with_init(_kaiming)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels, num_classes, weight_init=init.normal(std=0.01), bias_init=init.zeros)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.fc(self.flatten(self.avgpool(self.trunk_output(self.stem(x)))))
 
 
-def _first_values(layer: nn.Module) -> Mapping[str, Initializer]:
-    """As in ResNet; biases, those of squeeze-and-excitation, start as torch's do."""
+def _kaiming(layer: nn.Module) -> Mapping[str, Initializer]:
+    """Kaiming normal for convolutions; the biases of squeeze-and-excitation keep torch's initial values."""
     return {"weight": init.kaiming_normal(mode="fan_out")} if isinstance(layer, nn.Conv2d) else {}
 
 

@@ -1,8 +1,8 @@
 """ResNet, ResNeXt and Wide ResNet.
 
 He et al. 2015, https://arxiv.org/abs/1512.03385; Xie et al. 2016, https://arxiv.org/abs/1611.05431; Zagoruyko and
-Komodakis 2016, https://arxiv.org/abs/1605.07146. As in torchvision the stride of a bottleneck is in its 3x3
-convolution ("ResNet v1.5", https://ngc.nvidia.com/catalog/resources/nvidia:resnet_50_v1_5_for_pytorch).
+Komodakis 2016, https://arxiv.org/abs/1605.07146. As in torchvision, the 3x3 convolution of a bottleneck has the
+stride ("ResNet v1.5", https://ngc.nvidia.com/catalog/resources/nvidia:resnet_50_v1_5_for_pytorch).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import jax
 
 from ... import nn
 from ...nn import init
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -28,12 +28,12 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: Any)
 
 
 def _last_norm(norm_layer: Norm, channels: int, zero_init: bool) -> nn.Module:
-    """The norm before the addition. Starting it at zero makes each block the identity at first (Goyal et al. 2017)."""
+    """The norm before the addition. With weights of zero each block is initially the identity (Goyal et al. 2017)."""
     return norm_layer(channels, weight_init=init.zeros) if zero_init else norm_layer(channels)
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     expansion = 1
 
@@ -42,7 +42,7 @@ class BasicBlock(nn.Module):
         base_width: int = 64, norm_layer: Norm = nn.BatchNorm2d, zero_init: bool = False,
     ):
         if groups != 1 or base_width != 64 or dilation != 1:
-            raise ValueError("BasicBlock has groups=1, width_per_group=64 and no dilation; Bottleneck has them all")
+            raise ValueError("BasicBlock takes only groups=1, width_per_group=64 and no dilation; Bottleneck takes all")
         self.conv1 = _conv(in_channels, channels, 3, stride=stride, padding=1)
         self.bn1 = norm_layer(channels)
         self.conv2 = _conv(channels, channels, 3, padding=1)
@@ -57,7 +57,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; the 3x3 one works on a quarter of the channels."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut; the 3x3 one has a quarter of the output channels."""
 
     expansion = 4
 
@@ -94,13 +94,14 @@ class ResNet(nn.Module):
 
     Args:
         block: `BasicBlock` or `Bottleneck`.
-        layers: blocks in each stage.
-        num_classes: logits.
-        in_channels: of the image.
-        zero_init_residual: start every block as the identity; `norm_layer` must then take `weight_init`.
-        groups: of the 3x3 convolutions in bottlenecks.
-        width_per_group: their channels per group in the first stage.
-        replace_stride_with_dilation: for stages 2 to 4, whether they keep the resolution and dilate instead.
+        layers: number of blocks in each stage.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        zero_init_residual: initialise every block as the identity; `norm_layer` must then accept `weight_init`.
+        groups: number of groups of the 3x3 convolutions in bottlenecks.
+        width_per_group: channels of each of these groups in the first stage.
+        replace_stride_with_dilation: for each of stages 2 to 4, whether it keeps the resolution and dilates its
+            convolutions instead.
         norm_layer: called with a number of channels.
     """
 
@@ -110,7 +111,7 @@ class ResNet(nn.Module):
         replace_stride_with_dilation: Sequence[bool] = (False, False, False), norm_layer: Norm = nn.BatchNorm2d,
     ):
         if len(replace_stride_with_dilation) != 3:
-            raise ValueError(f"replace_stride_with_dilation takes three values, got {replace_stride_with_dilation}")
+            raise ValueError(f"replace_stride_with_dilation takes three values; got {replace_stride_with_dilation}")
         self.conv1 = _conv(in_channels, 64, 7, stride=2, padding=3)
         self.bn1 = norm_layer(64)
         self.relu = nn.ReLU()
@@ -124,7 +125,7 @@ class ResNet(nn.Module):
         def stage(width: int, count: int, stride: int, dilate: bool) -> nn.Sequential:
             nonlocal channels, dilation
             first = {"stride": 1 if dilate else stride, "dilation": dilation}
-            if dilate:  # from the second block of the stage on
+            if dilate:  # applies from the second block of the stage on
                 dilation *= stride
             blocks = []
             for i in range(count):
@@ -142,7 +143,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(channels, num_classes)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.flatten(self.avgpool(x)))

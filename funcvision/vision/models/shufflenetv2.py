@@ -1,4 +1,4 @@
-"""ShuffleNetV2: blocks that work on half of the channels and then mix the halves (Ma et al. 2018).
+"""ShuffleNetV2: blocks that transform half of the channels and then shuffle all channels (Ma et al. 2018).
 
 https://arxiv.org/abs/1807.11164, table 5.
 """
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ... import nn
 from ..ops import Conv2dNormActivation
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "InvertedResidual", "ShuffleNetV2", "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5",
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 REPEATS = (4, 8, 4)  # blocks in each of the three stages
-# Of each width: channels of the stem, of the three stages, and of the last convolution.
+# For each factor of the width: channels of the stem, of the three stages, and of the last convolution.
 CHANNELS = {
     0.5: (24, 48, 96, 192, 1024),
     1.0: (24, 116, 232, 464, 1024),
@@ -29,18 +29,19 @@ CHANNELS = {
 
 
 class InvertedResidual(nn.Module):
-    """Two branches whose channels are interleaved: 1x1, depthwise 3x3 and 1x1 convolutions beside another.
+    """Two parallel branches whose output channels are interleaved.
 
-    At stride 1 the other branch hands on half of the channels and the convolutions take the other half; at a larger
-    stride both take the whole input, and the other branch is a depthwise 3x3 and a 1x1 convolution.
+    One branch has 1x1, depthwise 3x3 and 1x1 convolutions. At stride 1 its input is half of the channels, and the other
+    branch passes the other half through. At a larger stride the input of both is the whole feature map, and the other
+    branch has a depthwise 3x3 and a 1x1 convolution.
     """
 
     def __init__(self, inp: int, oup: int, stride: int):
         if not 1 <= stride <= 3:
-            raise ValueError(f"InvertedResidual has a stride from 1 to 3; stride={stride}")
+            raise ValueError(f"InvertedResidual takes a stride from 1 to 3; stride={stride}")
         half = oup // 2
         if stride == 1 and inp != 2 * half:
-            raise ValueError(f"at stride 1 the input's channels are the output's, an even number; {inp=}, {oup=}")
+            raise ValueError(f"at stride 1 input and output channels must be the same even number; {inp=}, {oup=}")
         self.stride = stride
         if stride > 1:
             self.branch1 = nn.Sequential(
@@ -61,20 +62,20 @@ class InvertedResidual(nn.Module):
 
 
 def _interleave(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Channels of the two by turns: what shuffling their concatenation in two groups comes to."""
+    """Alternates the channels of two arrays, which equals a channel shuffle of their concatenation in two groups."""
     *lead, channels = first.shape
     return jnp.stack((first, second), axis=-1).reshape(*lead, 2 * channels)
 
 
 class ShuffleNetV2(nn.Module):
-    """A stem, three stages of blocks, a 1x1 convolution, and a linear classifier of its means.
+    """A stem, three stages of blocks, a 1x1 convolution, and a linear classifier of channel means.
 
     Args:
-        stages_repeats: blocks in each of the three stages; the first of each has stride 2.
+        stages_repeats: number of blocks in each of the three stages; the first of each has stride 2.
         stages_out_channels: channels of the stem, of the three stages, and of the last convolution.
-        num_classes: logits.
-        in_channels: of the image.
-        inverted_residual: called as `InvertedResidual` is.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        inverted_residual: called with the arguments of `InvertedResidual`.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class ShuffleNetV2(nn.Module):
         self.fc = nn.Linear(last, num_classes)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         x = self.maxpool(self.conv1(x))
         x = self.stage4(self.stage3(self.stage2(x)))
         return self.fc(self.mean(self.conv5(x)))

@@ -1,4 +1,4 @@
-"""SqueezeNet: blocks that narrow to few channels before they widen (Iandola et al. 2016).
+"""SqueezeNet: blocks that first reduce and then expand the channels (Iandola et al. 2016).
 
 https://arxiv.org/abs/1602.07360, table 1; version 1.1 is from
 https://github.com/forresti/SqueezeNet/tree/master/SqueezeNet_v1.1.
@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from ... import nn
 from ...nn import init
 from ...nn.init import Initializer
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["Fire", "SqueezeNet", "squeezenet1_0", "squeezenet1_1"]
 
-# The channels and the kernel of the first convolution, then after each of three max pools the Fire blocks: channels
-# after squeezing and of each of the two convolutions that expand.
+# For each version: channels and kernel size of the first convolution; then for each of three max pools the Fire blocks
+# after it, as the channels of the squeeze convolution and of each of the two expand convolutions.
 VERSIONS = {
     "1_0": (
         (96, 7),
@@ -36,7 +36,7 @@ VERSIONS = {
 
 
 class Fire(nn.Module):
-    """A 1x1 convolution to few channels, then a 1x1 and a 3x3 one side by side."""
+    """A 1x1 convolution to fewer channels, then a 1x1 and a 3x3 convolution in parallel, concatenated."""
 
     def __init__(self, in_channels: int, squeeze: int, expand1x1: int, expand3x3: int):
         self.squeeze = nn.Conv2d(in_channels, squeeze, 1)
@@ -53,20 +53,20 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """A convolution, eight Fire blocks, and a 1x1 convolution to the classes whose mean over the image is the logits.
+    """A convolution, eight Fire blocks, and a 1x1 convolution to a channel for each class, whose mean is the logit.
 
     Args:
-        version: "1_0" or "1_1", which computes less for the same accuracy.
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: ahead of the last convolution.
+        version: "1_0", or "1_1", which has the same accuracy with less computation.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element before the last convolution.
     """
 
     def __init__(
         self, version: str = "1_0", num_classes: int = 1000, *, in_channels: int = 3, dropout: float = 0.5
     ):
         if version not in VERSIONS:
-            raise ValueError(f"SqueezeNet has versions {' and '.join(map(repr, VERSIONS))}; version={version!r}")
+            raise ValueError(f"SqueezeNet has the versions {' and '.join(map(repr, VERSIONS))}; version={version!r}")
         (channels, kernel_size), *groups = VERSIONS[version]
         features: list[nn.Module] = [nn.Conv2d(in_channels, channels, kernel_size, stride=2), nn.ReLU()]
         for group in groups:
@@ -80,10 +80,10 @@ class SqueezeNet(nn.Module):
         self.flatten = nn.Flatten()
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes].
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes].
 
-        Images are of 21 x 21 or more, for version 1.1 of 17 x 17. Logits are never negative: a ReLU comes before the
-        mean.
+        Height and width are 21 or more, for version 1.1 17 or more. Logits are never negative, because a ReLU comes
+        before the mean.
         """
         return self.flatten(self.classifier(self.features(x)))
 

@@ -1,8 +1,8 @@
 """Swin Transformer: attention within windows that are shifted in every other block (Liu et al. 2021).
 
-https://arxiv.org/abs/2103.14030, section 3.3; and version 2 (Liu et al. 2021), which compares directions in place of
-products, computes the bias of an offset by a small network and normalises after each branch:
-https://arxiv.org/abs/2111.09883, figure 1.
+https://arxiv.org/abs/2103.14030, section 3.3. Version 2 (Liu et al. 2021, https://arxiv.org/abs/2111.09883, figure 1)
+uses cosine similarity in place of the dot product, computes the bias of a relative position with a small network, and
+normalises at the end of each branch.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from ...nn import init
 from ...nn.init import Initializer
 from ..ops import MLP, StochasticDepth
 from ._shifted_windows import ShiftedWindowAttention, ShiftedWindowAttentionV2
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "PatchMerging", "PatchMergingV2", "SwinTransformer", "SwinTransformerBlock", "SwinTransformerBlockV2", "swin_b",
@@ -27,7 +27,7 @@ __all__ = [
 
 Layer = Callable[..., nn.Module]
 
-# Channels of the first stage, blocks and heads of each, the probability to drop the last block (as in torchvision).
+# Channels of the first stage, blocks and heads of each stage, and the probability of stochastic depth (torchvision's).
 SIZES: dict[str, dict[str, Any]] = {
     "t": {"embed_dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24), "stochastic_depth_prob": 0.2},
     "s": {"embed_dim": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24), "stochastic_depth_prob": 0.3},
@@ -36,7 +36,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 class PatchMerging(nn.Module):
-    """[..., height, width, dim] to half the size, rounded up, and `2 * dim` channels: a projection of 2x2 tokens."""
+    """Projects each 2x2 tokens of [..., height, width, dim] to one token with `2 * dim` channels."""
 
     def __init__(self, dim: int, norm_layer: Layer = nn.LayerNorm):
         self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
@@ -47,7 +47,7 @@ class PatchMerging(nn.Module):
 
 
 class PatchMergingV2(nn.Module):
-    """`PatchMerging` with its norm after the projection."""
+    """`PatchMerging` with the norm after the projection."""
 
     def __init__(self, dim: int, norm_layer: Layer = nn.LayerNorm):
         self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
@@ -58,26 +58,26 @@ class PatchMergingV2(nn.Module):
 
 
 def _neighbours(x: jax.Array) -> jax.Array:
-    """The channels of each 2x2 tokens side by side, by columns; odd sizes are padded with zeros."""
+    """Concatenates the channels of each 2x2 tokens, column by column; odd sizes are padded with zeros."""
     height, width = x.shape[-3:-1]
     x = jnp.pad(x, (*[(0, 0)] * (x.ndim - 3), (0, height % 2), (0, width % 2), (0, 0)))
     return jnp.concatenate([x[..., row::2, column::2, :] for column in (0, 1) for row in (0, 1)], axis=-1)
 
 
 class SwinTransformerBlock(nn.Module):
-    """Attention within windows and an MLP, each a residual branch with a norm ahead of it.
+    """Two residual branches, attention within windows and an MLP, each with a norm at its start.
 
     Args:
-        dim: channels.
-        num_heads: of attention.
+        dim: channels of a token.
+        num_heads: number of heads of attention.
         window_size: height and width of a window.
-        shift_size: by how much windows are shifted.
-        mlp_ratio: how much wider the MLP is inside.
-        dropout: after the projections of attention and of the MLP.
-        attention_dropout: of the weights of attention.
-        stochastic_depth_prob: the probability to drop a branch.
+        shift_size: by how many tokens the windows are shifted.
+        mlp_ratio: hidden features of the MLP divided by its input features.
+        dropout: probability to drop an element after the projection of attention and after each layer of the MLP.
+        attention_dropout: probability to drop a weight of attention.
+        stochastic_depth_prob: probability to skip a residual branch for a sample.
         norm_layer: called with a number of channels.
-        attn_layer: called as `ShiftedWindowAttention` is.
+        attn_layer: called with the arguments of `ShiftedWindowAttention`.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class SwinTransformerBlock(nn.Module):
 
 
 class SwinTransformerBlockV2(SwinTransformerBlock):
-    """`SwinTransformerBlock` with attention of version 2 and each norm at the end of its branch."""
+    """`SwinTransformerBlock` with the attention of version 2, and with each norm at the end of its branch."""
 
     def __init__(self, *args: Any, attn_layer: Layer = ShiftedWindowAttentionV2, **options: Any):
         super().__init__(*args, attn_layer=attn_layer, **options)
@@ -110,23 +110,23 @@ class SwinTransformerBlockV2(SwinTransformerBlock):
 
 
 class SwinTransformer(nn.Module):
-    """An embedding of patches, stages of blocks at half the size each, and a linear classifier of the mean token.
+    """An embedding of patches, stages of blocks, each at half the resolution of the last, and a linear classifier.
 
     Args:
-        num_classes: logits.
-        in_channels: of the image.
+        num_classes: number of logits.
+        in_channels: channels of the image.
         patch_size: height and width of a patch.
-        embed_dim: channels of the first stage, twice as many in each that follows.
-        depths: blocks of each stage; every other one has its windows shifted by half a window.
-        num_heads: of each stage.
+        embed_dim: channels of the first stage; each later stage has twice those of the one before.
+        depths: number of blocks of each stage; every second block shifts its windows by half a window.
+        num_heads: number of heads of each stage.
         window_size: height and width of a window.
-        mlp_ratio: how much wider the MLPs are inside.
-        dropout: after the projections of attention and of the MLPs.
-        attention_dropout: of the weights of attention.
-        stochastic_depth_prob: the probability to drop a branch of the last block; it grows linearly from 0.
+        mlp_ratio: hidden features of the MLPs divided by their input features.
+        dropout: probability to drop an element after the projection of attention and after each layer of the MLPs.
+        attention_dropout: probability to drop a weight of attention.
+        stochastic_depth_prob: probability to skip a residual branch of the last block; it increases linearly from 0.
         norm_layer: called with a number of channels.
-        block: called as `SwinTransformerBlock` is.
-        downsample_layer: called as `PatchMerging` is, between stages.
+        block: called with the arguments of `SwinTransformerBlock`.
+        downsample_layer: called with the arguments of `PatchMerging`, between stages.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class SwinTransformer(nn.Module):
             "attention_dropout": attention_dropout, "norm_layer": norm_layer,
         }
         drop_probs = iter(np.linspace(0, stochastic_depth_prob, sum(depths)).tolist())
-        # Layers are channels-last already where torchvision permutes: an Identity keeps the numbers and names.
+        # torchvision permutes axes to channels last and back. Here an Identity in its place keeps the names of layers.
         patches = nn.Conv2d(in_channels, embed_dim, patch_size, patch_size)
         features: list[nn.Module] = [nn.Sequential(patches, nn.Identity(), norm_layer(embed_dim))]
         dim = embed_dim
@@ -166,7 +166,7 @@ class SwinTransformer(nn.Module):
         self.head = nn.Linear(dim, num_classes).with_init(_narrow_linear)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         x = self.norm(self.features(x))
         return self.head(self.flatten(self.avgpool(self.permute(x))))
 

@@ -6,24 +6,24 @@ import jax
 
 from ... import nn
 from ...nn import init
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = ["VGG", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"]
 
-# 3x3 convolutions ahead of each of the five 2x2 max pools; their channels are the same in all variants.
+# Number of 3x3 convolutions before each of the five 2x2 max pools. Their channels are the same in all variants.
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
 
 
 class VGG(nn.Module):
-    """Convolutional features pooled to 7x7 and a classifier of three linear layers.
+    """Convolutions, pooling to 7x7 positions, and a classifier of three linear layers.
 
     Args:
         depth: number of layers with weights, 11, 13, 16 or 19.
         batch_norm: whether a batch norm follows each convolution.
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: after each hidden layer of the classifier.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element after each hidden layer of the classifier.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class VGG(nn.Module):
         )
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, height, width, in_channels] to logits [batch, num_classes]."""
+        """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ... import functional as F
 from ... import nn
@@ -14,7 +15,7 @@ from ...functional.resize import Mode
 from ...nn import init
 from ...nn.init import Initializer
 from ..ops import MLP, Conv2dNormActivation
-from .registry import register
+from ._zoo.registry import register
 
 __all__ = [
     "ConvStemConfig", "Encoder", "EncoderBlock", "VisionTransformer", "interpolate_embeddings", "vit_b_16", "vit_b_32",
@@ -23,7 +24,7 @@ __all__ = [
 
 Norm = Callable[..., nn.Module]
 
-# Table 1; a token has `hidden_dim` features.
+# Table 1 of the paper. A token has `hidden_dim` features.
 BASE = {"num_layers": 12, "num_heads": 12, "hidden_dim": 768, "mlp_dim": 3072}
 LARGE = {"num_layers": 24, "num_heads": 16, "hidden_dim": 1024, "mlp_dim": 4096}
 HUGE = {"num_layers": 32, "num_heads": 16, "hidden_dim": 1280, "mlp_dim": 5120}
@@ -42,14 +43,14 @@ class ConvStemConfig(NamedTuple):
 
 
 class EncoderBlock(nn.Module):
-    """Self-attention and an MLP, each of normalised tokens and added to its input.
+    """Two residual branches, self-attention and an MLP, each with a norm at its start.
 
     Args:
-        num_heads: of the attention.
+        num_heads: number of heads of the attention.
         hidden_dim: features of a token.
-        mlp_dim: features between the layers of the MLP.
-        dropout: behind the attention and behind each layer of the MLP.
-        attention_dropout: of the attention's weights.
+        mlp_dim: hidden features of the MLP.
+        dropout: probability to drop an element after attention and after each layer of the MLP.
+        attention_dropout: probability to drop a weight of attention.
         norm_layer: called with a number of features.
     """
 
@@ -64,7 +65,7 @@ class EncoderBlock(nn.Module):
         self.mlp = MLP(hidden_dim, (mlp_dim, hidden_dim), activation_layer=nn.GELU, dropout=dropout).with_init(_glorot)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Tokens [batch, length, hidden_dim] to the same."""
+        """Maps tokens [batch, length, hidden_dim] to tokens of the same shape."""
         y = self.ln_1(x)
         x = x + self.dropout(self.self_attention(y, y, y, need_weights=False)[0])
         return x + self.mlp(self.ln_2(x))
@@ -77,7 +78,7 @@ def _glorot(layer: nn.Module) -> Mapping[str, Initializer]:
 
 
 class Encoder(nn.Module):
-    """Adds what it learns of each position to tokens, and calls `num_layers` of `EncoderBlock`; see there."""
+    """Adds position embeddings to the tokens and applies `num_layers` blocks; see `EncoderBlock` for the arguments."""
 
     def __init__(
         self, seq_length: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float,
@@ -92,28 +93,29 @@ class Encoder(nn.Module):
         self.ln = norm_layer(hidden_dim)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Tokens [batch, seq_length, hidden_dim] to the same."""
+        """Maps tokens [batch, seq_length, hidden_dim] to tokens of the same shape."""
         return self.ln(self.layers(self.dropout(x + self.pos_embedding.astype(x.dtype))))
 
 
 class VisionTransformer(nn.Module):
-    """Patches of an image and a class token through a transformer encoder; a linear classifier of that token.
+    """A transformer encoder of the patches of an image and a class token, and a linear classifier of that token.
 
     Args:
-        image_size: side of the images, which are squares; a multiple of `patch_size`.
-        patch_size: side of a patch.
-        num_layers: blocks of the encoder.
-        num_heads: of each attention.
+        image_size: height and width of the images, in pixels; a multiple of `patch_size`.
+        patch_size: height and width of a patch.
+        num_layers: number of blocks of the encoder.
+        num_heads: number of heads of each attention.
         hidden_dim: features of a token.
-        mlp_dim: features inside each MLP.
-        num_classes: logits.
-        in_channels: of the image.
-        dropout: of tokens with positions, behind each attention, and behind each layer of the MLPs.
-        attention_dropout: of the attentions' weights.
+        mlp_dim: hidden features of each MLP.
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: probability to drop an element after adding position embeddings, after each attention, and after each
+            layer of the MLPs.
+        attention_dropout: probability to drop a weight of attention.
         representation_size: features of a hidden layer with tanh in the classifier; None for no such layer.
         norm_layer: called with a number of features.
-        conv_stem_configs: convolutions that make the tokens in place of one of whole patches (Xiao et al. 2021,
-            https://arxiv.org/abs/2106.14881); together they must shrink the image by `patch_size`.
+        conv_stem_configs: convolutions that compute the tokens, in place of one over patches (Xiao et al. 2021,
+            https://arxiv.org/abs/2106.14881). The product of their strides must be `patch_size`.
     """
 
     def __init__(
@@ -137,23 +139,23 @@ class VisionTransformer(nn.Module):
         self.heads = _heads(hidden_dim, representation_size, num_classes)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Images [batch, image_size, image_size, in_channels] to logits [batch, num_classes].
+        """Maps images [batch, image_size, image_size, in_channels] to logits [batch, num_classes].
 
         Raises:
-            ValueError: images of another size.
+            ValueError: the images have another size.
         """
         side = self.image_size
         if x.ndim != 4 or x.shape[1:3] != (side, side):
             raise ValueError(
                 f"this model takes images [batch, {side}, {side}, channels] and got {x.shape}: resize them, or build "
-                "it with another image_size, to which interpolate_embeddings fits trained parameters"
+                "the model with another image_size and fit trained parameters to it with interpolate_embeddings"
             )
         x = self.conv_proj(x)
         grid = side // self.patch_size
         if x.shape[1:3] != (grid, grid):
             raise ValueError(
-                f"conv_stem_configs make {x.shape[1]}x{x.shape[2]} tokens of an image, and {grid}x{grid} are expected "
-                f"for patch_size={self.patch_size}: the product of their strides must be that"
+                f"conv_stem_configs compute {x.shape[1]}x{x.shape[2]} tokens, and {grid}x{grid} are expected: the "
+                f"product of their strides must be patch_size={self.patch_size}"
             )
         x = x.reshape(x.shape[0], grid * grid, x.shape[3])
         class_token = jnp.broadcast_to(self.class_token.astype(x.dtype), (x.shape[0], 1, x.shape[2]))
@@ -196,18 +198,18 @@ def interpolate_embeddings(
     params: nn.Arrays, image_size: int, patch_size: int, *, interpolation_mode: Mode = "bicubic",
     reset_heads: bool = False,
 ) -> nn.Arrays:
-    """Parameters of a `VisionTransformer` for images of another size: what it learned of positions is resized.
+    """Parameters of a `VisionTransformer` for images of another size, with resized position embeddings.
 
     Args:
-        params: of the trained model.
-        image_size: of the new model.
-        patch_size: of the new model, the same as before unless the positions are all that is taken over.
+        params: parameters of the trained model.
+        image_size: that of the new model.
+        patch_size: that of the new model. The projection of patches fits only if it is that of the trained model.
         interpolation_mode: "bicubic" or "bilinear".
-        reset_heads: leave out the classifier. Torchvision leaves it out only where the number of patches changes
-            (https://github.com/pytorch/vision/blob/main/torchvision/models/vision_transformer.py); here it always is.
+        reset_heads: leave out the classifier. torchvision does so only if the number of patches changes
+            (https://github.com/pytorch/vision/blob/main/torchvision/models/vision_transformer.py).
 
     Returns:
-        The same arrays, but for `encoder.pos_embedding`. Without the classifier, take a new one's over:
+        The same arrays, with another `encoder.pos_embedding`. To use a new classifier:
         `model.init(key)[0] | interpolate_embeddings(..., reset_heads=True)`.
 
     Raises:
@@ -219,12 +221,12 @@ def interpolate_embeddings(
     (1, 37, 8)
     """
     if "encoder.pos_embedding" not in params:
-        raise ValueError("interpolate_embeddings takes the params of a VisionTransformer: no 'encoder.pos_embedding'")
+        raise ValueError("these are not parameters of a VisionTransformer: 'encoder.pos_embedding' is missing")
     embedding = params["encoder.pos_embedding"]
     old, new = math.isqrt(embedding.shape[1] - 1), image_size // patch_size
     if embedding.shape[0] != 1 or old**2 != embedding.shape[1] - 1:
         raise ValueError(
-            "encoder.pos_embedding is [1, 1 + patches, features], patches a square number; this one has shape "
+            "encoder.pos_embedding must be [1, 1 + patches, features] with a square number of patches; its shape is "
             f"{embedding.shape}"
         )
     kept = {name: array for name, array in params.items() if not (reset_heads and name.startswith("heads."))}
@@ -235,12 +237,33 @@ def interpolate_embeddings(
     return kept | {"encoder.pos_embedding": jnp.concatenate([class_token, patches.reshape(1, new * new, -1)], axis=1)}
 
 
-def _image_size_in(patch_size: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The option `image_size`, by the number of patches."""
+def _read_image_size(patch_size: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The option `image_size` of a checkpoint, computed from its number of patches."""
     positions, kernel = (shapes.get(name, ()) for name in ("encoder.pos_embedding", "conv_proj.weight"))
     if len(positions) != 3 or positions[1] < 2 or kernel[2:] != (patch_size, patch_size):
         return {}
     return {"image_size": math.isqrt(positions[1] - 1) * patch_size}
+
+
+def _resize_positions(model: VisionTransformer, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint with a position embedding for each patch of the model's images.
+
+    A checkpoint with patches of another size is returned as it is, and so is one without position embeddings.
+    """
+    name = "encoder.pos_embedding"
+    if name not in tensors or "conv_proj.weight" not in tensors:
+        return tensors
+    same_patches = tensors["conv_proj.weight"].shape[2:] == (model.patch_size, model.patch_size)
+    if not same_patches or tensors[name].shape == model.declarations()[name].shape:
+        return tensors
+    positions = {name: jnp.asarray(tensors[name])}
+    return tensors | {name: np.asarray(interpolate_embeddings(positions, model.image_size, model.patch_size)[name])}
+
+
+def _register(patch_size: int) -> Any:
+    return register(
+        read_options=functools.partial(_read_image_size, patch_size), adapt_tensors=_resize_positions
+    )
 
 
 def _variant(
@@ -250,31 +273,31 @@ def _variant(
     return VisionTransformer(num_classes=num_classes, **arguments)
 
 
-@register(options_in=functools.partial(_image_size_in, 16))
+@_register(16)
 def vit_b_16(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-B/16 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(BASE, 16, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 32))
+@_register(32)
 def vit_b_32(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-B/32 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(BASE, 32, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 16))
+@_register(16)
 def vit_l_16(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-L/16 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(LARGE, 16, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 32))
+@_register(32)
 def vit_l_32(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-L/32 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(LARGE, 32, num_classes, options)
 
 
-@register(options_in=functools.partial(_image_size_in, 14))
+@_register(14)
 def vit_h_14(num_classes: int = 1000, **options: Any) -> VisionTransformer:
     """ViT-H/14 for images of 224x224 pixels; `options` are those of `VisionTransformer`."""
     return _variant(HUGE, 14, num_classes, options)

@@ -1,4 +1,4 @@
-"""torchvision's operators: the blocks that its models are built of, and regularisation of feature maps."""
+"""torchvision's operators: building blocks of its models, and regularisation of feature maps."""
 
 from .blocks import (
     MLP,

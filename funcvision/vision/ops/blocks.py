@@ -1,4 +1,4 @@
-"""The blocks that torchvision's models are built of, with its child names."""
+"""Building blocks of torchvision's models; the names of their children are torchvision's."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -44,33 +44,37 @@ class _ConvNormActivation(nn.Sequential):
 
 
 def _same(kernel_size: Size, dilation: Size, axes: int) -> tuple[int, ...]:
-    """The padding that keeps the size of an image at stride 1, for odd kernels."""
+    """The padding with which a convolution of stride 1 and an odd kernel keeps the size of an image."""
     kernel, spacing = per_axis(kernel_size, axes, "kernel_size"), per_axis(dilation, axes, "dilation")
     return tuple((k - 1) // 2 * d for k, d in zip(kernel, spacing, strict=True))
 
 
 class Conv2dNormActivation(_ConvNormActivation):
-    """A convolution of images, a norm and an activation; children `0`, `1` and `2`.
+    """A 2-D convolution, a norm and an activation, as children `0`, `1` and `2`.
 
     Args:
-        in_channels: of the image.
-        out_channels: of the result.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
         kernel_size: of the convolution.
         stride: of the convolution.
-        padding: `(kernel_size - 1) // 2 * dilation` by default, which keeps the size of the image.
+        padding: of the convolution; by default `(kernel_size - 1) // 2 * dilation`, which at stride 1 keeps the size of
+            the image.
         groups: of the convolution.
         norm_layer: called with a number of channels; None for no norm.
         activation_layer: called without arguments; None for no activation.
         dilation: of the convolution.
-        inplace: ignored, arrays do not change.
-        bias: whether the convolution has one; by default where there is no norm.
+        inplace: ignored, because arrays of jax are immutable.
+        bias: whether the convolution has a bias; by default only if there is no norm.
     """
 
     convolution, axes = nn.Conv2d, 2
 
 
 class Conv3dNormActivation(_ConvNormActivation):
-    """`Conv2dNormActivation` of [batch, depth, height, width, channels]; its norm is `BatchNorm3d` by default."""
+    """A 3-D convolution, a norm and an activation, of [batch, depth, height, width, channels].
+
+    The arguments are those of `Conv2dNormActivation`; the default norm is `BatchNorm3d`.
+    """
 
     convolution, axes = nn.Conv3d, 3
 
@@ -87,13 +91,15 @@ class Conv3dNormActivation(_ConvNormActivation):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by what two layers make of the means of all (Hu et al. 2017, https://arxiv.org/abs/1709.01507).
+    """Squeeze-and-excitation (Hu et al. 2017, https://arxiv.org/abs/1709.01507).
+
+    It multiplies each channel by a factor, which two layers compute from the means of all channels.
 
     Args:
-        input_channels: of the image [batch, height, width, channels].
-        squeeze_channels: between the two layers.
-        activation: after the first layer; delta in the paper's equation 3.
-        scale_activation: after the second layer; sigma there.
+        input_channels: channels of the feature map [batch, height, width, channels].
+        squeeze_channels: channels between the two layers.
+        activation: after the first layer (delta in the paper's equation 3); called without arguments.
+        scale_activation: after the second layer (sigma there); called without arguments.
     """
 
     def __init__(
@@ -112,16 +118,16 @@ class SqueezeExcitation(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Linear layers, each followed by a norm, an activation and dropout, the last by dropout only.
+    """Linear layers, each followed by a norm, an activation and dropout; the last one is followed by dropout only.
 
     Args:
-        in_channels: features of the input, its last axis.
-        hidden_channels: features after each linear layer, those of the output last.
-        norm_layer: called with a number of features; None for no norms.
+        in_channels: features of the input, on its last axis.
+        hidden_channels: output features of each linear layer.
+        norm_layer: called with a number of features; None for no norm.
         activation_layer: called without arguments.
-        inplace: ignored, arrays do not change.
+        inplace: ignored, because arrays of jax are immutable.
         bias: whether the linear layers have biases.
-        dropout: the probability to drop an element in training.
+        dropout: probability to drop an element in training.
     """
 
     def __init__(
@@ -150,7 +156,12 @@ class Permute(nn.Module):
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch normalisation by fixed statistics and a fixed affine map, in training too: all four are buffers."""
+    """Batch normalisation whose statistics, weight and bias are buffers, which training does not change.
+
+    Args:
+        num_features: number of channels.
+        eps: added to the variance.
+    """
 
     def __init__(self, num_features: int, eps: float = 1e-5):
         self.num_features, self.eps = num_features, eps
@@ -160,7 +171,7 @@ class FrozenBatchNorm2d(nn.Module):
         self.running_var = nn.Buffer((num_features,), init.ones)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """[..., channels] to the same; the factors are computed in float32 at least."""
+        """Maps [..., channels] to the same shape. Scale and shift are computed in float32 at least."""
         if x.shape[-1] != self.num_features:
             raise ValueError(f"FrozenBatchNorm2d normalises {self.num_features} channels, the last axis; got {x.shape}")
         wide = accumulation_dtype(x.dtype)

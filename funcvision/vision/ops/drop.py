@@ -1,7 +1,7 @@
-"""Regularisation that drops residual branches or blocks of a feature map in training.
+"""Regularisation that sets residual branches or blocks of a feature map to zero in training.
 
-Each function takes the probability `p` to drop, and in training a `key`; outside it returns its input. All raise
-ValueError for a `p` outside [0, 1] and for a missing key.
+Each function takes the probability `p` of dropping and, in training, a `key`. Outside of training it returns its input.
+All functions raise ValueError if `p` is outside of [0, 1] or if the key is missing.
 """
 
 import math
@@ -26,13 +26,13 @@ def stochastic_depth(
 ) -> jax.Array:
     """Sets samples to 0 with probability `p` and divides the others by `1 - p`.
 
-    What is dropped is the residual branch of a block (Huang et al. 2016, https://arxiv.org/abs/1603.09382).
+    It is applied to the residual branch of a block (Huang et al. 2016, https://arxiv.org/abs/1603.09382).
 
     Args:
         x: [batch, ...].
-        p: the probability to drop.
-        mode: "row" decides for each sample, "batch" once for all.
-        training: whether anything is dropped.
+        p: probability to drop.
+        mode: "row" decides for each sample, "batch" once for all samples.
+        training: whether to drop at all.
         key: random.
 
     >>> y = stochastic_depth(jnp.ones((8, 2)), 0.5, "row", key=jax.random.key(0))
@@ -40,7 +40,7 @@ def stochastic_depth(
     [(0.0, 0.0), (2.0, 2.0)]
     """
     if mode not in ("batch", "row"):
-        raise ValueError(f"stochastic_depth drops by 'batch' or by 'row'; mode={mode!r}")
+        raise ValueError(f"mode must be 'batch' or 'row' for stochastic_depth; mode={mode!r}")
     decisions = (x.shape[0] if mode == "row" else 1, *(1,) * (x.ndim - 1))
     return drop("stochastic_depth", x, decisions, p, training, key, to_zero)
 
@@ -48,18 +48,18 @@ def stochastic_depth(
 def drop_block2d(
     x: jax.Array, p: float, block_size: int, *, eps: float = 1e-6, training: bool = True, key: jax.Array | None = None
 ) -> jax.Array:
-    """Sets squares of a feature map to 0 and scales the rest up (Ghiasi et al. 2018, https://arxiv.org/abs/1810.12890).
+    """Sets squares of a feature map to 0 and scales the rest (Ghiasi et al. 2018, https://arxiv.org/abs/1810.12890).
 
     Args:
         x: [batch, height, width, channels].
-        p: the share of elements to drop, about.
-        block_size: side of a square, odd; no more than that of the image is used.
-        eps: added to the number of elements that are kept.
-        training: whether anything is dropped.
+        p: fraction of the elements to drop, approximately.
+        block_size: height and width of a square; odd. It is reduced to the smallest side of the feature map.
+        eps: added to the number of elements that are kept, by which the sum is divided.
+        training: whether to drop at all.
         key: random.
 
     Raises:
-        ValueError: an even block, or another number of axes.
+        ValueError: the block size is even, or `x` has another number of axes.
     """
     return _drop_block("drop_block2d", pool.max_pool2d, 2, x, p, block_size, eps, training, key)
 
@@ -67,7 +67,7 @@ def drop_block2d(
 def drop_block3d(
     x: jax.Array, p: float, block_size: int, *, eps: float = 1e-6, training: bool = True, key: jax.Array | None = None
 ) -> jax.Array:
-    """`drop_block2d` with cubes, of [batch, depth, height, width, channels]."""
+    """`drop_block2d` for [batch, depth, height, width, channels]: sets cubes to 0."""
     return _drop_block("drop_block3d", pool.max_pool3d, 3, x, p, block_size, eps, training, key)
 
 
@@ -83,8 +83,8 @@ def _drop_block(
     size = x.shape[1:-1]
     block = min(block_size, *size)
     if block % 2 == 0:
-        raise ValueError(f"{function} drops blocks of odd size; block_size={block_size} on {size} makes it {block}")
-    room = [n - block + 1 for n in size]  # where the corner of a block can lie
+        raise ValueError(f"{function} needs an odd block size; block_size={block_size} on a map of {size} is {block}")
+    room = [n - block + 1 for n in size]  # number of positions of the first corner of a block, along each axis
     rate = p * math.prod(size) / (block**axes * math.prod(room))
     corners = jax.random.bernoulli(require_key(key, function), min(rate, 1.0), (x.shape[0], *room, x.shape[-1]))
     around = [(0, 0), *[(block // 2, block // 2)] * axes, (0, 0)]
@@ -95,7 +95,7 @@ def _drop_block(
 
 
 class StochasticDepth(nn.Module):
-    """Drops samples, or the whole batch, in training; see `stochastic_depth`."""
+    """Sets samples, or the whole batch, to 0 in training; see `stochastic_depth` for the arguments."""
 
     def __init__(self, p: float, mode: Mode):
         check_probability("StochasticDepth", p)
@@ -108,7 +108,7 @@ class StochasticDepth(nn.Module):
 
 
 class DropBlock2d(nn.Module):
-    """Drops squares of a feature map in training; see `drop_block2d`."""
+    """Sets squares of a feature map to 0 in training; see `drop_block2d` for the arguments."""
 
     function: ClassVar[Callable[..., jax.Array]] = drop_block2d
 
@@ -122,6 +122,6 @@ class DropBlock2d(nn.Module):
 
 
 class DropBlock3d(DropBlock2d):
-    """Drops cubes of a feature map in training; see `drop_block3d`."""
+    """Sets cubes of a feature map to 0 in training; see `drop_block3d` for the arguments."""
 
     function = drop_block3d

@@ -16,7 +16,7 @@ from tests.parity.zoo import (
 
 
 def small_pair(**options) -> tuple[nn.Module, torch.nn.Module]:
-    """Both nets with hidden layers of 12 and 10 features; the published ones have 54 million weights there."""
+    """Both networks with hidden layers of 12 and 10 features, in place of 4096 with 54 million weights."""
     ours = models.alexnet(9, **options)
     with torch.device("meta"):
         reference = theirs("alexnet", num_classes=9, **options)
@@ -33,7 +33,7 @@ def test_numbers(train):
 
 def test_initial_distributions():
     ours, reference = small_pair()
-    for layer in reference.modules():  # torchvision's leaves its layers as they start
+    for layer in reference.modules():  # torchvision's AlexNet keeps the default initial values of its layers
         if hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
     assert_initial_distributions_equal(ours, lambda: reference)

@@ -23,7 +23,7 @@ NAMES = [name for name in models.list_models() if name.startswith("convnext")]
 
 
 def small(package, last=None, **options):
-    """Every kind of block in a net that compiles quickly; `-m slow` compares the published ones."""
+    """A small network with every kind of block, which compiles quickly; `-m slow` compares the full models."""
     setting = [package.CNBlockConfig(8, 12, 1), package.CNBlockConfig(12, last, 2)]
     return package.ConvNeXt(setting, **{"num_classes": 9} | options)
 
@@ -34,7 +34,7 @@ def test_numbers(train):
 
 
 def test_norm_layer_block_and_a_convolution_behind_the_last_stage():
-    """The norms outside the blocks are BatchNorm2d, in them LayerNorms of another epsilon."""
+    """The norms outside of the blocks are BatchNorm2d, those inside are LayerNorms with another epsilon."""
     blocks = (
         functools.partial(package.CNBlock, norm_layer=functools.partial(library.LayerNorm, eps=1e-2))
         for package, library in ((convnext, nn), (reference, torch.nn))
@@ -53,10 +53,10 @@ def test_stochastic_depth_prob_can_be_overridden():
 
 
 def test_one_block():
-    """Torchvision divides by zero here."""
+    """torchvision divides by zero for a single block."""
     model = models.ConvNeXt([convnext.CNBlockConfig(8, None, 1)], 3, in_channels=1, stochastic_depth_prob=0.5)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
-    train = lambda params, state, x: model.apply(params, state, x, train=True)  # no key: nothing is dropped
+    train = lambda params, state, x: model.apply(params, state, x, train=True)  # no key is needed: the probability is 0
     logits, _ = jax.eval_shape(train, *shapes, jnp.ones((2, 8, 8, 1), jnp.bfloat16))
     assert logits.shape == (2, 3)
     assert logits.dtype == jnp.bfloat16
@@ -90,5 +90,5 @@ def test_captures():
 def test_settings_that_make_no_sense():
     with pytest.raises(ValueError, match="block_setting is empty"):
         models.ConvNeXt([])
-    with pytest.raises(TypeError, match=r"block_setting holds CNBlockConfig; got \(8, None, 1\)"):
+    with pytest.raises(TypeError, match=r"block_setting must hold CNBlockConfig objects; got \(8, None, 1\)"):
         models.ConvNeXt([(8, None, 1)])

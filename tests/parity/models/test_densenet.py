@@ -13,7 +13,7 @@ from tests.parity.zoo import (
 )
 
 SMALL = {"growth_rate": 6, "block_config": (3, 1), "num_init_features": 10, "bn_size": 3, "num_classes": 9}
-"""Every kind of layer in a net that compiles quickly; `-m slow` compares the published ones."""
+"""A small network with every kind of layer, which compiles quickly; `-m slow` compares the full models."""
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -37,7 +37,7 @@ def test_captures():
     names = [
         "features.pool0", "features.denseblock1.denselayer3.relu1", "features.denseblock1.denselayer3",
         "features.denseblock1", "features.transition1", "relu", "adaptive_avg_pool2d", "flatten",
-    ]  # not features.norm5: torchvision's ReLU after it works in place
+    ]  # without features.norm5: torchvision's ReLU after it overwrites its output
     ours, reference = models.DenseNet(**SMALL), torchvision.models.DenseNet(**SMALL)
     assert_captures_equal(ours, reference, (1, 40, 33), names)
 

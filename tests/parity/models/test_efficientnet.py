@@ -22,7 +22,7 @@ NAMES = [name for name in models.list_models() if name.startswith("efficientnet"
 
 
 def small(package, **options):
-    """Every kind of block in a net that compiles quickly; `-m slow` compares the published ones."""
+    """A small network with every kind of block, which compiles quickly; `-m slow` compares the full models."""
     setting = [
         package.FusedMBConvConfig(1, 3, 1, 8, 8, 1),
         package.FusedMBConvConfig(2, 3, 2, 8, 16, 2),
@@ -45,7 +45,9 @@ def test_numbers(train):
 def test_the_builders_defaults_can_be_overridden():
     norm_layer = lambda channels: nn.GroupNorm(1, channels)
     for name in ("efficientnet_b5", "efficientnet_v2_s"):
-        model = models.get_model(name, 5, norm_layer=norm_layer, dropout=0.7, last_channel=96, stochastic_depth_prob=0)
+        model = models.get_model(
+            name, num_classes=5, norm_layer=norm_layer, dropout=0.7, last_channel=96, stochastic_depth_prob=0
+        )
         kinds = {type(module) for _, module in model.named_modules()}
         assert nn.GroupNorm in kinds
         assert nn.BatchNorm2d not in kinds
@@ -88,7 +90,7 @@ def test_bfloat16():
 def test_settings_that_make_no_sense():
     with pytest.raises(ValueError, match="inverted_residual_setting is empty"):
         models.EfficientNet([])
-    with pytest.raises(TypeError, match="MBConvConfig and FusedMBConvConfig; got 3"):
+    with pytest.raises(TypeError, match="MBConvConfig or FusedMBConvConfig; got 3"):
         models.EfficientNet([3])
     with pytest.raises(ValueError, match="FusedMBConv has stride 1 or 2; stride=3"):
         models.EfficientNet([efficientnet.FusedMBConvConfig(1, 3, 3, 8, 8, 1)])

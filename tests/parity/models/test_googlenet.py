@@ -1,7 +1,7 @@
 """GoogLeNet against torchvision's.
 
-The whole net compiles slowly. Here its blocks are compared with gradients, the net around them with one convolution in
-place of each block, and the whole net forward; `-m slow` compares it with gradients.
+The whole network compiles slowly. These tests compare gradients of its blocks, and of the network with a single
+convolution in place of each block; of the whole network they compare the outputs, and with `-m slow` the gradients.
 """
 
 import importlib
@@ -20,7 +20,7 @@ from tests.parity.zoo import (
     theirs,
 )
 
-# Modules, whose names their packages give to the builders.
+# The packages export builders under the names of these modules, so that an import statement would find the builders.
 googlenet = importlib.import_module("funcvision.vision.models.googlenet")
 reference = importlib.import_module("torchvision.models.googlenet")
 
@@ -38,7 +38,7 @@ def test_blocks(build, train):
 
 
 def with_small_blocks(module, **options):
-    """A net with one 1x1 convolution for each Inception block."""
+    """A network in which each Inception block is a single 1x1 convolution."""
 
     def block(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
         return module.BasicConv2d(in_channels, ch1x1 + ch3x3 + ch5x5 + pool_proj, kernel_size=1)
@@ -54,7 +54,7 @@ def test_net_around_the_blocks(train, options):
 
 
 def outputs_in_training(model):
-    """Shapes of what a model returns for two images."""
+    """The shapes of a model's outputs for two images."""
     params, state = jax.eval_shape(model.init, jax.random.key(0))
     x = jnp.zeros((2, 33, 40, 3))
     return jax.eval_shape(lambda p, s: model.apply(p, s, x, train=True)[0], params, state)
@@ -89,7 +89,7 @@ def test_whole_net_forward_and_captures():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match=r"blocks are three.*got 2"):
+    with pytest.raises(ValueError, match=r"blocks takes a convolution.*got 2"):
         models.googlenet(blocks=(googlenet.BasicConv2d, googlenet.Inception))
-    with pytest.raises(ValueError, match="transform_input=True rescales RGB images and in_channels=1"):
+    with pytest.raises(ValueError, match="transform_input=True is for RGB images, and in_channels=1"):
         models.googlenet(in_channels=1, transform_input=True)

@@ -1,7 +1,7 @@
 """Inception v3 against torchvision's.
 
-The whole net compiles slowly. Here its blocks are compared with gradients, the net around them with one convolution in
-place of each block, and the whole net forward; `-m slow` compares it with gradients.
+The whole network compiles slowly. These tests compare gradients of its blocks, and of the network with a single
+convolution in place of each block; of the whole network they compare the outputs, and with `-m slow` the gradients.
 """
 
 import functools
@@ -41,7 +41,7 @@ def test_blocks(build, size):
 
 
 def with_small_blocks(module, head, **options):
-    """A net with one 1x1 convolution for each Inception block."""
+    """A network in which each Inception block is a single 1x1 convolution."""
     small = functools.partial(module.BasicConv2d, kernel_size=1)
     blocks = [
         module.BasicConv2d,
@@ -56,7 +56,7 @@ def with_small_blocks(module, head, **options):
 
 
 def small_head(layers):
-    """A head for smaller feature maps than `InceptionAux` needs, made of the layers of either side."""
+    """A head for smaller feature maps than `InceptionAux` takes, from the layers of funcvision or of torchvision."""
     return lambda in_channels, num_classes: layers.Sequential(
         layers.AdaptiveAvgPool2d(1), layers.Flatten(), layers.Linear(in_channels, num_classes)
     )
@@ -70,7 +70,7 @@ def test_net_around_the_blocks(train, options):
 
 
 def outputs_in_training(model):
-    """Shapes of what a model returns for two images."""
+    """The shapes of a model's outputs for two images."""
     params, state = jax.eval_shape(model.init, jax.random.key(0))
     x = jnp.zeros((2, 49, 56, 3))
     return jax.eval_shape(lambda p, s: model.apply(p, s, x, train=True)[0], params, state)
@@ -109,7 +109,7 @@ def test_whole_net_forward_and_captures():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match=r"inception_blocks are seven.*got 2"):
+    with pytest.raises(ValueError, match=r"inception_blocks takes constructors.*got 2"):
         models.inception_v3(inception_blocks=inception.BLOCKS[:2])
-    with pytest.raises(ValueError, match="transform_input=True rescales RGB images and in_channels=4"):
+    with pytest.raises(ValueError, match="transform_input=True is for RGB images, and in_channels=4"):
         models.inception_v3(in_channels=4, transform_input=True)

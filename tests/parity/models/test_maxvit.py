@@ -24,7 +24,7 @@ SMALL = {
     "input_size": (46, 46), "stem_channels": 6, "partition_size": 3, "block_channels": [8], "block_layers": [2],
     "head_dim": 2, "stochastic_depth_prob": 0.0, "num_classes": 5,
 }
-"""46x46 becomes 23x23 and 12x12; the first layer has a pool in its shortcut, that of the second is its input."""
+"""Feature maps are 23x23 and 12x12. The shortcut of the first layer has a pool, that of the second is the identity."""
 
 
 def small(**options: Any) -> tuple[nn.Module, torch.nn.Module]:
@@ -37,7 +37,7 @@ def test_numbers(train):
 
 
 def test_options_in_training():
-    """`mlp_dropout` of 1 drops for certain, without random numbers."""
+    """With `mlp_dropout=1` everything is dropped, and no random numbers are needed."""
     options = {"squeeze_ratio": 0.5, "expansion_ratio": 1.5, "mlp_ratio": 2, "mlp_dropout": 1.0}
     options |= {"block_channels": [6], "block_layers": [1]}
     kinds = [
@@ -51,7 +51,7 @@ def test_options_in_training():
 
 
 def test_other_shortcuts():
-    """Of another number of channels at stride 1, which `MaxVit` itself does not build."""
+    """A change of channels at stride 1, which `MaxVit` itself does not use."""
     shared = {"expansion_ratio": 2, "squeeze_ratio": 0.5, "stride": 1}
     kinds = ({"norm_layer": layers.BatchNorm2d, "activation_layer": layers.GELU} for layers in (nn, torch.nn))
     layers = [module.MBConv(3, 4, **shared, **kind) for module, kind in zip((own, reference), kinds, strict=True)]
@@ -60,7 +60,7 @@ def test_other_shortcuts():
 
 @pytest.mark.parametrize("kind", ["window", "grid"])
 def test_groups_of_maps_that_are_not_square(kind):
-    """torchvision divides both sides by the same number: its layer is given each group as a map of its own."""
+    """torchvision takes only square feature maps: its layer is called with each group as a map of its own."""
     ours = own.PartitionAttentionLayer(4, 2, 3, kind, mlp_ratio=2)
     layer = reference.PartitionAttentionLayer(
         4, 2, 3, "window", (3, 3), 2, torch.nn.GELU, torch.nn.LayerNorm, 0.0, 0.0, 0.0
@@ -131,7 +131,7 @@ def test_random_layers_ask_for_a_key(option, layer):
 
 
 def test_options_that_make_no_sense():
-    with pytest.raises(ValueError, match=r"input_size=\(224, 230\) .* multiples of 224 do"):
+    with pytest.raises(ValueError, match=r"input_size=\(224, 230\) .* multiples of 224"):
         models.maxvit_t(input_size=(224, 230))
     with pytest.raises(ValueError, match="feat_dim=64 must be a multiple of head_dim=30"):
         models.maxvit_t(head_dim=30)

@@ -17,7 +17,7 @@ from tests.parity.zoo import (
 
 
 def _small_pair():
-    """The narrowest net without most of its blocks, but every kind; `-m slow` compares the published ones."""
+    """The narrowest network with one block of every kind; `-m slow` compares the full models."""
     ours, reference = models.MNASNet(0.05, 9, dropout=0.0), torchvision.models.MNASNet(0.05, 9, dropout=0.0)
     for path in ("8.2", "9", "10", "11", "12.2", "12.3"):  # from 8 channels to 8, or from 16 to 16
         ours = ours.replace(f"layers.{path}", nn.Identity())
@@ -42,5 +42,5 @@ def test_captures():
 def test_options():
     declared = models.MNASNet(2.0, in_channels=5).declarations()
     assert declared["layers.0.weight"].shape == (64, 5, 3, 3)
-    with pytest.raises(ValueError, match="must be above 0; alpha=0"):
+    with pytest.raises(ValueError, match=r"must be greater than 0.*alpha=0"):
         models.MNASNet(0)

@@ -11,7 +11,7 @@ from tests.parity.zoo import (
 )
 
 SMALL = ((1, 16, 1, 1), (6, 24, 2, 2), (4, 24, 1, 1))
-"""Every kind of block in a net that compiles quickly; `-m slow` compares the published one."""
+"""A small network with every kind of block, which compiles quickly; `-m slow` compares the full model."""
 
 
 @pytest.mark.parametrize("train", [False, True])

@@ -21,7 +21,7 @@ SMALL = {
     "depths": [1, 2], "widths": [16, 32], "group_widths": [8, 16], "bottleneck_multipliers": [1.0, 1.5],
     "strides": [2, 1], "se_ratio": 0.25,
 }
-"""Every kind of block in a net that compiles quickly; `-m slow` compares the published ones."""
+"""A small network with every kind of block, which compiles quickly; `-m slow` compares the full models."""
 
 
 def _pair(options, reference_options, **params):

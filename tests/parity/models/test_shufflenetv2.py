@@ -15,7 +15,7 @@ from tests.parity.zoo import (
 )
 
 SMALL = ((2, 1, 1), (8, 12, 16, 18, 24), 9)
-"""Every kind of block in a net that compiles quickly; `-m slow` compares the published ones."""
+"""A small network with every kind of block, which compiles quickly; `-m slow` compares the full models."""
 
 
 def test_numbers():
@@ -23,7 +23,7 @@ def test_numbers():
 
 
 def test_numbers_with_another_block():
-    """Stride 3 in place of 2, to an odd number of channels, of which one is dropped."""
+    """Stride 3 in place of 2, and an odd number of output channels, which is rounded down."""
     def build(family):
         def block(inp, oup, stride):
             return family.InvertedResidual(inp, oup, 1) if stride == 1 else family.InvertedResidual(inp, oup + 1, 3)
@@ -51,5 +51,5 @@ def test_options():
         models.ShuffleNetV2((1, 2), (8, 12, 16, 18, 24))
     with pytest.raises(ValueError, match="stride from 1 to 3; stride=4"):
         family.InvertedResidual(8, 8, 4)
-    with pytest.raises(ValueError, match="an even number; inp=9, oup=9"):
+    with pytest.raises(ValueError, match="the same even number; inp=9, oup=9"):
         family.InvertedResidual(9, 9, 1)

@@ -23,7 +23,7 @@ def test_numbers():
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1"])
 def test_initial_distributions(name):
-    assert_initial_distributions_equal(models.get_model(name, 200), lambda: theirs(name, num_classes=200))
+    assert_initial_distributions_equal(models.get_model(name, num_classes=200), lambda: theirs(name, num_classes=200))
 
 
 @pytest.mark.parametrize(("name", "last"), [("squeezenet1_0", "features.11"), ("squeezenet1_1", "features.12")])

@@ -23,11 +23,11 @@ from tests.parity.zoo import (
 )
 
 SMALL = {"patch_size": [4, 3], "embed_dim": 8, "depths": [1, 2], "num_heads": [2, 4], "window_size": [3, 4]}
-"""Of 41x34 it makes 10x11 and 5x6 tokens: padded to whole windows, an odd map to merge, windows that are not square."""
+"""Images of 41x34 have maps of 10x11 and 5x6 tokens: these need padding to windows and to merge, and are not square."""
 
 
 def builders(version: int) -> list[Callable[..., Any]]:
-    """Ours and torchvision's class with small settings; options override them."""
+    """A small model of funcvision or of torchvision; options override the sizes."""
     built = []
     for library in (own, reference):
         settings = {"num_classes": 5, "stochastic_depth_prob": 0.0, **SMALL}
@@ -51,7 +51,7 @@ def test_numbers(train):
 
 @pytest.mark.parametrize("train", [False, True])
 def test_numbers_of_version_2(train):
-    """Windows of the second stage are as high as the map, which is then shifted sideways only."""
+    """Windows of the second stage are as high as the map, which is therefore shifted along the width only."""
     assert_models_equal(*small(2, window_size=[5, 3]), (2, 41, 34), train=train)
 
 
@@ -60,7 +60,7 @@ def test_numbers_of_version_2(train):
     {"qkv_bias": False, "proj_bias": False}, {"attention_dropout": 1.0}, {"dropout": 1.0},
 ])
 def test_attention_options(version, options):
-    """What is dropped for certain needs no random numbers, so that torch drops the same."""
+    """With a probability of 1 no random numbers are needed, so that torch drops the same elements."""
     ours, theirs = {
         1: (ShiftedWindowAttention, reference.ShiftedWindowAttention),
         2: (ShiftedWindowAttentionV2, reference.ShiftedWindowAttentionV2),
@@ -85,7 +85,7 @@ def test_the_scale_of_cosines_has_a_limit():
 
 
 def test_dropout_and_stochastic_depth_in_training():
-    """Each is certain: `dropout` empties the branches of all blocks, `stochastic_depth_prob` those of the last."""
+    """At 1, `dropout` zeroes the branches of all blocks, and `stochastic_depth_prob` those of the last block."""
     assert_models_equal(*small(1, depths=[1, 1], dropout=1.0), (2, 12, 9), train=True)
     assert_models_equal(*small(2, depths=[1, 1], stochastic_depth_prob=1.0), (2, 12, 9), train=True)
 

@@ -23,7 +23,7 @@ from tests.parity.zoo import (
 
 
 def small(package, image_size=24, **options):
-    """The published net in small; `-m slow` compares the published ones."""
+    """A small model; `-m slow` compares the full models."""
     sizes = {"num_layers": 2, "num_heads": 3, "hidden_dim": 12, "mlp_dim": 20}
     return package.VisionTransformer(image_size, 8, **sizes | {"num_classes": 9} | options)
 
@@ -57,10 +57,10 @@ def test_settings():
 
 
 def test_dropout():
-    """Everything dropped: the logits are those of zeros, and attention's weights alone already make a difference."""
+    """With a dropout of 1 the logits are those of zeros; dropping only weights of attention changes the logits too."""
     model = small(vision_transformer, dropout=1.0)
     params, state = model.init(jax.random.key(0))
-    params = params | {"heads.head.weight": jax.random.normal(jax.random.key(3), (12, 9))}  # zeros at first
+    params = params | {"heads.head.weight": jax.random.normal(jax.random.key(3), (12, 9))}  # initially zero
     x = jax.random.normal(jax.random.key(1), (2, 24, 24, 3))
     run = lambda model: jax.jit(lambda key: model.apply(params, state, x, train=True, key=key)[0])(jax.random.key(2))
     assert (run(model) == 0).all()
@@ -80,7 +80,7 @@ def test_initial_distributions(convolutional):
 
 
 def test_initial_biases_of_the_mlps():
-    """Too few elements for `assert_initial_distributions_equal`."""
+    """The arrays have too few elements for `assert_initial_distributions_equal`."""
     params, _ = vision_transformer.EncoderBlock(2, 8, 4096, 0.0, 0.0).init(jax.random.key(0))
     assert abs(params["mlp.0.bias"].std() - 1e-6) < 1e-7
 
@@ -89,7 +89,7 @@ def test_captures():
     names = [
         "conv_proj", "encoder.dropout", "encoder.layers.encoder_layer_0.dropout", "encoder.layers.encoder_layer_1.mlp",
         "encoder.ln", "heads.pre_logits", "heads.head",
-    ]  # torchvision calls the nodes of ln_1 and ln_2 "ln" and "ln_1", having taken the numbers for counts
+    ]  # torchvision names the nodes of ln_1 and ln_2 "ln" and "ln_1": it takes the numbers for counters
     options = {"representation_size": 7}
     assert_captures_equal(small(vision_transformer, **options), small(reference, **options), (1, 24, 24), names)
 
@@ -108,7 +108,7 @@ def test_the_builders_sizes_can_be_overridden():
     assert declared["conv_proj.weight"].shape == (768, 3, 8, 8)
 
 
-# Positions for another size of images.
+# Position embeddings for another size of images.
 
 
 @pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
@@ -123,7 +123,7 @@ def test_interpolate_embeddings(image_size, patch_size, mode):
         assert_close(found["encoder.pos_embedding"], expected["encoder.pos_embedding"])
         assert found.keys() == params.keys()
         assert all(np.array_equal(found[key], params[key]) for key in params if key != "encoder.pos_embedding")
-    assert params["encoder.pos_embedding"].shape == (1, 10, 12)  # as it was
+    assert params["encoder.pos_embedding"].shape == (1, 10, 12)  # the argument did not change
 
 
 def test_interpolated_embeddings_run_and_heads_can_be_left_out():
@@ -137,10 +137,10 @@ def test_interpolated_embeddings_run_and_heads_can_be_left_out():
 
 
 def test_embeddings_that_are_none():
-    with pytest.raises(ValueError, match=r"no 'encoder\.pos_embedding'"):
+    with pytest.raises(ValueError, match=r"'encoder\.pos_embedding' is missing"):
         models.interpolate_embeddings({}, 24, 8)
     for shape in ((1, 9, 4), (2, 10, 4)):
-        with pytest.raises(ValueError, match=r"a square number; this one has shape \("):
+        with pytest.raises(ValueError, match=r"a square number of patches; its shape is \("):
             models.interpolate_embeddings({"encoder.pos_embedding": jnp.ones(shape)}, 24, 8)
 
 
@@ -152,5 +152,5 @@ def test_sizes_that_do_not_fit():
         with pytest.raises(ValueError, match=r"\[batch, 24, 24, channels\] and got \(.*image_size.*interpolate_emb"):
             jax.eval_shape(lambda: model.apply(*model.init(jax.random.key(0)), jnp.ones(shape)))  # noqa: B023
     model = small(vision_transformer, conv_stem_configs=[vision_transformer.ConvStemConfig(5, 3, 2)])
-    with pytest.raises(ValueError, match="conv_stem_configs make 12x12 tokens of an image, and 3x3 are expected"):
+    with pytest.raises(ValueError, match="conv_stem_configs compute 12x12 tokens, and 3x3 are expected"):
         jax.eval_shape(lambda: model.apply(*model.init(jax.random.key(0)), jnp.ones((1, 24, 24, 3))))

@@ -1,9 +1,9 @@
-"""Published weights on this machine: fetched once, converted once, and mapped into memory from then on.
+"""Published weights on this machine: downloaded once, converted once, and mapped into memory afterwards.
 
-    $FUNCVISION_HOME/downloads/resnet50-11ad3fa6.pth          as published; removed when it is converted
-    $FUNCVISION_HOME/weights/resnet50-11ad3fa6.safetensors    its tensors as funcvision computes with them
+    $FUNCVISION_HOME/downloads/resnet50-11ad3fa6.pth          as published; removed after conversion
+    $FUNCVISION_HOME/weights/resnet50-11ad3fa6.safetensors    its tensors in the axis order in which funcvision computes
 
-A file that torch has fetched already is used from its own cache. With `FUNCVISION_OFFLINE=1` nothing is fetched.
+A file that torch has downloaded is used from torch's cache. With `FUNCVISION_OFFLINE=1` nothing is downloaded.
 """
 
 import os
@@ -13,9 +13,9 @@ import warnings
 import numpy as np
 from tqdm import tqdm
 
-from ..._home import home
-from .. import convert
-from ..download import DownloadError, alone_in, check_digest, download_url
+from ...._home import home
+from ... import convert
+from ...download import DownloadError, alone_in, check_digest, download_url
 from .published import Weights
 from .registry import get_model
 
@@ -23,10 +23,10 @@ __all__ = ["tensors"]
 
 
 def tensors(weights: Weights) -> dict[str, np.ndarray]:
-    """The tensors of published weights by torch's names and in torch's axis order: read-only views of the mapped file.
+    """The tensors of published weights, by torch's names and in torch's axis order: read-only views of a mapped file.
 
     Raises:
-        DownloadError: the file is not here and could not be fetched.
+        DownloadError: the file is not on this machine and could not be downloaded.
     """
     folder = home() / "weights"
     path = (folder / _file(weights)).with_suffix(".safetensors")
@@ -60,20 +60,20 @@ def _download(weights: Weights) -> pathlib.Path:
 
 
 def _in_torch_hub(weights: Weights) -> pathlib.Path | None:
-    """The checkpoint in torch's own cache, if it is there and whole."""
+    """The checkpoint in torch's cache; None if it is not there, or damaged."""
     path = _torch_hub() / _file(weights)
     if not path.is_file():
         return None
     try:
         check_digest(path, sha256=weights.sha256)
     except ValueError as error:
-        warnings.warn(f"{error}; it is left alone and fetched anew", stacklevel=6)
+        warnings.warn(f"{error}; it is not changed, and downloaded to another place", stacklevel=6)
         return None
     return path
 
 
 def _torch_hub() -> pathlib.Path:
-    """Where `torch.hub` keeps checkpoints."""
+    """The folder in which `torch.hub` keeps checkpoints."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return pathlib.Path(os.environ.get("TORCH_HOME", os.path.join(caches, "torch"))).expanduser() / "hub/checkpoints"
 

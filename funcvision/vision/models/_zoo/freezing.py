@@ -1,4 +1,4 @@
-"""Training a part of a model."""
+"""Training only some parameters of a model."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -8,10 +8,14 @@ __all__ = ["freeze"]
 
 
 def freeze(params: Mapping[str, Any], *patterns: str) -> dict[str, bool]:
-    """A mask for optax: True for parameters whose name matches one of the patterns, "layer1.*".
+    """A mask for optax: True for the parameters that are frozen.
 
-    Chained last, `optax.masked(optax.set_to_zero(), mask)` leaves these as they are. Running statistics are no
-    parameters: in training they move in frozen layers too.
+    `optax.masked(optax.set_to_zero(), mask)`, last in a chain, sets their updates to zero. Running statistics are not
+    parameters: training changes them in frozen layers too.
+
+    Args:
+        params: the parameters by name.
+        patterns: names to freeze, with wildcards as in `fnmatch`, such as "layer1.*".
 
     Raises:
         ValueError: a pattern matches no parameter.

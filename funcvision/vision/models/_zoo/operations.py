@@ -1,4 +1,4 @@
-"""How much a model computes."""
+"""The number of operations of a model."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,19 +7,19 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from ... import nn
+from .... import nn
 
 __all__ = ["count_operations"]
 
 
 def count_operations(model: nn.Module, *inputs: Any) -> int:
-    """Multiply-adds of the convolutions and matrix products in one evaluation of a model.
+    """The number of multiply-adds of the convolutions and matrix products in one evaluation of a model.
 
-    Nothing is computed: the program is traced. torchvision counts the same and calls it operations.
+    The model is only traced, not computed. torchvision publishes the same number as operations.
 
     Args:
         model: a description.
-        inputs: what `forward` takes; `jax.ShapeDtypeStruct((1, 224, 224, 3), "float32")` will do.
+        inputs: the arguments of `forward`, or their shapes: `jax.ShapeDtypeStruct((1, 224, 224, 3), "float32")`.
 
     >>> count_operations(nn.Linear(3, 5), jax.ShapeDtypeStruct((2, 3), "float32"))
     30
@@ -40,16 +40,16 @@ def _count_equation(equation: JaxprEqn) -> int:
         return math.prod(out) * math.prod(a[axis] for axis in contracted)
     if name == "conv_general_dilated":
         return math.prod(out) * math.prod(b) // b[equation.params["dimension_numbers"].rhs_spec[0]]
-    if name == "conv_value":  # image, kernel [..., in, out]
+    if name == "conv_value":  # operands: image, kernel [..., in, out]
         return math.prod(out) * math.prod(b[:-1])
-    if name == "conv_input_gradient":  # output, kernel: a transposed convolution
+    if name == "conv_input_gradient":  # operands: output, kernel; also a transposed convolution
         return math.prod(a) * math.prod(b[:-1])
-    if name == "conv_weight_gradient":  # image, output
+    if name == "conv_weight_gradient":  # operands: image, output
         return math.prod(b) * math.prod(out[:-1])
     inside = [_count(jaxpr) for jaxpr in _programs(equation.params)]
     if name == "cond":
         return max(inside)
-    return sum(inside) * equation.params.get("length", 1)  # of a scan
+    return sum(inside) * equation.params.get("length", 1)  # the iterations of a scan
 
 
 def _shape(variables: Sequence[Any], i: int) -> tuple[int, ...]:
@@ -57,7 +57,7 @@ def _shape(variables: Sequence[Any], i: int) -> tuple[int, ...]:
 
 
 def _programs(params: dict[str, Any]) -> Iterator[Jaxpr]:
-    """What an operation runs, such as the body of a loop."""
+    """The programs inside an operation, such as the body of a loop."""
     for value in params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, ClosedJaxpr):

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ... import nn
+from .... import nn
 from .registry import get_model
 
 __all__ = ["features"]

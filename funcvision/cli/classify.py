@@ -1,0 +1,53 @@
+"""Prints the most likely classes of an image with their probabilities.
+
+The image is resized, cropped and normalised as published for the weights.
+"""
+
+import argparse
+import sys
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "say what is on an image"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `funcvision classify`."""
+    parser.add_argument("image", metavar="IMAGE", help="an image file that Pillow reads")
+    parser.add_argument(
+        "--weights", metavar="WEIGHTS", default="DEFAULT",
+        help="a torch checkpoint, a .safetensors file, or the name of published weights (default: DEFAULT)",
+    )
+    parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
+    parser.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes to print (default: 5)")
+    parser.add_argument(
+        "--resize", type=int, metavar="PIXELS", help="length of the shorter side after resizing (default: as published)"
+    )
+    parser.add_argument(
+        "--crop", type=int, metavar="PIXELS", help="side of the square that is cropped (default: as published)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Classifies one image and prints the most likely classes, and on stderr how the image was prepared."""
+    from PIL import Image
+
+    from .. import enable_compilation_cache
+    from ..vision import models
+
+    enable_compilation_cache()
+    with Image.open(arguments.image) as file:
+        image = file.convert("RGB")
+    categories = None
+    if arguments.classes:
+        with open(arguments.classes, encoding="utf-8") as file:
+            categories = file.read().splitlines()
+    asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
+    predictor = models.Predictor.load(
+        arguments.model, arguments.weights, categories=categories,
+        preset_options={name: value for name, value in asked.items() if value is not None},
+    )
+    print(f"prepared {predictor.preparation}", file=sys.stderr)
+    for name, probability in predictor(image, top=arguments.top):
+        print(f"{probability:7.2%}  {name}")

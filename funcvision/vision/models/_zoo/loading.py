@@ -1,0 +1,127 @@
+"""A model together with its weights."""
+
+import os
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from .... import nn
+from ....functional._check import listed
+from ... import convert
+from . import cache
+from .published import Weights, find_weights
+from .published import weights as published_weights
+from .registry import adapt_tensors, get_model, read_options, recognise
+
+__all__ = ["Checkpoint", "build", "load", "open_checkpoint"]
+
+
+class Checkpoint(NamedTuple):
+    """The tensors of a checkpoint, not yet arrays of jax.
+
+    Attributes:
+        name: of the model.
+        tensors: by torch's names and in torch's axis order.
+        options: of the model's builder, as published or as the shapes imply them.
+        entry: the published weights that were asked for by name; None for a file.
+    """
+
+    name: str
+    tensors: dict[str, np.ndarray]
+    options: dict[str, Any]
+    entry: Weights | None
+
+
+def load(
+    name: str | None, weights: str | os.PathLike[str], *, key: jax.Array | None = None, dtype: Any = None,
+    **options: Any,
+) -> tuple[nn.Module, nn.Arrays, nn.Arrays]:
+    """`(model, params, state)` with published weights, or with those of a `.pth` or `.safetensors` file.
+
+    The first time, published weights are downloaded and converted into `$FUNCVISION_HOME` (`~/.cache/funcvision`).
+    After that the converted file is mapped into memory. A checkpoint in torch's own cache is used from there. With
+    `FUNCVISION_OFFLINE=1` nothing is downloaded.
+
+    The numbers of classes and of input channels are those of the weights. Where `options` ask for a different model,
+    every layer whose tensors fit keeps them, and the other layers are freshly initialised, with a warning that names
+    them. The position embeddings of a vision transformer are resized for another `image_size`.
+
+    Args:
+        name: one of `list_models()`; None to recognise the model by the names and shapes in the file.
+        weights: the name of published weights, such as "IMAGENET1K_V2" or "DEFAULT" (see `weights()`), or a path.
+        key: random; needed if layers are freshly initialised.
+        dtype: of the parameters; by default they keep the file's.
+        options: of the model's builder.
+
+    Returns:
+        The description, its parameters, and its other arrays.
+
+    Raises:
+        ValueError: there are no such weights; the file is not a checkpoint, or one of another model; or a layer must
+            be freshly initialised and `key` is missing.
+        DownloadError: the weights are not on this machine and could not be downloaded.
+    """
+    return build(open_checkpoint(name, weights), options, key=key, dtype=dtype)
+
+
+def open_checkpoint(name: str | None, weights: str | os.PathLike[str]) -> Checkpoint:
+    """Finds weights by the arguments of `load`, and reads the options that they imply."""
+    if (entry := _entry(name, weights)) is not None:
+        return Checkpoint(entry.model, cache.tensors(entry), dict(entry.options), entry)
+    tensors = convert.modern_names(convert.read(weights))
+    shapes = {key: tensor.shape for key, tensor in tensors.items()}
+    if name is None:
+        name, _ = recognise(shapes)
+    return Checkpoint(name, tensors, read_options(name, shapes), None)
+
+
+def build(
+    checkpoint: Checkpoint, options: dict[str, Any], *, key: jax.Array | None = None, dtype: Any = None
+) -> tuple[nn.Module, nn.Arrays, nn.Arrays]:
+    """`(model, params, state)` of a checkpoint, with `options` in place of the checkpoint's."""
+    model = get_model(checkpoint.name, **(checkpoint.options | options))
+    tensors = checkpoint.tensors
+    if options or checkpoint.entry:
+        tensors = _fitted(checkpoint.name, model, tensors, key)
+    return model, *convert.from_torch(model, tensors, dtype=dtype, share=checkpoint.entry is not None)
+
+
+def _entry(name: str | None, weights: str | os.PathLike[str]) -> Weights | None:
+    """The published weights of this name; None for a path."""
+    if not isinstance(weights, str) or os.path.exists(weights) or not weights.replace("_", "").isalnum():
+        return None
+    if name is None:
+        raise ValueError(f"weights={weights!r} does not say of which model: give its name, or the path of a file")
+    if (entry := find_weights(name, weights)) is not None:
+        return entry
+    names = ", ".join([*published_weights(name), "DEFAULT"])
+    raise ValueError(f"{name} has no published weights {weights!r}, and there is no such file; published are: {names}")
+
+
+def _fitted(
+    name: str, model: nn.Module, tensors: dict[str, np.ndarray], key: jax.Array | None
+) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint for a model with other options: fitted, left out, or freshly initialised."""
+    declared = model.declarations()
+    left_out = get_model(name).declarations().keys() - declared.keys()  # parts that the options switch off
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in left_out}
+    tensors = adapt_tensors(name, model, tensors)
+    misfits = [
+        name for name, one in declared.items()
+        if not name.endswith("num_batches_tracked") and (name not in tensors or tensors[name].shape != one.shape)
+    ]
+    if misfits:
+        which = listed(misfits, 8)
+        if key is None:
+            raise ValueError(
+                f"{name}: the weights have no tensors of these shapes for {which}: "
+                "pass key=jax.random.key(0) to initialise them freshly"
+            )
+        warnings.warn(
+            f"{name}: freshly initialised, because the weights have no tensors of these shapes: {which}", stacklevel=4
+        )
+        fresh = convert.to_torch(model, *model.init(key))
+        tensors |= {name: fresh[name] for name in misfits}
+    return tensors

@@ -1,0 +1,220 @@
+"""What a classifier says about images: preparation, one compiled function, and the names of the classes."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+
+from .... import nn
+from ...transforms.presets import ImageClassification
+from .loading import Checkpoint, build, open_checkpoint
+from .published import Weights, find_weights, identify_weights, imagenet_classes
+from .registry import task_of
+
+__all__ = ["Predictor", "classify"]
+
+Answers = list[tuple[str, float]]
+
+_COMPILED_MODELS = 8  # models whose compiled functions are kept for further calls of `classify`
+
+
+class Predictor:
+    """A classifier with its arrays, the preparation of its images, and the names of its classes.
+
+    The forward pass is compiled once for each shape of a batch. Nothing changes after construction, so threads may
+    share a predictor.
+
+    Args:
+        model: a description whose output is logits [batch, classes].
+        params: the parameters of the model.
+        state: the other arrays of the model.
+        preset: prepares one image, as those in `transforms.presets` do: from a PIL image or an array
+            [height, width, channels] to an array [height, width, channels].
+        categories: the names of the classes. By default ImageNet's for 1,000 logits, otherwise "class 0" and
+            so on.
+        dtype: to which prepared images are cast, and in which the model therefore computes; by default the preset's.
+        image_mode: to which PIL images are converted before the preset; None leaves them as they are.
+
+    Attributes:
+        model: as given.
+        params: as given.
+        state: as given.
+        preset: as given.
+        categories: as given.
+        weights: the published weights whose preparation is used; None unless the predictor comes from `load`.
+        preparation: says which published preparation `load` chose and why, and its options.
+
+    >>> from funcvision.vision import models
+    >>> model = models.squeezenet1_1(num_classes=2)
+    >>> preset = ImageClassification(crop_size=32, resize_size=40)
+    >>> predictor = Predictor(model, *model.init(jax.random.key(0)), preset, categories=("cat", "dog"))
+    >>> sorted(name for name, probability in predictor(PIL.Image.new("RGB", (64, 48))))
+    ['cat', 'dog']
+    """
+
+    def __init__(
+        self, model: nn.Module, params: nn.Arrays, state: nn.Arrays, preset: Callable[[Any], Any], *,
+        categories: Sequence[str] | None = None, dtype: Any = None, image_mode: str | None = "RGB",
+    ):
+        self.model, self.params, self.state, self.preset = model, params, state, preset
+        self.categories = None if categories is None else tuple(categories)
+        self.weights: Weights | None = None
+        self.preparation = "as given"
+        self._dtype, self._image_mode = dtype, image_mode
+        self._logits = _compiled(model)
+
+    @classmethod
+    def load(
+        cls, name: str | None, weights: str | os.PathLike[str] = "DEFAULT", *,
+        categories: Sequence[str] | None = None, dtype: Any = None, preset_options: Mapping[str, Any] | None = None,
+    ) -> "Predictor":
+        """A predictor with published weights, or with those of a file.
+
+        Images are prepared as published for the weights. A file whose SHA-256 digest is that of published weights is
+        treated as these; for any other file the preparation is that of its model's default weights.
+
+        Args:
+            name: one of `list_models("classification")`; None to recognise the model of a file.
+            weights: the name of published weights, or a path.
+            categories: the names of the classes; the published ones by default, if their number is the model's.
+            dtype: of the parameters and of the computation; by default the file's, and float32.
+            preset_options: arguments of the preset that replace the published ones, such as `crop_size`.
+
+        Raises:
+            ValueError: the model is not a classifier, or its number of input channels is not that of the published
+                preparation; or the weights cannot be loaded (see `models.load`).
+            DownloadError: the weights are not on this machine and could not be downloaded.
+        """
+        checkpoint = open_checkpoint(name, weights)
+        if (task := task_of(checkpoint.name)) != "classification":
+            raise ValueError(f"Predictor takes models for classification; {checkpoint.name} is one for {task}")
+        entry, reason = _entry_for(checkpoint, weights)
+        published: Mapping[str, Any] = entry.preset_options if entry else {"crop_size": 224}
+        prepared_by = {**published, **(preset_options or {})}
+        preset = entry.transforms(**prepared_by) if entry else ImageClassification(**prepared_by)
+        options: dict[str, Any] = {}
+        if entry is not None:
+            _check_channels(checkpoint, entry)
+            options = {name: value for name, value in entry.options.items() if name not in checkpoint.options}
+            count = checkpoint.options.get("num_classes", 1000)
+            if categories is None and entry.categories is not None and count == len(entry.categories):
+                categories = entry.categories
+        model, params, state = build(checkpoint, options, dtype=dtype)
+        predictor = cls(model, params, state, preset, categories=categories, dtype=dtype)
+        predictor.weights = entry
+        predictor.preparation = f"{reason}: " + ", ".join(f"{name}={value}" for name, value in prepared_by.items())
+        return predictor
+
+    def __call__(self, images: Any, *, top: int = 5) -> Any:
+        """The most likely classes of an image, or of each image of a batch, with their probabilities.
+
+        Args:
+            images: one PIL image or array [height, width, channels]; or several of them, as a list, a tuple, or an
+                array [batch, height, width, channels].
+            top: how many classes.
+
+        Returns:
+            For one image a list of (name, probability), the most likely first; for several a list of such lists.
+
+        Raises:
+            TypeError: `images` is something else.
+            ValueError: the number of `categories` is not that of the logits, or `top` is less than 1.
+        """
+        axes = getattr(images, "ndim", None)
+        if isinstance(images, PIL.Image.Image) or axes == 3:
+            return self([images], top=top)[0]
+        if not isinstance(images, list | tuple) and axes != 4:
+            shape = "" if axes is None else f" of shape {images.shape}"
+            raise TypeError(
+                f"Predictor takes PIL images, arrays [height, width, channels] and several of them; got a "
+                f"{type(images).__name__}{shape}"
+            )
+        if len(images) == 0:
+            return []
+        return _answers(self.logits(self.prepare(images)), self.categories, top)
+
+    def prepare(self, images: Any) -> jax.Array | np.ndarray:
+        """Prepared images [batch, height, width, channels] of a list, a tuple or an array of images."""
+        prepared = [self.preset(self._converted(image)) for image in images]
+        stack = jnp.stack if isinstance(prepared[0], jax.Array) else np.stack
+        batch = stack(prepared)
+        return batch if self._dtype is None else batch.astype(self._dtype)
+
+    def logits(self, batch: Any) -> jax.Array:
+        """The logits [batch, classes] of prepared images [batch, height, width, channels]."""
+        return self._logits(self.params, self.state, batch)
+
+    def _converted(self, image: Any) -> Any:
+        if self._image_mode is not None and isinstance(image, PIL.Image.Image):
+            return image.convert(self._image_mode)
+        return image
+
+
+def classify(
+    model: nn.Module, params: nn.Arrays, state: nn.Arrays, image: Any, *, top: int = 5,
+    classes: Sequence[str] | None = None,
+) -> Answers:
+    """The most likely classes of one prepared image: (name, probability), the most likely first.
+
+    The forward pass is compiled once for a model and a shape. `Predictor` also prepares images, and takes batches.
+
+    Args:
+        model: a classifier.
+        params: its parameters.
+        state: its other arrays.
+        image: [height, width, channels], prepared as the model expects (`transforms.presets.ImageClassification`).
+        top: how many classes.
+        classes: their names; by default ImageNet's for 1,000 logits, otherwise "class 0" and so on.
+
+    Raises:
+        ValueError: the number of names is not that of the logits.
+    """
+    logits = _compiled(model)(params, state, jnp.asarray(image)[None])
+    return _answers(logits, classes, top)[0]
+
+
+@functools.lru_cache(maxsize=_COMPILED_MODELS)
+def _compiled(model: nn.Module) -> Callable[[nn.Arrays, nn.Arrays, Any], jax.Array]:
+    """The compiled forward pass of a model, the same one for every caller."""
+    return jax.jit(lambda params, state, images: model.apply(params, state, images)[0])
+
+
+def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> list[Answers]:
+    """For each row of logits the `top` most likely classes."""
+    count = logits.shape[-1]
+    if categories is None:
+        categories = imagenet_classes() if count == 1000 else [f"class {i}" for i in range(count)]
+    if len(categories) != count:
+        raise ValueError(f"there are {len(categories)} names of classes, and the model has {count} outputs")
+    if top < 1:
+        raise ValueError(f"top is the number of classes to return, 1 or more; top={top}")
+    probabilities, indices = jax.lax.top_k(jax.nn.softmax(logits.astype(jnp.float32)), min(top, count))
+    return [
+        [(categories[int(i)], p) for i, p in zip(row, likely, strict=True)]
+        for row, likely in zip(indices.tolist(), probabilities.tolist(), strict=True)
+    ]
+
+
+def _entry_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
+    """The published weights whose preparation fits a checkpoint, and a sentence that says why."""
+    if (entry := checkpoint.entry) is not None:
+        return entry, f"as published for {entry.model} {entry.name}"
+    if (entry := identify_weights(checkpoint.name, weights)) is not None:
+        return entry, f"as published for {entry.model} {entry.name} (the file has its SHA-256)"
+    if (entry := find_weights(checkpoint.name, "DEFAULT")) is not None:
+        return entry, f"as published for {entry.model} {entry.name} (the default; the file is not a published one)"
+    return None, f"as usual for ImageNet (no weights are published for {checkpoint.name})"
+
+
+def _check_channels(checkpoint: Checkpoint, entry: Weights) -> None:
+    channels, expected = checkpoint.options.get("in_channels"), len(entry.preset_options["mean"])
+    if channels not in (None, expected):
+        raise ValueError(
+            f"the weights take images of {channels} channels, and the published preparation for {entry.model} makes "
+            f"{expected}: use models.load, and models.Predictor with a preset of your own"
+        )
