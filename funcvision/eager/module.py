@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import nn
 from ..nn import Arrays, Param
+from ..nn._misfits import described, misfits
 from ._base import as_array
 from ._operation import Operation, differentiable
 from .tensor import Tensor, is_place, run
@@ -56,7 +57,7 @@ class Module:
             params, state = model.init(jax.random.key(seed))
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
         declared = model.declarations()
-        _check(model, {name: declaration.stored_shape for name, declaration in declared.items()}, arrays)
+        _check(model, misfits(declared, arrays))
         self.model, self.training = model, True
         self._tensors = {name: Tensor(arrays[name]) for name in declared}
         self._parameters = {name: self._tensors[name] for name in declared if isinstance(declared[name], Param)}
@@ -134,16 +135,11 @@ class Module:
                 nothing has changed.
         """
         arrays = {name: as_array(array) for name, array in state_dict.items()}
-        shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
-        missing, unexpected = ([name for name in a if name not in b] for a, b in ((shapes, arrays), (arrays, shapes)))
-        common = shapes.keys() & arrays.keys()
-        _check(
-            self.model, shapes if strict else {name: shapes[name] for name in common},
-            arrays if strict else {name: arrays[name] for name in common},
-        )
-        for name in common:
+        faults = misfits(self.model.declarations(), arrays)
+        _check(self.model, faults if strict else {what: faults[what] for what in faults if what == "of another shape"})
+        for name in self._tensors.keys() & arrays.keys():
             self._tensors[name].data = arrays[name].astype(self._tensors[name].dtype)
-        return LoadResult(missing, unexpected)
+        return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or sets them to 0."""
@@ -183,19 +179,12 @@ def _forward(
     return (output, *captured) if captured else output, new_state if train else {}
 
 
-def _check(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, jax.Array]) -> None:
-    """Raises one error that names every array that is missing, unexpected or of the wrong shape."""
-    faults = [f"{name} is missing" for name in shapes if name not in arrays]
-    faults += [f"{name} is unexpected" for name in arrays if name not in shapes]
-    faults += [
-        f"{name} has shape {arrays[name].shape} in place of {shape}"
-        for name, shape in shapes.items() if name in arrays and arrays[name].shape != shape
-    ]
+def _check(model: nn.Module, faults: dict[str, list[str]]) -> None:
+    """Raises one error for all faults that `misfits` has found."""
     if faults:
-        shown = "; ".join(faults[:10]) + (f"; and {len(faults) - 10} more" if len(faults) > 10 else "")
         raise ValueError(
-            f"these arrays are not those of this {type(model).__name__}: {shown}. If they have torch's axis orders, "
-            "funcvision.vision.convert turns them into ours"
+            f"these arrays do not fit {type(model).__name__}; {described(faults)}. If they have torch's axis orders, "
+            "funcvision.vision.convert.from_torch turns them into funcvision's"
         )
 
 
