@@ -1,4 +1,4 @@
-"""Descriptions of layers and models: `Module`, its declarations, and torch's layers over `functional`."""
+"""Descriptions of layers and models: `Module`, its declarations, and torch's layers, which call `functional`."""
 
 from . import init
 from .activation import (

@@ -62,7 +62,7 @@ class _LeftOut(nn.Module):
     """Stands in the place of a module that does not run."""
 
     def forward(self, *args: Any) -> Any:
-        raise ValueError("`features` left out this part of the model, which the layers that it was asked for do not need")
+        raise ValueError("`features` left out this part of the model: the layers that it was asked for do not need it")
 
 
 def _used_arrays(model: nn.Module, image: Any) -> set[str]:
