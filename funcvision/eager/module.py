@@ -1,4 +1,4 @@
-"""`Module`: a model of `funcvision.nn` with its arrays in hand, used as torch's modules are."""
+"""`Module`: a model of `funcvision.nn` together with its arrays, used like torch's modules."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,14 @@ Self = TypeVar("Self", bound="Module")
 
 
 class LoadResult(NamedTuple):
-    """What `Module.load_state_dict(strict=False)` passed over."""
+    """The names that `Module.load_state_dict(strict=False)` ignored."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
 class Module:
-    """A model with parameters, running statistics and a mode, whose every call is one node of the graph.
+    """A model with parameters, running statistics and a mode. Each call is one node of the graph.
 
     >>> net = Module(nn.Linear(3, 2), seed=0)
     >>> loss = net(Tensor(np.ones((4, 3)))).square().mean()
@@ -35,16 +35,22 @@ class Module:
     >>> {name: parameter.grad.shape for name, parameter in net.named_parameters()}
     {'weight': (3, 2), 'bias': (2,)}
 
-    model: the description.
-    seed: of the first values, and of what random layers draw; each call draws something else.
-    params: the arrays to start from, as from `model.init`; `state` too, which a model without buffers does not need.
-    jit: compile the forward and the backward pass, once for every set of shapes and for every set of parameters that
-        require a gradient. Without it `forward` runs step by step: it may look at values (`float(lax.stop_gradient(v))`
-        takes one out), branch and loop on them, print, and be debugged.
+    Arrays have funcvision's layouts (channels last) and torch's names. Arguments of a call are Tensors, arrays, trees
+    of these, and options, which are static. With `capture=("layer3",)` a call returns (output, dict of the outputs of
+    these layers), which replaces torch's hooks.
 
-    Arrays have funcvision's layouts (channels last) and torch's names. Arguments of a call may be Tensors, arrays and
-    trees of them, and options, which are static. `capture=("layer3",)` returns (output, dict of those layers' outputs),
-    in place of torch's hooks.
+    Args:
+        model: the description.
+        seed: the seed of the initial values and of random layers, which draw other numbers in each call.
+        params: initial parameters, as `model.init` returns them.
+        state: initial buffers, as `model.init` returns them. A model without buffers does not need it.
+        jit: whether to compile the forward and the backward pass. They are compiled once for every set of shapes and
+            every set of parameters that require a gradient. Without compilation `forward` runs step by step: it may
+            inspect values (with `float(lax.stop_gradient(value))`), branch and loop on them, and print.
+
+    Raises:
+        TypeError: `model` is not a description.
+        ValueError: `params` and `state` do not fit the model.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class Module:
         state: Mapping[str, Any] | None = None, jit: bool = True,
     ):
         if not isinstance(model, nn.Module):
-            raise TypeError(f"eager.Module takes a model of funcvision.nn and got {type(model).__name__}")
+            raise TypeError(f"eager.Module takes a model of funcvision.nn; got {type(model).__name__}")
         if params is None:
             params, state = model.init(jax.random.key(seed))
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
@@ -69,7 +75,7 @@ class Module:
         self._operation = Operation(forward, name=type(model).__name__, has_aux=True, jit=jit, recompute=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The output of `forward`. In training this moves running statistics, also under `no_grad`, as in torch."""
+        """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
         draw = self._key, np.uint32(self._calls)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
@@ -81,28 +87,28 @@ class Module:
     # Mode
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Batch statistics, dropout and the like are on from now on; or off, with `mode=False`."""
+        """Turns batch statistics, dropout and the like on, or off with `mode=False`."""
         self.training = mode
         return self
 
     def eval(self: Self) -> Self:
-        """Batch statistics, dropout and the like are off from now on."""
+        """Turns batch statistics, dropout and the like off."""
         return self.train(False)
 
     # Arrays
 
     @property
     def params(self) -> Arrays:
-        """The parameters as arrays, for `model.apply` and all else that is pure. Copy them before you donate them."""
+        """The parameters as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
         return {name: parameter.data for name, parameter in self._parameters.items()}
 
     @property
     def state(self) -> Arrays:
-        """The buffers as arrays. Otherwise as `params`."""
+        """The buffers as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
         return {name: buffer.data for name, buffer in self._buffers.items()}
 
     def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
-        """Names and parameters: all, or those of the submodule at the path `under`, as in "layer4.0"."""
+        """Names and parameters: all, or those of the submodule at the path `under`, such as "layer4.0"."""
         return _under(self._parameters, under)
 
     def parameters(self, *, under: str = "") -> Iterator[Tensor]:
@@ -112,7 +118,7 @@ class Module:
     def get_parameter(self, name: str) -> Tensor:
         """The parameter of this name."""
         if name not in self._parameters:
-            raise KeyError(f"{type(self.model).__name__} has no parameter {name!r}")
+            raise KeyError(f"{type(self.model).__name__} has no parameter {name!r}; see named_parameters()")
         return self._parameters[name]
 
     def named_buffers(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -128,11 +134,15 @@ class Module:
         return {name: tensor.data for name, tensor in self._tensors.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
-        """Puts arrays into the parameters and buffers, in their dtypes.
+        """Assigns arrays to the parameters and buffers, converted to their dtypes.
+
+        Args:
+            state_dict: arrays by name, in funcvision's layouts.
+            strict: whether missing and unexpected arrays are an error.
 
         Raises:
-            ValueError: arrays of the wrong shape and, if `strict`, missing and unexpected ones. All are named, and
-                nothing has changed.
+            ValueError: an array has another shape or, if `strict`, is missing or unexpected. The error lists all of
+                them, and nothing is assigned.
         """
         arrays = {name: as_array(array) for name, array in state_dict.items()}
         faults = misfits(self.model.declarations(), arrays)
@@ -142,12 +152,12 @@ class Module:
         return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or sets them to 0."""
+        """Sets the gradients of all parameters to None, or to 0."""
         for parameter in self._parameters.values():
             parameter.grad = None if set_to_none or parameter.grad is None else parameter.grad.detach().zero_()
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Says whether the parameters are trained. Those that are not cost no derivative."""
+        """Sets whether the parameters are trained. No gradient is computed for those that are not."""
         for parameter in self._parameters.values():
             parameter.requires_grad = requires_grad
         return self
@@ -155,7 +165,7 @@ class Module:
     def to(self: Self, target: Any) -> Self:
         """Moves parameters and buffers to another device, or casts them to another floating-point dtype.
 
-        Running statistics stay float32 at least. The Tensors stay the same ones, so optimizers keep them.
+        Running statistics stay float32 at least. The Tensors stay the same objects, so optimizers keep them.
         """
         declared = self.model.declarations()
         for name, tensor in self._tensors.items():
@@ -172,7 +182,7 @@ class Module:
 def _forward(
     model: nn.Module, train: bool, params: Arrays, state: Arrays, draw: Any, args: Any, kwargs: Any
 ) -> Any:
-    """(what the call returns, the new state if it may differ)."""
+    """(the result of the call, the new state if it can differ from the old one)."""
     key, calls = draw
     kwargs = {"key": jax.random.fold_in(key, calls)} | kwargs
     output, new_state, *captured = model.apply(params, state, *args, train=train, **kwargs)
@@ -192,5 +202,5 @@ def _under(tensors: dict[str, Tensor], path: str) -> Iterator[tuple[str, Tensor]
     found = [(name, tensor) for name, tensor in tensors.items() if not path or name.startswith(f"{path}.")]
     if not found and path:
         first = dict.fromkeys(name.partition(".")[0] for name in tensors)
-        raise KeyError(f"nothing is held under {path!r}; the first parts of the names are {', '.join(first)}")
+        raise KeyError(f"no array has a name under {path!r}; the first parts of the names are {', '.join(first)}")
     return iter(found)

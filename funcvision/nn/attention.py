@@ -153,7 +153,7 @@ class MultiheadAttention(Module):
     def _with_extra_keys(
         self, key: jax.Array, value: jax.Array, mask: jax.Array | None
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-        """Appends the keys and values of `add_bias_kv` and `add_zero_attn`, to which the mask lets all queries attend."""
+        """Appends the keys and values of `add_bias_kv` and `add_zero_attn`. All queries may attend to these."""
         one = (*key.shape[:2], 1, key.shape[3])
         if self.bias_k is not None and self.bias_v is not None:
             bias_k, bias_v = (

@@ -17,7 +17,7 @@ def test_backward_twice():
     x = leaf(1.0, 2.0)
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"second time through 'mul'.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"through 'mul' a second time.*retain_graph=True"):
         y.backward()
     np.testing.assert_array_equal(x.grad.numpy(), [2, 4])  # the attempt that failed left nothing
 
@@ -43,7 +43,7 @@ def test_a_freed_part_shared_by_two_losses():
     h = x.exp()
     first, second = h.sum(), (h * 2).sum()
     first.backward()
-    with pytest.raises(RuntimeError, match="second time through 'exp'"):
+    with pytest.raises(RuntimeError, match="through 'exp' a second time"):
         second.backward()
 
 
@@ -60,7 +60,7 @@ def test_backward_frees_the_arrays_it_held():
 
 def test_backward_of_several_numbers():
     x = leaf(1.0, 2.0)
-    with pytest.raises(RuntimeError, match=r"shape \(2,\): take its sum\(\) or mean\(\), or pass"):
+    with pytest.raises(RuntimeError, match=r"shape \(2,\): call it on sum\(\) or mean\(\), or call backward\(gradient\)"):
         (x * 2).backward()
     with pytest.raises(RuntimeError, match=r"gradient of shape \(3,\) for a Tensor of shape \(2,\)"):
         (x * 2).backward(eager.ones(3))
@@ -69,7 +69,7 @@ def test_backward_of_several_numbers():
 
 
 def test_backward_of_what_requires_nothing():
-    with pytest.raises(RuntimeError, match="backward leads nowhere"):
+    with pytest.raises(RuntimeError, match="backward has nothing to do"):
         eager.ones(2).sum().backward()
     x = leaf(1.0)
     with eager.no_grad():
@@ -132,7 +132,7 @@ def test_leaves_that_require_a_gradient_do_not_change_in_place():
 
 def test_what_cannot_be_put_in_place():
     x = eager.arange(3)
-    with pytest.raises(TypeError, match="cannot put float32 into a Tensor of int32"):
+    with pytest.raises(TypeError, match="cannot store float32 in a Tensor of int32"):
         x += 0.5
     with pytest.raises(ValueError, match=r"cannot change the shape \(3,\) to \(2, 3\)"):
         x += eager.ones(2, 3).int()
@@ -188,7 +188,7 @@ def test_requires_grad():
     x = eager.ones(2)
     assert x.requires_grad_() is x
     y = x * 2
-    with pytest.raises(RuntimeError, match="only of a leaf"):
+    with pytest.raises(RuntimeError, match="only a leaf"):
         y.requires_grad = False
     with pytest.raises(RuntimeError, match="only floating-point Tensors"):
         eager.arange(3).requires_grad_()
@@ -268,7 +268,7 @@ def test_options_must_tell_versions_apart():
     def f(x, options):
         return x
 
-    with pytest.raises(TypeError, match="f takes Tensors, arrays, and options that can be hashed"):
+    with pytest.raises(TypeError, match="f is compiled once for each set of options.*hashable"):
         f(eager.ones(2), {1, 2})
 
 

@@ -266,7 +266,7 @@ def test_arrays_given_at_the_start():
     assert net.params["fc.weight"] is params["fc.weight"]
     with pytest.raises(ValueError, match=r"3 missing: bn\.running_mean"):
         eager.Module(Net(), params=params)
-    with pytest.raises(TypeError, match=r"takes a model of funcvision\.nn and got dict"):
+    with pytest.raises(TypeError, match=r"takes a model of funcvision\.nn; got dict"):
         eager.Module({})
 
 
@@ -276,7 +276,7 @@ def test_names_and_places():
     assert len(list(net.parameters(under="conv"))) == 2
     assert next(name for name, _ in net.named_buffers()) == "bn.running_mean"
     assert len(list(net.buffers(under="bn"))) == 3
-    with pytest.raises(KeyError, match=r"nothing is held under 'layer1'.*conv, bn, fc"):
+    with pytest.raises(KeyError, match=r"no array has a name under 'layer1'.*conv, bn, fc"):
         net.parameters(under="layer1")
     with pytest.raises(KeyError, match="no parameter 'fc'"):
         net.get_parameter("fc")

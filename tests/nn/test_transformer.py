@@ -56,5 +56,5 @@ def test_bfloat16_in_bfloat16_out():
 
 
 def test_activation_is_known():
-    with pytest.raises(ValueError, match="activation='tanh'; it is"):
+    with pytest.raises(ValueError, match="activation='tanh'; give"):
         nn.TransformerEncoderLayer(8, 2, activation="tanh")

@@ -47,7 +47,7 @@ def test_upsampling_of_one_image_without_a_batch_axis():
 
 
 def test_padding_takes_one_number_or_two_per_axis():
-    with pytest.raises(ValueError, match="ZeroPad2d takes one number or 4, two per axis, and got"):
+    with pytest.raises(ValueError, match="ZeroPad2d takes one number, or 4: two per axis; got"):
         nn.ZeroPad2d((1, 2))
 
 
