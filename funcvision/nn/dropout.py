@@ -31,25 +31,25 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """Drops whole channels of [..., length, channels]. Like `Dropout` otherwise."""
+    """Drops whole channels of [..., length, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout1d
 
 
 class Dropout2d(_Dropout):
-    """Drops whole channels of images [..., height, width, channels]. Like `Dropout` otherwise."""
+    """Drops whole channels of images [..., height, width, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout2d
 
 
 class Dropout3d(_Dropout):
-    """Drops whole channels of [..., depth, height, width, channels]. Like `Dropout` otherwise."""
+    """Drops whole channels of [..., depth, height, width, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout3d
 
 
 class AlphaDropout(_Dropout):
-    """Dropout for networks with `SELU` activations; see `functional.alpha_dropout`. Like `Dropout` otherwise."""
+    """Dropout for networks with `SELU` activations; see `functional.alpha_dropout`. Arguments are those of `Dropout`."""
 
     function = F.alpha_dropout
 

@@ -1,4 +1,4 @@
-"""eager.Module: one node for a whole model, its arrays, its modes, and forward uncompiled."""
+"""eager.Module: one node for each call, its arrays, its modes, and uncompiled forward."""
 
 import contextlib
 import io
@@ -106,7 +106,8 @@ def test_what_is_held_for_backward_is_what_is_costly_to_compute():
     parameters = {id(array) for array in net.params.values()}
     held = [array for array in jax.tree.leaves(net(X)._node.pullback.args) if id(array) not in parameters]
     image, features = X.size, 5 * 6 * 6 * 4
-    assert sum(array.size for array in held) < image + 2 * features + 200  # the convolution's output, and the relu's
+    outputs = 2 * features  # of the convolution and of the relu
+    assert sum(array.size for array in held) < image + outputs + 200
 
 
 def test_gradients_of_inputs_accumulate_and_stop_at_frozen_parameters():
@@ -130,7 +131,7 @@ def test_running_statistics_move_in_training_only():
     net = eager.Module(Net())
     before = net.state["bn.running_mean"]
     with eager.no_grad():
-        net(X)  # as in torch, no_grad has no part in it
+        net(X)  # as in torch, no_grad does not change this
     after = net.state["bn.running_mean"]
     assert not np.allclose(before, after)
     assert int(net.state["bn.num_batches_tracked"]) == 1
@@ -162,7 +163,7 @@ def test_an_optimizer_step_before_backward():
 
 
 class Wandering(nn.Module):
-    """Doubles until it is large, as often as it takes, and then takes one of two ways."""
+    """Doubles its input until it is large, and then takes one of two branches."""
 
     def __init__(self):
         self.scale = nn.Param((), nn.init.ones)
@@ -236,7 +237,7 @@ def test_state_dict_round_trip():
     assert list(saved) == list(Net().declarations())
     net(X).sum().backward()
     optim.SGD(net.parameters(), lr=0.1).step()
-    assert not np.allclose(saved["fc.weight"], net.params["fc.weight"])  # what is saved stays as it was
+    assert not np.allclose(saved["fc.weight"], net.params["fc.weight"])  # training does not change saved arrays
     result = other.load_state_dict({name: np.asarray(array) for name, array in saved.items()})
     assert (result.missing_keys, result.unexpected_keys) == ([], [])
     for name, array in other.state_dict().items():

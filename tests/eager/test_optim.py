@@ -1,4 +1,4 @@
-"""Optimizers and schedules as objects: groups, states, compilation, errors. Their numbers are in tests/parity."""
+"""Optimizers and schedules: groups, states, compilation, errors. tests/parity compares their results with torch."""
 
 import jax
 import numpy as np
@@ -65,7 +65,7 @@ def test_parameters_held_elsewhere_stay():
     optimizer = optim.Adam([x])
     optimizer.step()
     saved = optimizer.state_dict()
-    optimizer.step()  # reuses the memory of its own state
+    optimizer.step()  # donates its own state
     assert before.tolist() == [1] * 3
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(saved["state"]))
 

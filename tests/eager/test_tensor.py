@@ -70,7 +70,7 @@ def test_operands_of_other_libraries_and_strangers():
     with pytest.raises(TypeError, match="unsupported operand"):
         x + "1"
     assert (x == None) is False  # noqa: E711
-    assert x in {x: 1}  # hashed by identity
+    assert x in {x: 1}  # the hash is that of the object
 
 
 def test_data_can_be_set():
@@ -102,7 +102,7 @@ def test_conversions():
 
 
 def test_numbers_of_python_and_numpy():
-    assert eager.tensor(np.ones(2)).dtype == np.float32  # jax's 64-bit types are off
+    assert eager.tensor(np.ones(2)).dtype == np.float32  # jax_enable_x64 is off
     assert eager.tensor([True]).dtype == np.bool_
     assert eager.tensor([1, 2], dtype=jnp.float16).dtype == np.float16
     array = np.ones(2, np.float32)
@@ -142,9 +142,11 @@ def test_indices_given_as_tensors():
 @pytest.mark.parametrize(("use", "error", "message"), [
     (lambda x: x @ x.int(), TypeError, "matmul takes one dtype"),
     (lambda x: x.int().mean(), TypeError, r"call \.float"),
-    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"), (lambda x: x.topk(9), ValueError, "k=9 is not between 0 and"),
+    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"),
+    (lambda x: x.topk(9), ValueError, "k=9 is not between 0 and"),
     (lambda x: x.clamp(), ValueError, "clamp needs"), (lambda x: x.int() ** -1, ValueError, "no integer power -1"),
-    (lambda x: x.where(x, 0), TypeError, "condition of booleans"), (lambda x: x[None].t(), ValueError, "t takes at most two axes"),
+    (lambda x: x.where(x, 0), TypeError, "condition of booleans"),
+    (lambda x: x[None].t(), ValueError, "t takes at most two axes"),
     (lambda x: x.div(x, rounding_mode="up"), ValueError, "rounding_mode='up'"),
     (lambda x: x.repeat(2), ValueError, "a number for each axis"),
     (lambda x: x.gather(0, eager.tensor([0])), ValueError, "as many axes"),

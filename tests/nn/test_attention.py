@@ -1,4 +1,4 @@
-"""MultiheadAttention beyond torch's numbers: dropout, dtypes, the causal mask without another, errors."""
+"""MultiheadAttention: dropout, dtypes, a causal mask alone, errors. tests/parity compares its results with torch."""
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ def test_bfloat16_in_bfloat16_out():
     ((X[0], X, X), {}, "or all without the batch axis"),
     ((X[:2], X, X), {}, r"got \(2, 5, 8\), \(3, 5, 8\)"),
     ((X, X, X[:, :4]), {}, r"\(3, 4, 8\)"),
-    ((X, X, X), {"key_padding_mask": jnp.zeros((5, 3), bool)}, r"key_padding_mask has shape \(5, 3\); these keys need \(3, 5\)"),
+    ((X, X, X), {"key_padding_mask": jnp.zeros((5, 3), bool)}, r"shape \(5, 3\); these keys need \(3, 5\)"),
     ((X, X, X), {"attn_mask": jnp.zeros((3, 5, 5), bool)}, r"\(3, 5, 5\); these arrays need \(5, 5\) or \(6, 5, 5\)"),
 ])
 def test_errors(arrays, options, match):

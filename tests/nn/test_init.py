@@ -38,7 +38,7 @@ def test_orthogonal_rows_or_columns(shape):
 
 
 def test_orthogonal_is_uniform_over_orthogonal_matrices():
-    """Without the correction of signs, the diagonal would be negative in nearly all of them."""
+    """Without the correction of signs, the diagonal would be negative in nearly all matrices."""
     matrices = jax.jit(jax.vmap(lambda key: init.orthogonal()(key, (3, 3), jnp.float32)))(jax.random.split(KEY, 4000))
     np.testing.assert_allclose(matrices.mean(0), np.zeros((3, 3)), atol=4 / math.sqrt(3 * 4000))
     determinants = np.linalg.det(np.asarray(matrices))

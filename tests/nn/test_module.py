@@ -1,4 +1,4 @@
-"""Module: what a description declares, how it is bound, what it refuses."""
+"""Module: declarations, binding, initial arrays, changed copies, errors."""
 
 import copy
 import pickle
@@ -166,7 +166,7 @@ def test_a_layer_without_key_says_which_and_how():
 def test_unbound_calls():
     with pytest.raises(RuntimeError, match=r"model.init\(key\).*model.apply"):
         Net()(X)
-    np.testing.assert_array_equal(nn.Sequential(nn.Identity())(X), X)  # nothing to bind
+    np.testing.assert_array_equal(nn.Sequential(nn.Identity())(X), X)  # it declares no arrays
     with pytest.raises(RuntimeError, match="whether it trains"):
         Noise()(X)
 
@@ -404,7 +404,7 @@ def test_repr_shows_options_and_children():
 
 
 class Twice(nn.Module):
-    """A child that is called twice, computed again in the backward pass or not."""
+    """A child that is called twice, with or without recomputation in the backward pass."""
 
     def __init__(self, again: bool):
         self.again = again
@@ -415,7 +415,7 @@ class Twice(nn.Module):
         return call(self.child, call(self.child, x))
 
 
-@jax.enable_x64(True)  # a bias ahead of a norm has no gradient but rounding, which must not decide
+@jax.enable_x64(True)  # the gradient of a bias before a norm is only rounding error
 def test_remat_changes_nothing_but_what_is_kept():
     x, key = jax.random.normal(jax.random.key(1), (8, 3)), jax.random.key(2)
     params, state = Twice(False).init(jax.random.key(0))

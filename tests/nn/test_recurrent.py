@@ -1,4 +1,4 @@
-"""Recurrent layers beyond torch's numbers: a layer is its cell in a loop, dtypes, dropout, errors."""
+"""Recurrent layers: equal to their cells in a loop, dtypes, dropout, errors. tests/parity compares with torch."""
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def test_dropout_draws_anew_between_each_two_layers():
     run = jax.jit(lambda key, train: layer.apply(params, {}, X, train=train, key=key)[0][1], static_argnums=1)
     last, again, other = run(KEY, True), run(KEY, True), run(jax.random.key(1), True)
     np.testing.assert_array_equal(last, again)
-    np.testing.assert_array_equal(last[0], run(KEY, False)[0])  # nothing drops ahead of the first layer
+    np.testing.assert_array_equal(last[0], run(KEY, False)[0])  # there is no dropout before the first layer
     assert (np.abs(last - other).max((1, 2)) > 1e-3).tolist() == [False, True, True]
     with pytest.raises(ValueError, match=r"GRU\(.*got no key"):
         layer.apply(params, {}, X, train=True)

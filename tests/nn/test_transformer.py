@@ -1,4 +1,4 @@
-"""Transformers beyond torch's numbers: layers of their own, dropout, captures, dtypes, errors."""
+"""Transformers: distinct layers, dropout, captures, dtypes, errors. tests/parity compares with torch."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Pooling, padding and upsampling layers against torch's of the same name and arguments."""
+"""Pooling, padding and upsampling layers against torch's layers of the same name and arguments."""
 
 import jax.numpy as jnp
 import pytest
@@ -52,6 +52,6 @@ def test_padding_takes_one_number_or_two_per_axis():
 
 
 def test_indices_of_maxima_are_not_given():
-    """torch's fifth argument: whoever passes it must not silently get another option."""
+    """torch's fifth argument must not silently be taken for another option."""
     with pytest.raises(TypeError):
         nn.MaxPool2d(3, 2, 1, 1, True)  # pyright: ignore[reportCallIssue]
