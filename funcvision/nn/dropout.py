@@ -49,7 +49,7 @@ class Dropout3d(_Dropout):
 
 
 class AlphaDropout(_Dropout):
-    """Dropout for networks with `SELU` activations; see `functional.alpha_dropout`. Arguments are those of `Dropout`."""
+    """Dropout for networks with `SELU` activations; see `functional.alpha_dropout`."""
 
     function = F.alpha_dropout
 

@@ -163,18 +163,21 @@ class Module:
 
         Args:
             rule: is called once with every module and the first path to it, parents first. It returns a module to put
-                in its place, or the attributes that change. A module is copied only if it or one below it changes.
+                in its place, or those attributes that change. A module is copied only if it or one below it changes.
         """
         rebuilt: dict[int, Module] = {}
 
         def rebuild(path: str, module: Module) -> Module:
             if id(module) not in rebuilt:
                 changes = rule(path, module)
-                if not isinstance(changes, Module):
-                    new = {name: rebuild(_join(path, name), child) for name, child in module.children().items()}
-                    new = {name: child for name, child in new.items() if child is not vars(module)[name]}
-                    changes = module._copy({**new, **changes}) if new or changes else module
-                rebuilt[id(module)] = changes
+                if isinstance(changes, Module):
+                    rebuilt[id(module)] = changes
+                else:
+                    changes = dict(changes)
+                    for name, child in module.children().items():
+                        if (new := rebuild(_join(path, name), child)) is not child:
+                            changes[name] = new
+                    rebuilt[id(module)] = module._copy(changes) if changes else module
             return rebuilt[id(module)]
 
         return rebuild("", self)
@@ -182,7 +185,8 @@ class Module:
     def _copy(self, changes: Mapping[str, Any], kind: "type[Module] | None" = None) -> "Module":
         """A shallow copy with some attributes changed, of class `kind` if it is given. Does not call `__init__`."""
         copy = object.__new__(kind or type(self))
-        vars(copy).update({**vars(self), **changes})
+        vars(copy).update(vars(self))
+        vars(copy).update(changes)
         return copy
 
     # The two pure functions that make it run
@@ -359,7 +363,7 @@ class Module:
             )
         elif hasattr(Module, name):
             raise AttributeError(f"{own} cannot have an attribute {name!r}: every Module has a member of that name")
-        else:
+        elif isinstance(value, _CONTAINERS):
             _check_container(own, name, value)
         vars(self)[name] = value
 
@@ -385,8 +389,9 @@ def _sealing(build: Any) -> Any:
             vars(self)["_sealed"] = False
         build(self, *args, **kwargs)
         if outermost:
-            for name, value in vars(self).items():  # again, because a list may have got modules after its assignment
-                _check_container(type(self).__name__, name, value)
+            for name, value in vars(self).items():
+                if isinstance(value, list | dict | set):  # modules may have been added to it after its assignment
+                    _check_container(type(self).__name__, name, value)
             vars(self)["_sealed"] = True
 
     return sealed
@@ -394,8 +399,6 @@ def _sealing(build: Any) -> Any:
 
 def _check_container(owner: str, name: str, value: Any) -> None:
     """Raises TypeError if a plain container holds modules or declarations, which `declarations` would not find."""
-    if not isinstance(value, _CONTAINERS):
-        return
     found = next(_declaring(value), None)
     if isinstance(found, Module):
         raise TypeError(
@@ -410,11 +413,12 @@ def _check_container(owner: str, name: str, value: Any) -> None:
 
 
 _CONTAINERS = (list, tuple, dict, set, frozenset)
+_DECLARING = (Module, Declaration)
 
 
 def _declaring(value: Any) -> Iterator[Module | Declaration]:
     """The modules and declarations at any depth of plain containers."""
-    if isinstance(value, Module | Declaration):
+    if isinstance(value, _DECLARING):
         yield value
     elif isinstance(value, _CONTAINERS):
         for item in value.values() if isinstance(value, dict) else value:
