@@ -295,7 +295,7 @@ class Module:
         """The `train` of this call of `apply`."""
         if self._call is None:
             raise RuntimeError(
-                f"{type(self).__name__} asks whether it trains, which `apply` says: run it with "
+                f"{type(self).__name__} asks whether it trains, but it does not run in `apply`: run it with "
                 "`model.apply(params, state, ..., train=...)`"
             )
         return self._call.train
@@ -379,8 +379,12 @@ class Module:
         return "\n".join([self._headline()[:-1], *lines, ")"]) if lines else self._headline()
 
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_DECLARING = (Module, Declaration)
+
+
 def _sealing(build: Any) -> Any:
-    """Makes an `__init__` fix the description at the end of the outermost `__init__`."""
+    """Wraps an `__init__`. After the outermost one of an object its attributes cannot change."""
 
     @functools.wraps(build)
     def sealed(self: Module, *args: Any, **kwargs: Any) -> None:
@@ -410,10 +414,6 @@ def _check_container(owner: str, name: str, value: Any) -> None:
             f"{owner}.{name} is a plain {type(value).__name__} that holds a {type(found).__name__}. It would not be "
             "declared: assign it to an attribute of its own, or to one of a module in a ModuleList"
         )
-
-
-_CONTAINERS = (list, tuple, dict, set, frozenset)
-_DECLARING = (Module, Declaration)
 
 
 def _declaring(value: Any) -> Iterator[Module | Declaration]:

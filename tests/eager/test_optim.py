@@ -115,7 +115,7 @@ def test_a_state_that_does_not_fit():
     sgd.step()
     with pytest.raises(ValueError, match="is not one of Adam"):
         adam.load_state_dict({**sgd.state_dict(), "param_groups": adam.state_dict()["param_groups"]})
-    with pytest.raises(ValueError, match=r"groups saved have \[2\] parameters and those of this optimizer \[1\]"):
+    with pytest.raises(ValueError, match=r"saved groups have \[2\] parameters; the groups of .* have \[1\]"):
         optim.SGD(params(1)).load_state_dict(sgd.state_dict())
 
 
@@ -151,7 +151,7 @@ def test_a_sequence_of_another_optimizer_and_a_cycle_that_is_over():
     schedule = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
     schedule.step()
     schedule.step()
-    with pytest.raises(ValueError, match="made for 2 steps"):
+    with pytest.raises(ValueError, match="total_steps=2"):
         schedule.step()
 
 

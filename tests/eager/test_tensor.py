@@ -52,7 +52,7 @@ def test_values_on_the_host():
     assert 2 if x[0, 0] > 0 else 3
     with pytest.raises(ValueError, match=r"item is for Tensors with one element.*\(2, 2\)"):
         x.item()
-    with pytest.raises(ValueError, match="neither true nor false"):
+    with pytest.raises(ValueError, match=r"truth value .* is ambiguous"):
         bool(x > 1)
     with pytest.raises(RuntimeError, match=r"use \.detach\(\)"):
         np.asarray(eager.ones(2, requires_grad=True))
