@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-import PIL.Image
 
+from ..tv_tensors import Image
+from .container import Compose
 from .conversion import Normalize, ToDtype, ToImage
 from .geometry import CenterCrop, RandomHorizontalFlip, RandomResizedCrop, Resize
-from .sample import Image, ImageLike
-from .transform import Compose, Transform
+from .sample import Leaf
+from .transform import Transform
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain"]
 
@@ -45,6 +47,7 @@ class ImageClassification(_Preset):
         interpolation: as in `functional.resize`.
         antialias: as in `functional.resize`.
 
+    >>> import PIL.Image
     >>> ImageClassification(crop_size=224)(PIL.Image.new("RGB", (640, 480))).shape
     (224, 224, 3)
     """
@@ -78,6 +81,7 @@ class ImageClassificationTrain(_Preset):
         interpolation: as in `functional.resize`.
         hflip_prob: probability of the flip.
 
+    >>> import PIL.Image
     >>> ImageClassificationTrain(crop_size=176)(PIL.Image.new("RGB", (640, 480)), key=0).shape
     (176, 176, 3)
     """
@@ -104,9 +108,9 @@ class _ResizeInFloat(Resize):
     The two differ by one level in about a fifth of the pixels.
     """
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        if isinstance(image, Image):
-            return Image(self.apply(image.array))
-        if isinstance(image, PIL.Image.Image) or image.dtype != np.uint8:
-            return super().apply(image)
-        return super().apply(image.astype(np.float32)).round().clip(0, 255).astype(np.uint8)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        if isinstance(leaf, Image):
+            return leaf.replace(array=self.apply(leaf.array))
+        if not isinstance(leaf, np.ndarray | jax.Array) or leaf.dtype != np.uint8:
+            return super().apply(leaf)
+        return super().apply(leaf.astype(np.float32)).round().clip(0, 255).astype(np.uint8)

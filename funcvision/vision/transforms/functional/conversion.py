@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
-from ..sample import Image, PlainImage
-from ._kernel import kernel, namespace
+from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
+from ._kernel import PlainImage, kernel, namespace, pass_through
 
 __all__ = ["normalize", "to_dtype", "to_image", "to_pil_image"]
 
@@ -35,13 +35,17 @@ def to_image(image: PlainImage) -> Any:
     return image
 
 
+pass_through(to_image, Video, Mask, BoundingBoxes, KeyPoints)
+
+
 @kernel
 def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -> Any:
     """The array in another dtype, and, where `scale` is set, over the range of that dtype.
 
     Floats range over [0, 1], integers from 0 to the largest they hold. From float to integer [0, 1] is cut into equal
     parts, 256 of them for uint8, and values beyond it go to the nearest integer there is (in torchvision they wrap
-    around). Between integers low bits are dropped, or zero bits appended.
+    around). Between integers low bits are dropped, or zero bits appended. The values of masks, boxes and key points
+    are never scaled.
 
     Raises:
         TypeError: a PIL image, which has no dtype, or a dtype that has no range.
@@ -55,8 +59,7 @@ def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -
     old, new = np.dtype(array.dtype), np.dtype(dtype)
     if old == new:
         return array
-    if xp is jnp and jax.dtypes.canonicalize_dtype(new) != new:
-        raise ValueError(f'jax has no {new} by default: jax.config.update("jax_enable_x64", True)')
+    _check_dtype(array, new)
     floats = jnp.issubdtype(old, jnp.floating), jnp.issubdtype(new, jnp.floating)
     if not scale or floats == (True, True) or (old.kind == "b" and floats[1]):
         return array.astype(new)
@@ -70,6 +73,15 @@ def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -
         return _to_integers(xp, array, new)
     shift = VALUE_BITS[old.name] - VALUE_BITS[new.name]
     return (array >> shift).astype(new) if shift > 0 else array.astype(new) << -shift
+
+
+@to_dtype.register(Mask)
+@to_dtype.register(BoundingBoxes)
+@to_dtype.register(KeyPoints)
+def _(leaf: Mask | BoundingBoxes | KeyPoints, dtype: Any = jnp.float32, scale: bool = False) -> Any:
+    new = np.dtype(dtype)
+    _check_dtype(leaf.array, new)
+    return leaf.replace(array=leaf.array.astype(new))
 
 
 @kernel
@@ -96,6 +108,9 @@ def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Seq
     if not np.all(spread):
         raise ValueError(f"std={std!r} has a zero in {array.dtype}, and would be divided by")
     return (array - centre) / spread
+
+
+pass_through(normalize, Mask, BoundingBoxes, KeyPoints)
 
 
 def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None) -> PIL.Image.Image:
@@ -134,6 +149,12 @@ def _array(image: PlainImage, function: str) -> Any:
     if isinstance(image, PIL.Image.Image):
         raise TypeError(f"{function} takes an array and got a PIL image: put ToImage() before it")
     return image
+
+
+def _check_dtype(array: Any, new: np.dtype) -> None:
+    """Raises ValueError if jax would silently make a narrower dtype of the one asked for."""
+    if isinstance(array, jax.Array) and jax.dtypes.canonicalize_dtype(new) != new:
+        raise ValueError(f'jax has no {new} by default: jax.config.update("jax_enable_x64", True)')
 
 
 def _to_integers(xp: Any, image: Any, new: np.dtype) -> Any:
