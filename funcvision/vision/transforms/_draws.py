@@ -14,7 +14,8 @@ PARTS = "transforms"
 class Drawing(Protocol):
     """What is asked of a transform here."""
 
-    is_random: bool
+    @property
+    def is_random(self) -> bool: ...
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]: ...
 

@@ -51,7 +51,7 @@ class Resize(Transform):
 
 @dataclass(frozen=True, eq=False)
 class CenterCrop(Transform):
-    """Cuts out the middle, (height, width) or a square; puts a smaller image in the middle of black.
+    """Cuts out the middle, (height, width) or a square; a smaller image gets a black border.
 
     >>> CenterCrop(4)(np.zeros((30, 40, 3), np.uint8)).shape
     (4, 4, 3)
@@ -94,14 +94,15 @@ class RandomCrop(Transform):
 
     Args:
         size: (height, width), or an int for a square.
-        padding: a border that the image is given first, as in `functional.pad`; None for none.
-        pad_if_needed: widen that border where the image is still smaller than `size`.
+        padding: border that is put around the image before the crop, as in `functional.pad`; None for none.
+        pad_if_needed: widen the border if the image with it is smaller than `size`.
         fill: value of the border, or one value per channel; or a dict such as `{tv_tensors.Image: (1, 2, 3),
             tv_tensors.Mask: 255, "others": 0}`.
         padding_mode: "constant", "edge", "reflect" or "symmetric".
 
     Raises:
-        ValueError: when called, if the image with its border is smaller than `size`.
+        ValueError: when called, if the image with its border is smaller than `size`; or if a border that is not
+            constant would be put around boxes or key points.
     """
 
     size: int | Sequence[int]
@@ -138,7 +139,7 @@ class RandomCrop(Transform):
 
     def _border(self, height: int, width: int) -> tuple[int, int, int, int]:
         left, top, right, bottom = edges(self.padding or 0)
-        if self.pad_if_needed:  # the whole deficit on either side, as in torchvision: the place of the image is random
+        if self.pad_if_needed:  # as in torchvision, either side gets all missing pixels; the crop is random
             missing = [new - old for new, old in zip(square(self.size), (height + top + bottom, width + left + right))]
             rows, columns = (max(number, 0) for number in missing)
             left, top, right, bottom = left + columns, top + rows, right + columns, bottom + rows
@@ -149,8 +150,8 @@ class RandomCrop(Transform):
 class RandomResizedCrop(Transform):
     """Cuts out a box of random area and aspect ratio, and resizes it: the crop of Szegedy et al. 2014.
 
-    https://arxiv.org/abs/1409.4842, section 6. Ten boxes are drawn and the first that fits into the image is used; if
-    none does, the largest box in its middle whose ratio is allowed.
+    https://arxiv.org/abs/1409.4842, section 6. Ten boxes are drawn, and the first that fits into the image is used. If
+    none fits, it is the largest box in the middle whose ratio is allowed.
 
     Args:
         size: (height, width) of the result, or an int for a square.
@@ -198,7 +199,7 @@ class RandomResizedCrop(Transform):
         )
 
     def _middle(self, height: int, width: int) -> tuple[int, int]:
-        """The largest box whose ratio is allowed."""
+        """Height and width of the largest box whose ratio is allowed."""
         low, high = self.ratio
         if width / height < low:
             return round(width / low), width

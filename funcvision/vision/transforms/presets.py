@@ -1,4 +1,4 @@
-"""torchvision's pipelines for classification: what its published weights were trained and measured with."""
+"""torchvision's pipelines for classification, with which its published weights were trained and evaluated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class _Preset(Compose):
 class ImageClassification(_Preset):
     """Prepares an image for a classifier: resize, crop the middle, scale to [0, 1], normalise.
 
-    A PIL image becomes a float32 array `[height, width, channels]` of numpy; an array stays of numpy or of jax, and
-    may have leading axes. Pillow resizes PIL images, whose result differs a little from that on arrays.
+    A PIL image becomes a float32 numpy array `[height, width, channels]`. An array may be of numpy or jax and may have
+    leading axes. Pillow resizes PIL images, with slightly different results than on arrays.
 
     Args:
         crop_size: (height, width) of the result, or an int for a square.
-        resize_size: what the image is resized to before, as in `Resize`.
-        mean: one number for each channel.
-        std: likewise.
+        resize_size: size of the image before the crop, as in `Resize`.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
         interpolation: as in `functional.resize`.
         antialias: as in `functional.resize`.
 
@@ -72,12 +72,12 @@ class ImageClassificationTrain(_Preset):
     """Prepares an image for the training of a classifier: random resized crop and flip, scale to [0, 1], normalise.
 
     It follows `ClassificationPresetTrain` in torchvision's references/classification, without its optional parts.
-    With PIL images and numpy arrays it runs in the workers of a loader; `batch` augments on the device.
+    On PIL images and numpy arrays it runs in the workers of a loader; `batch` augments on the device.
 
     Args:
         crop_size: (height, width) of the result, or an int for a square.
-        mean: one number for each channel.
-        std: likewise.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
         interpolation: as in `functional.resize`.
         hflip_prob: probability of the flip.
 
@@ -103,9 +103,10 @@ class ImageClassificationTrain(_Preset):
 
 @dataclass(frozen=True, eq=False)
 class _ResizeInFloat(Resize):
-    """Resizes bytes in float32 and rounds once, as torchvision's presets do; its v2 kernel rounds in fixed point.
+    """Resizes uint8 images in float32 and rounds once, as torchvision's presets do.
 
-    The two differ by one level in about a fifth of the pixels.
+    torchvision's v2 kernel, which `Resize` follows, computes in fixed point and rounds twice: about a fifth of the
+    pixels differ by one level.
     """
 
     def apply(self, leaf: Leaf, **params: Any) -> Any:

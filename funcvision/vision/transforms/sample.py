@@ -1,4 +1,4 @@
-"""What a sample is made of: which of its leaves are transformed, and where they live."""
+"""The leaves of a sample: which of them are transformed, and whether they are on the host or on the device."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ Leaf: TypeAlias = PIL.Image.Image | np.ndarray | jax.Array | TVTensor
 class BareImage(Image):
     """An image that the caller holds as a bare array; it exists only while a transform runs.
 
-    So every transform of a `Compose` can tell an image by its type, and the caller gets back what he gave: an array,
-    or the array that a PIL image became.
+    So each transform of a `Compose` recognises an image by its type, and the caller, who gave a bare array or a PIL
+    image, gets a bare array back.
     """
 
 
@@ -51,7 +51,7 @@ def typed(sample: Any) -> Any:
 
 
 def untyped(sample: Any) -> Any:
-    """The sample as the caller gets it: images that he did not wrap are bare arrays."""
+    """The sample as the caller gets it: images that the caller did not wrap become bare arrays."""
     return jax.tree.map(lambda leaf: leaf.array if isinstance(leaf, BareImage) else leaf, sample, is_leaf=_is_typed)
 
 

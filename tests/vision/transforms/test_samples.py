@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import pickle
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -326,3 +328,25 @@ def test_the_numbers_of_a_key_are_those_of_earlier_versions():
     on_device = jax.tree.map(int, steps.params(jnp.asarray(PIXELS), key=jax.random.key(7)))
     assert jax.tree.map(int, host) == ({"top": 10, "left": 8, "height": 8, "width": 10}, {"flip": 1})
     assert on_device == ({"top": 5, "left": 5, "height": 12, "width": 15}, {"flip": 0})
+
+
+def test_typed_leaves_on_the_host_run_no_jax_operation():
+    """In a fresh interpreter, where the first jax operation would start a device."""
+    program = """
+import numpy as np
+from jax._src import xla_bridge
+from funcvision.data import pad_collate
+from funcvision.vision import transforms
+from funcvision.vision.tv_tensors import FORMATS, BoundingBoxes, Image, KeyPoints, Mask
+sample = {name: BoundingBoxes(np.full((3, n), 9.0), format=name, canvas_size=(20, 30)) for name, n in FORMATS.items()}
+sample |= {"image": Image(np.zeros((20, 30, 3), np.uint8)), "mask": Mask(np.zeros((20, 30), np.uint8)),
+           "points": KeyPoints(np.ones((4, 2)), canvas_size=(20, 30))}
+steps = transforms.Compose([
+    transforms.RandomCrop(16, padding=2), transforms.RandomResizedCrop(12), transforms.RandomHorizontalFlip(),
+    transforms.RandomVerticalFlip(), transforms.Resize((9, 14)), transforms.CenterCrop(10), transforms.Pad(1),
+    transforms.ToDtype("float32", scale=True), transforms.Normalize([0.5], [0.5])])
+results = [steps.replay(sample, steps.params(sample, key=key)) for key in range(4)]
+assert pad_collate(results)["XYWHR"].shape == (4, 3, 5)
+assert not xla_bridge.backends_are_initialized(), "a device was started"
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=120)

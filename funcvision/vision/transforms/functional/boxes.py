@@ -77,9 +77,7 @@ def clamp_bounding_boxes(
     return clamp_array(box_array(checked), checked.format, checked.canvas_size, clamping_mode)
 
 
-def clamp_keypoints(
-    keypoints: KeyPoints | np.ndarray | jax.Array, canvas_size: tuple[int, int] | None = None
-) -> Any:
+def clamp_keypoints(keypoints: Any, canvas_size: tuple[int, int] | None = None) -> Any:
     """The points, moved to the nearest pixel of their canvas.
 
     Args:
@@ -89,14 +87,12 @@ def clamp_keypoints(
     >>> clamp_keypoints(np.array([[-5.0, 40.0]]), (20, 30))
     array([[ 0., 19.]])
     """
-    typed = isinstance(keypoints, KeyPoints)
-    if typed == (canvas_size is not None):
+    if isinstance(keypoints, KeyPoints) == (canvas_size is not None):
         raise ValueError("give canvas_size with an array of key points, and not with KeyPoints, which know theirs")
-    points = keypoints if typed else KeyPoints(keypoints, canvas_size=canvas_size)
-    array = point_array(points)
-    limits = [points.canvas_size[1] - 1, points.canvas_size[0] - 1]
-    array = array_namespace(array).clip(array, 0, row(limits, array))
-    return points.replace(array=array) if typed else array
+    if canvas_size is not None:
+        return clamp_keypoints(KeyPoints(keypoints, canvas_size=canvas_size)).array
+    array, (height, width) = point_array(keypoints), keypoints.canvas_size
+    return keypoints.replace(array=array_namespace(array).clip(array, 0, row([width - 1, height - 1], array)))
 
 
 def box_array(boxes: BoundingBoxes) -> Any:
@@ -164,15 +160,15 @@ def shift_boxes(array: Any, format: str, left: Any, top: Any) -> Any:
 
 
 def scale_boxes(
-    array: Any, format: str, horizontal: Any, vertical: Any, canvas_size: tuple[int, int], clamping_mode: str | None
+    array: Any, format: str, factors: list[Any], canvas_size: tuple[int, int], clamping_mode: str | None
 ) -> Any:
-    """Boxes with their coordinates multiplied by two factors, which may be traced.
+    """Boxes with x and y multiplied by two factors, which may be traced.
 
     A rotated box becomes the rectangle around the parallelogram that it would be, cut to the new canvas.
     """
     if format not in ROTATED:
-        return scale_points(array, [horizontal, vertical] * 2)
-    corners = scale_points(convert_array(array, format, "XYXYXYXY"), [horizontal, vertical] * 4)
+        return scale_points(array, factors * 2)
+    corners = scale_points(convert_array(array, format, "XYXYXYXY"), factors * 4)
     corners = _in_working_precision(rotated.rectangle_around, corners)
     corners = clamp_array(corners, "XYXYXYXY", canvas_size, clamping_mode)
     return convert_array(corners, "XYXYXYXY", format)

@@ -40,12 +40,13 @@ def resize(
 
     Args:
         image: PIL image, array `[..., height, width, channels]`, or any leaf of `tv_tensors`.
-        size: (height, width); or an int, for the length of the shorter edge, where the other edge keeps the ratio
-            (rounded down); or None, to make the longer edge `max_size`.
-        interpolation: "nearest" (on arrays torch's, which is half a pixel off), "nearest-exact", "bilinear", "bicubic",
-            "lanczos"; on PIL images also "box" and "hamming".
-        max_size: with an int `size`, the most that the longer edge may measure; the image shrinks further for it.
-        antialias: average over what an output pixel covers when shrinking. Pillow always does.
+        size: (height, width); or an int, the length of the shorter edge, while the longer one keeps the ratio (rounded
+            down); or None, which makes the longer edge `max_size`.
+        interpolation: "nearest" (on arrays as in torch, where the pixels are shifted by up to half a pixel),
+            "nearest-exact", "bilinear", "bicubic", "lanczos"; for PIL images also "box" and "hamming".
+        max_size: largest length of the longer edge, for an int `size`. If the longer edge would exceed it, both edges
+            become smaller.
+        antialias: when shrinking, average over all input pixels that an output pixel covers. Pillow always does.
 
     Raises:
         ValueError: a size, mode or combination that does not exist.
@@ -85,7 +86,7 @@ def _(
     array, new = box_array(boxes), resized_size(boxes.canvas_size, size, max_size)
     if new == boxes.canvas_size:
         return boxes
-    array = scale_boxes(array, boxes.format, *_factors(boxes.canvas_size, new), new, boxes.clamping_mode)
+    array = scale_boxes(array, boxes.format, _factors(boxes.canvas_size, new), new, boxes.clamping_mode)
     return boxes.replace(array=array, canvas_size=new)
 
 
@@ -118,8 +119,8 @@ def resized_crop(
         interpolation: as in `resize`.
         antialias: as in `resize`.
 
-    For a traced box the weights are computed in float32. On uint8, where torch computes them in float64, this moves
-    a pixel in some ten thousand by one level.
+    For a traced box the weights are computed in float32. For uint8, torch computes them in float64; about one pixel in
+    ten thousand differs by one level.
 
     Raises:
         ValueError: a size or mode that does not exist.
@@ -127,13 +128,11 @@ def resized_crop(
     box = (top, left, height, width)
     if not any(isinstance(edge, jax.Array) for edge in box):
         return resize(crop(image, *map(operator.index, box)), size, interpolation, antialias=antialias)
-    if isinstance(size, int) or len(size) != 2:
-        raise ValueError(f"size={size!r}: a box of jax arrays needs size=(height, width), one shape for every box")
+    height, width = _size_of_traced(size)
     namespace(image, "resized_crop")
     check_interpolation(interpolation, antialias)
     check_array_mode(interpolation)
     y, x, h, w = (jnp.asarray(edge).astype(jnp.int32) for edge in box)
-    height, width = map(operator.index, size)
     return resample(
         image, Span(y, h), Span(x, w), (height, width), interpolation=interpolation, antialias=antialias
     )
@@ -156,13 +155,13 @@ def _(
 ) -> Any:
     if not any(isinstance(edge, jax.Array) for edge in (height, width)):
         return resize(crop(leaf, top, left, height, width), size)
-    new = square(size)
+    new = _size_of_traced(size)
     array, factors = leaf.array, _factors((height, width), new)
     if isinstance(leaf, KeyPoints):
         array = scale_points(point_array(leaf) - row([left, top], array), factors)
         return leaf.replace(array=array, canvas_size=new)
     array = _crop_boxes(leaf, top, left, height, width)
-    return leaf.replace(array=scale_boxes(array, leaf.format, *factors, new, leaf.clamping_mode), canvas_size=new)
+    return leaf.replace(array=scale_boxes(array, leaf.format, factors, new, leaf.clamping_mode), canvas_size=new)
 
 
 @kernel
@@ -244,7 +243,7 @@ def _(points: KeyPoints, top: Any, left: Any, height: int, width: int) -> KeyPoi
 
 @kernel
 def center_crop(image: PlainImage, output_size: int | Sequence[int]) -> Any:
-    """The middle of the image; where that is smaller than `output_size`, in the middle of black.
+    """The middle of the image; an image smaller than `output_size` gets a black border.
 
     Args:
         image: PIL image, or array `[..., height, width, channels]`.
@@ -274,14 +273,14 @@ def pad(
     image: PlainImage, padding: int | Sequence[int], fill: float | Sequence[float] = 0, *,
     padding_mode: str = "constant",
 ) -> Any:
-    """The image with a border around it, or, where the padding is negative, without one.
+    """The image with a border around it; a negative padding cuts pixels off.
 
     Args:
         image: PIL image, or array `[..., height, width, channels]`.
         padding: pixels on every side; or (left and right, top and bottom); or (left, top, right, bottom).
-        fill: value of a constant border, or one value per channel. On uint8, 0 to 255.
-        padding_mode: "constant", or "edge" (repeats the border pixel), "reflect" (mirrors, the border pixel being the
-            axis), "symmetric" (mirrors, with the border pixel twice).
+        fill: value of a constant border, or one value per channel, in the range of the dtype.
+        padding_mode: "constant"; "edge", which repeats the outermost pixel; "reflect", which mirrors the image without
+            repeating that pixel; "symmetric", which mirrors the image and repeats it.
 
     Raises:
         ValueError: a padding, fill or mode that does not exist.
@@ -341,6 +340,13 @@ def _(
     return leaf.replace(array=array, canvas_size=size)
 
 
+def _size_of_traced(size: int | Sequence[int]) -> tuple[int, int]:
+    """The size of the result for a traced box, whose ratio a size of one number would depend on."""
+    if isinstance(size, int) or len(size) != 2:
+        raise ValueError(f"size={size!r}: a box of jax arrays needs size=(height, width), one shape for every box")
+    return operator.index(size[0]), operator.index(size[1])
+
+
 def _crop_boxes(boxes: BoundingBoxes, top: Any, left: Any, height: Any, width: Any) -> Any:
     """The array of the boxes, relative to a corner and cut to a size."""
     array = shift_boxes(box_array(boxes), boxes.format, left, top)
@@ -357,7 +363,7 @@ def _factors(old: tuple[Any, Any], new: tuple[int, int]) -> list[Any]:
 
 
 class _Range(NamedTuple):
-    """What a crop takes of an axis: the slice that exists, and the pixels that are missing before and after it."""
+    """What a crop takes from an axis: the slice inside the image, and how many pixels lie before and after it."""
 
     kept: slice
     before: int
@@ -370,5 +376,5 @@ def _range(start: int, length: int, size: int) -> _Range:
 
 
 def _centred(old: int, new: int) -> int:
-    """Where a crop starts that keeps the centre; torchvision's roundings, which differ for the two cases."""
+    """Where a crop around the centre starts; it is rounded as in torchvision, differently for the two cases."""
     return round((old - new) / 2) if old >= new else -((new - old) // 2)
