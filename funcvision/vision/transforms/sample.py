@@ -72,7 +72,7 @@ def map_leaves(function: Callable[[Any], Any], sample: Any) -> Any:
         if not _is_transformed(leaf):
             return leaf
         result = function(leaf.array if isinstance(leaf, BareImage) else leaf)
-        return jax.tree.map(_as_image, result, is_leaf=_is_typed)
+        return result if _is_transformed(result) else jax.tree.map(_as_image, result, is_leaf=_is_typed)
 
     return jax.tree.map(one, sample, is_leaf=_is_typed)
 

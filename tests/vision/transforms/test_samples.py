@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from funcvision.data import default_collate
+from funcvision.data import default_collate, pad_collate
 from funcvision.vision import transforms
 from funcvision.vision.transforms import functional as F
 from funcvision.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
@@ -350,3 +350,20 @@ assert pad_collate(results)["XYWHR"].shape == (4, 3, 5)
 assert not xla_bridge.backends_are_initialized(), "a device was started"
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=120)
+
+
+def test_a_padded_batch_is_augmented_on_the_device():
+    samples = [
+        {"image": Image(PIXELS[:height, :width]), "mask": Mask(PIXELS[:height, :width, 0]),
+         "boxes": BoundingBoxes(np.array([[1, 2, 9, 8]] * n, np.float32), canvas_size=(height, width))}
+        for height, width, n in ((20, 30, 1), (12, 28, 3))
+    ]
+    batch = device(pad_collate(samples, lengths={"boxes": 4}))
+    key = jax.random.key(5)
+    augment = transforms.Compose([transforms.RandomResizedCrop((9, 7)), transforms.RandomHorizontalFlip()])
+    result = jax.jit(lambda batch, key: augment.batch(batch, key=key))(batch, key)
+    assert (result["image"].shape, result["boxes"].canvas_size) == ((2, 9, 7, 3), (9, 7))
+    assert result["boxes"].valid.tolist() == [[True, False, False, False], [True, True, True, False]]
+    for i, one in enumerate(jax.random.split(key, 2)):
+        alone = augment(jax.tree.map(lambda x, i=i: x[i], batch), key=one)
+        assert_same(jax.tree.map(lambda x, i=i: x[i], result), alone)
