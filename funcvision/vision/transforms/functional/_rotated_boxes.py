@@ -1,7 +1,7 @@
 """Rotated bounding boxes: conversion of formats, and clamping to the canvas as torchvision does it.
 
-A box is taken to pieces along its last axis. The corners of a box are in the order of "XYXYXYXY". An angle is in
-degrees, counter-clockwise, while y points down.
+Every function splits an array of boxes, `[..., numbers]`, along its last axis. The corners of a box are in the order of
+"XYXYXYXY". An angle is in degrees, counter-clockwise, while y points down.
 """
 
 from typing import Any
@@ -58,10 +58,10 @@ FROM_XYWHR = {"XYWHR": lambda array: array, "CXCYWHR": _to_centre, "XYXYXYXY": _
 
 
 def rectangle_around(corners: Any) -> Any:
-    """The rectangle that shares the longer diagonal's centre and the longer side's angle with a parallelogram.
+    """The rectangle that torchvision puts in place of a parallelogram.
 
-    Scaling the two axes differently turns a rotated rectangle into a parallelogram; this is the rectangle that
-    torchvision puts in its place.
+    Scaling the two axes by different factors makes a parallelogram of a rotated rectangle. The new rectangle keeps the
+    longer diagonal and the direction of the longer side.
     """
     xp = array_namespace(corners)
     x1, y1, x2, y2, x3, y3, x4, y4 = _parts(corners)
@@ -69,6 +69,7 @@ def rectangle_around(corners: Any) -> Any:
     first_angle, second_angle = xp.arctan2(y1 - y2, x2 - x1), xp.arctan2(y1 - y4, x4 - x1)
     between = first_angle - second_angle
     sin = xp.sin(between)
+    # As in torchvision, `between` may be off by a full turn; the rectangle then keeps the shorter diagonal instead.
     cos = xp.where(between > np.pi / 2, -xp.cos(between), xp.cos(between))
     width = xp.where(first < second, first * sin, first + second * cos)
     height = xp.where(first > second, second * sin, second + first * cos)
@@ -100,14 +101,14 @@ def clamp_corners(corners: Any, canvas_size: tuple[Any, Any], clamping_mode: str
 
 
 def _clamp_left(corners: Any, original: Any, canvas_size: tuple[Any, Any], clamping_mode: str) -> Any:
-    """The boxes, whose first corner is the leftmost, without what lies left of x = 0.
+    """Cuts boxes at x = 0; the first corner of every box must be its leftmost.
 
-    A box is described by its four edges as lines y = slope * x + intercept. Moving a line by its intercept keeps the
-    angle, so the intercepts are what is clamped.
+    The four edges of a box are lines y = slope * x + intercept. A change of the intercept moves an edge and keeps its
+    angle, so the intercepts are clamped.
     """
     xp = array_namespace(corners)
     x1, y1, x2, y2, x3, y3, x4, y4 = _parts(corners)
-    with np.errstate(all="ignore"):  # a vertical edge has no slope; such boxes are treated apart below
+    with np.errstate(all="ignore"):  # a vertical edge has an infinite slope; `upright` handles those boxes
         slopes, intercepts = _lines(corners)
         moved = _meeting_points(slopes, _clamped_intercepts(slopes, intercepts, _lines(original)[1], canvas_size,
                                                             clamping_mode))
