@@ -1,6 +1,6 @@
 """Loading data: map-style datasets, the order of their samples, and a loader that has batches ready ahead of use."""
 
-from .collate import default_collate
+from .collate import default_collate, list_collate, pad_collate
 from .dataset import ArrayDataset, ConcatDataset, Dataset, Subset, random_split
 from .loader import DataLoader, device_prefetch
 from .sampler import RandomSampler, Sampler, SequentialSampler
@@ -16,5 +16,7 @@ __all__ = [
     "Subset",
     "default_collate",
     "device_prefetch",
+    "list_collate",
+    "pad_collate",
     "random_split",
 ]

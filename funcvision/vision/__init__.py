@@ -1,5 +1,5 @@
 """What torchvision is to torch: models, operators, transforms, data sets, and converters for its checkpoints."""
 
-from . import convert, datasets, models, ops, transforms
+from . import convert, datasets, models, ops, transforms, tv_tensors
 
-__all__ = ["convert", "datasets", "models", "ops", "transforms"]
+__all__ = ["convert", "datasets", "models", "ops", "transforms", "tv_tensors"]

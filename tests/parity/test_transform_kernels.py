@@ -13,7 +13,7 @@ import torchvision.transforms.v2.functional as tvf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funcvision.vision import transforms
+from funcvision.vision import tv_tensors
 from funcvision.vision.transforms import functional as F
 
 from .images import MODES, PIL_MODES, array, assert_same_pil, picture, pil_picture, tensor
@@ -351,6 +351,6 @@ def test_to_pil_image(channels, dtype, mode):
     x = picture(5, 7, channels, dtype=dtype)
     theirs = tvf.to_pil_image(x, mode)
     assert_same_pil(F.to_pil_image(x, mode), theirs)
-    assert_same_pil(F.to_pil_image(transforms.Image(jnp.asarray(x)), mode) if dtype != "float64" else theirs, theirs)
+    assert_same_pil(F.to_pil_image(tv_tensors.Image(jnp.asarray(x)), mode) if dtype != "float64" else theirs, theirs)
     if dtype == "uint8":
         assert_same_pil(F.to_pil_image(F.to_image(theirs), theirs.mode), theirs)

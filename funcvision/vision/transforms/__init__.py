@@ -8,15 +8,22 @@ Randomness is an explicit key: `transform(sample, key=key)`, with an int or a nu
 on the device. The same key gives the same result. `transform.batch(images, key=key)` augments a batch on the device
 with one key per image.
 
-A sample is one image, or a tuple, list or dict. What is an image in it is said, not guessed:
+A sample is one image, or a tuple, list, dict or other pytree of leaves. The type of a leaf says what it is:
 
 - a sample that is one PIL image or one array is an image;
-- inside a tuple, list or dict, PIL images and `Image(array)` are images, and everything else (labels, other arrays)
-  passes through as it is. A sample without any image is an error.
+- inside a pytree, PIL images and the leaves of `vision.tv_tensors` (`Image`, `Video`, `Mask`, `BoundingBoxes`,
+  `KeyPoints`) are transformed together, with the same random numbers. Everything else (labels, other arrays, strings)
+  passes through as it is. A sample without any leaf to transform is an error.
 
-An image keeps its place: the outermost transform finds the images once, and puts what becomes of them where they were.
-So a `Compose` with `ToImage` turns `(PIL image, label)` into `(array, label)`, ready for a loader to collate, and an
-`Image` stays an `Image`.
+A PIL image that becomes an array comes back as a bare array, so `Compose` with `ToImage` turns `(PIL image, label)`
+into `(array, label)`, ready for a loader to collate; an `Image` stays an `Image`.
+
+`transform.params(sample, key=key)` gives what a call draws, and `transform.replay(sample, params)` uses it again.
+
+Where a transform belongs: `container` (made of other transforms), `conversion` (kinds of leaf, dtypes, normalisation),
+`geometry` (sizes, crops, flips, warps), `presets` (whole pipelines), and, as they come, `color`, `filters` (blur,
+noise, sharpness), `boxes` (boxes and key points alone), `augment` (erasing, mixing of samples), `auto_augment` (learned
+and random policies) and `temporal` (the frames of a video). `functional` has the same files, with the kernels.
 
 >>> import PIL.Image
 >>> import jax.numpy as jnp
@@ -31,14 +38,15 @@ So a `Compose` with `ToImage` turns `(PIL image, label)` into `(array, label)`, 
 """
 
 from . import functional, presets
+from .container import Compose
 from .conversion import Normalize, ToDtype, ToImage
-from .geometry import CenterCrop, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, Resize
-from .sample import Image
-from .transform import Compose, RandomTransform, Transform
+from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
+from .sample import common_size
+from .transform import Transform
 
 __all__ = [
     "functional", "presets",
-    "Image", "Transform", "RandomTransform", "Compose",
-    "Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip",
+    "Transform", "Compose", "common_size",
+    "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
     "ToImage", "ToDtype", "Normalize",
 ]

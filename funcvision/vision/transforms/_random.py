@@ -14,7 +14,10 @@ Shape = tuple[int, ...]
 
 
 class HostRandom:
-    """Numbers of numpy's from a seed, which always gives the same ones, or from a Generator, which is advanced."""
+    """Random numbers of numpy, from a seed or from a Generator.
+
+    A seed always gives the same numbers. A Generator is advanced.
+    """
 
     xp: ModuleType = np
 
@@ -23,7 +26,7 @@ class HostRandom:
         self._generator = source if isinstance(source, np.random.Generator) else np.random.default_rng(source)
 
     def spawn(self) -> "HostRandom":
-        """A source for one part of a transform: independent of its siblings; the Generator itself if that was given."""
+        """A source for one member of a container, independent of the others; for a Generator, the Generator itself."""
         source = self._source
         return HostRandom(source if isinstance(source, np.random.Generator) else source.spawn(1)[0])
 
@@ -37,7 +40,7 @@ class HostRandom:
 
 
 class DeviceRandom:
-    """Numbers of jax's from a key; works on traced keys. Lives no longer than the one call that it serves."""
+    """Random numbers of jax from a key, which may be traced. It is used for one call only."""
 
     xp: ModuleType = jnp
 
@@ -46,7 +49,7 @@ class DeviceRandom:
         self._drawn = 0
 
     def spawn(self) -> "DeviceRandom":
-        """A source for one part of a transform, independent of its siblings."""
+        """A source for one member of a container, independent of the others."""
         return DeviceRandom(self._next_key())
 
     def uniform(self, low: float, high: float, shape: Shape = ()) -> jax.Array:
@@ -66,10 +69,15 @@ Random: TypeAlias = HostRandom | DeviceRandom
 
 
 def random_from(key: Any, device: bool) -> Random:
-    """The source of random numbers that a key means on the host or on the device.
+    """The source of random numbers for a key, on the host or on the device.
+
+    Args:
+        key: an int or a numpy Generator on the host; a jax key on the device.
+        device: whether the sample is on the device.
 
     Raises:
         TypeError: the key belongs to the other place, or is no key at all.
+        ValueError: the key is a negative int.
     """
     if device:
         return DeviceRandom(device_key(key))
@@ -87,7 +95,7 @@ def random_from(key: Any, device: bool) -> Random:
 
 
 def device_key(key: Any) -> jax.Array:
-    """The key itself, or TypeError if it is none of jax's."""
+    """The key, if it is a jax key; raises TypeError otherwise."""
     if not isinstance(key, jax.Array):
         raise TypeError(
             f"on jax arrays key is a jax key, and this is a {type(key).__name__}: pass key=jax.random.key(0)"

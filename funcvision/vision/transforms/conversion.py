@@ -1,14 +1,15 @@
 """Transforms that change how the values of an image are stored, not where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from ..tv_tensors import Image, TVTensor, Video
 from . import functional as F
-from .sample import ImageLike
+from .sample import Leaf
 from .transform import Transform
 
 __all__ = ["Normalize", "ToDtype", "ToImage"]
@@ -18,19 +19,30 @@ __all__ = ["Normalize", "ToDtype", "ToImage"]
 class ToImage(Transform):
     """Makes a numpy array `[height, width, channels]` of a PIL image, with the same values; leaves arrays as they are.
 
+    Inside a `Compose` the array is known to be an image. The caller gets it as a bare array, ready to be collated.
+
     >>> import PIL.Image
     >>> ToImage()((PIL.Image.new("L", (4, 3)), 7))[0].shape
     (3, 4, 1)
     """
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """The image as an array."""
-        return F.to_image(image)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """An image as an array; any other leaf as it is."""
+        return F.to_image(leaf)
 
 
 @dataclass(frozen=True, eq=False)
 class ToDtype(Transform):
-    """Converts arrays to another dtype, and with `scale` to its range of values; see `functional.to_dtype`.
+    """Converts images and videos to another dtype, and with `scale` to its range; see `functional.to_dtype`.
+
+    Args:
+        dtype: a dtype for images and videos; or a dict from the types of leaves to dtypes, such as
+            `{tv_tensors.Image: jnp.float32, tv_tensors.Mask: jnp.int32, "others": None}`, where None leaves a leaf as
+            it is.
+        scale: bring the values of images and videos to the range of the dtype.
+
+    Raises:
+        ValueError: when called, if a dict has no entry for a leaf and none for "others".
 
     >>> ToDtype(jnp.float32, scale=True)(np.full((1, 1, 1), 255, np.uint8))
     array([[[1.]]], dtype=float32)
@@ -40,11 +52,24 @@ class ToDtype(Transform):
     scale: bool = False
 
     def __post_init__(self) -> None:
-        jnp.dtype(self.dtype)
+        for dtype in self.dtype.values() if isinstance(self.dtype, Mapping) else (self.dtype,):
+            if dtype is not None:
+                jnp.dtype(dtype)
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """The image in the new dtype."""
-        return F.to_dtype(image, self.dtype, self.scale)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The leaf in its new dtype."""
+        dtype = self._dtype_for(type(leaf) if isinstance(leaf, TVTensor) else Image)
+        return leaf if dtype is None else F.to_dtype(leaf, dtype, self.scale)
+
+    def _dtype_for(self, kind: type) -> Any:
+        if not isinstance(self.dtype, Mapping):
+            return self.dtype if issubclass(kind, Image | Video) else None
+        for base in kind.__mro__:
+            if base in self.dtype:
+                return self.dtype[base]
+        if "others" not in self.dtype:
+            raise ValueError(f"ToDtype has no dtype for {kind.__name__}: add it, or 'others': None for all the rest")
+        return self.dtype["others"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +87,6 @@ class Normalize(Transform):
         if not np.all(self.std):
             raise ValueError(f"std={self.std!r} has a zero, and would be divided by")
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """The normalised image."""
-        return F.normalize(image, self.mean, self.std)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """A normalised image or video; any other leaf as it is."""
+        return F.normalize(leaf, self.mean, self.std)

@@ -1,25 +1,31 @@
-"""Transforms that change the size of an image or where its pixels are."""
+"""Transforms that change the size of an image or move its pixels; masks, boxes and key points move along."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..tv_tensors import Image, TVTensor
 from . import functional as F
 from ._random import Random
-from .functional.cropping import check_padding_mode, edges, square
-from .functional.resizing import check_interpolation
-from .sample import ImageLike
-from .transform import RandomTransform, Transform, common_size, where
+from .functional._padding import check_padding_mode, edges
+from .functional._sizes import check_interpolation, square
+from .sample import Leaf, common_size
+from .transform import Transform, where
 
-__all__ = ["CenterCrop", "RandomCrop", "RandomHorizontalFlip", "RandomResizedCrop", "Resize"]
+__all__ = [
+    "CenterCrop", "Pad", "RandomCrop", "RandomHorizontalFlip", "RandomResizedCrop", "RandomVerticalFlip", "Resize",
+]
+
+Fill: TypeAlias = float | Sequence[float] | Mapping[Any, float | Sequence[float]]
+"""Value of a border: one number, one per channel, or a dict from the type of a leaf, or "others", to either."""
 
 
 @dataclass(frozen=True, eq=False)
 class Resize(Transform):
-    """Resizes the image; `functional.resize` explains the arguments.
+    """Resizes every leaf; `functional.resize` explains the arguments.
 
     >>> Resize(15)(np.zeros((30, 40, 3), np.uint8)).shape
     (15, 20, 3)
@@ -38,14 +44,14 @@ class Resize(Transform):
         if self.size is not None:
             square(self.size)
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """The resized image."""
-        return F.resize(image, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The resized leaf."""
+        return F.resize(leaf, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
 
 
 @dataclass(frozen=True, eq=False)
 class CenterCrop(Transform):
-    """Cuts out the middle, (height, width) or a square; puts a smaller image in the middle of black.
+    """Cuts out the middle, (height, width) or a square; a smaller image gets a black border.
 
     >>> CenterCrop(4)(np.zeros((30, 40, 3), np.uint8)).shape
     (4, 4, 3)
@@ -56,31 +62,54 @@ class CenterCrop(Transform):
     def __post_init__(self) -> None:
         square(self.size)
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """The middle of the image."""
-        return F.center_crop(image, self.size)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The middle of the leaf."""
+        return F.center_crop(leaf, self.size)
 
 
 @dataclass(frozen=True, eq=False)
-class RandomCrop(RandomTransform):
+class Pad(Transform):
+    """Puts a border around every leaf; `functional.pad` explains the arguments, `RandomCrop` the forms of `fill`.
+
+    >>> Pad((1, 2))(np.zeros((4, 4, 3), np.uint8)).shape
+    (8, 6, 3)
+    """
+
+    padding: int | Sequence[int]
+    fill: Fill = 0
+    padding_mode: str = "constant"
+
+    def __post_init__(self) -> None:
+        edges(self.padding)
+        check_padding_mode(self.padding_mode)
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The leaf with a border."""
+        return F.pad(leaf, self.padding, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomCrop(Transform):
     """Cuts out a box of a given size at a random place.
 
     Args:
         size: (height, width), or an int for a square.
-        padding: a border that the image is given first, as in `functional.pad`; None for none.
-        pad_if_needed: widen that border where the image is still smaller than `size`.
-        fill: value of the border, or one value per channel.
+        padding: border that is put around the image before the crop, as in `functional.pad`; None for none.
+        pad_if_needed: widen the border if the image with it is smaller than `size`.
+        fill: value of the border, or one value per channel; or a dict such as `{tv_tensors.Image: (1, 2, 3),
+            tv_tensors.Mask: 255, "others": 0}`.
         padding_mode: "constant", "edge", "reflect" or "symmetric".
 
     Raises:
-        ValueError: when called, if the image with its border is smaller than `size`.
+        ValueError: when called, if the image with its border is smaller than `size`; or if a border that is not
+            constant would be put around boxes or key points.
     """
 
     size: int | Sequence[int]
     padding: int | Sequence[int] | None = None
     _: KW_ONLY
     pad_if_needed: bool = False
-    fill: float | Sequence[float] = 0
+    fill: Fill = 0
     padding_mode: str = "constant"
 
     def __post_init__(self) -> None:
@@ -88,10 +117,10 @@ class RandomCrop(RandomTransform):
         edges(self.padding or 0)
         check_padding_mode(self.padding_mode)
 
-    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The upper left corner in the image with its border."""
         height, width = square(self.size)
-        old_height, old_width = common_size(images)
+        old_height, old_width = common_size(sample)
         left, top, right, bottom = self._border(old_height, old_width)
         old_height, old_width = old_height + top + bottom, old_width + left + right
         if old_height < height or old_width < width:
@@ -101,16 +130,16 @@ class RandomCrop(RandomTransform):
             )
         return {"top": random.integer(old_height - height + 1), "left": random.integer(old_width - width + 1)}
 
-    def apply(self, image: ImageLike, *, top: Any, left: Any, **params: Any) -> Any:
+    def apply(self, leaf: Leaf, *, top: Any, left: Any, **params: Any) -> Any:
         """The box whose upper left corner, in the image with its border, is (top, left)."""
-        border = self._border(*F.get_size(image))
+        border = self._border(*F.get_size(leaf))
         if any(border):
-            image = F.pad(image, border, self.fill, padding_mode=self.padding_mode)
-        return F.crop(image, top, left, *square(self.size))
+            leaf = F.pad(leaf, border, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
+        return F.crop(leaf, top, left, *square(self.size))
 
     def _border(self, height: int, width: int) -> tuple[int, int, int, int]:
         left, top, right, bottom = edges(self.padding or 0)
-        if self.pad_if_needed:  # the whole deficit on either side, as in torchvision: the place of the image is random
+        if self.pad_if_needed:  # as in torchvision, either side gets all missing pixels; the crop is random
             missing = [new - old for new, old in zip(square(self.size), (height + top + bottom, width + left + right))]
             rows, columns = (max(number, 0) for number in missing)
             left, top, right, bottom = left + columns, top + rows, right + columns, bottom + rows
@@ -118,11 +147,11 @@ class RandomCrop(RandomTransform):
 
 
 @dataclass(frozen=True, eq=False)
-class RandomResizedCrop(RandomTransform):
+class RandomResizedCrop(Transform):
     """Cuts out a box of random area and aspect ratio, and resizes it: the crop of Szegedy et al. 2014.
 
-    https://arxiv.org/abs/1409.4842, section 6. Ten boxes are drawn and the first that fits into the image is used; if
-    none does, the largest box in its middle whose ratio is allowed.
+    https://arxiv.org/abs/1409.4842, section 6. Ten boxes are drawn, and the first that fits into the image is used. If
+    none fits, it is the largest box in the middle whose ratio is allowed.
 
     Args:
         size: (height, width) of the result, or an int for a square.
@@ -146,10 +175,10 @@ class RandomResizedCrop(RandomTransform):
             if not 0 < low <= high:
                 raise ValueError(f"{name}={(low, high)} must be (low, high) with 0 < low <= high")
 
-    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The box, in pixels."""
         xp, tries = random.xp, 10
-        height, width = common_size(images)
+        height, width = common_size(sample)
         areas = height * width * random.uniform(*self.scale, (tries,))
         ratios = xp.exp(random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (tries,)))
         heights = xp.round(xp.sqrt(areas / ratios)).astype(np.int32)
@@ -163,14 +192,14 @@ class RandomResizedCrop(RandomTransform):
         left = xp.where(found, random.integer(width - w + 1), (width - middle_width) // 2)
         return {"top": top, "left": left, "height": h, "width": w}
 
-    def apply(self, image: ImageLike, *, top: Any, left: Any, height: Any, width: Any, **params: Any) -> Any:
+    def apply(self, leaf: Leaf, *, top: Any, left: Any, height: Any, width: Any, **params: Any) -> Any:
         """The box, resized."""
         return F.resized_crop(
-            image, top, left, height, width, square(self.size), self.interpolation, antialias=self.antialias
+            leaf, top, left, height, width, square(self.size), self.interpolation, antialias=self.antialias
         )
 
     def _middle(self, height: int, width: int) -> tuple[int, int]:
-        """The largest box whose ratio is allowed."""
+        """Height and width of the largest box whose ratio is allowed."""
         low, high = self.ratio
         if width / height < low:
             return round(width / low), width
@@ -180,8 +209,8 @@ class RandomResizedCrop(RandomTransform):
 
 
 @dataclass(frozen=True, eq=False)
-class RandomHorizontalFlip(RandomTransform):
-    """Mirrors the image, left to right, with probability `p`."""
+class _RandomFlip(Transform):
+    """Mirrors with probability `p`."""
 
     p: float = 0.5
 
@@ -189,10 +218,32 @@ class RandomHorizontalFlip(RandomTransform):
         if not 0 <= self.p <= 1:
             raise ValueError(f"p={self.p} is no probability: give a number from 0 to 1")
 
-    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """Whether to flip."""
         return {"flip": random.uniform(0, 1) < self.p}
 
-    def apply(self, image: ImageLike, *, flip: Any, **params: Any) -> Any:
-        """The image, mirrored if `flip`."""
-        return where(flip, F.horizontal_flip, image)
+
+@dataclass(frozen=True, eq=False)
+class RandomHorizontalFlip(_RandomFlip):
+    """Mirrors every leaf, left to right, with probability `p`."""
+
+    def apply(self, leaf: Leaf, *, flip: Any, **params: Any) -> Any:
+        """The leaf, mirrored if `flip`."""
+        return where(flip, F.horizontal_flip, leaf)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomVerticalFlip(_RandomFlip):
+    """Mirrors every leaf, upside down, with probability `p`."""
+
+    def apply(self, leaf: Leaf, *, flip: Any, **params: Any) -> Any:
+        """The leaf, mirrored if `flip`."""
+        return where(flip, F.vertical_flip, leaf)
+
+
+def _fill_for(fill: Fill, leaf: Leaf) -> float | Sequence[float]:
+    """The value of the border for a leaf of this kind; of one outside a dict for all kinds."""
+    if not isinstance(fill, Mapping):
+        return fill
+    kind = type(leaf) if isinstance(leaf, TVTensor) else Image
+    return next((fill[base] for base in kind.__mro__ if base in fill), fill.get("others", 0))

@@ -1,17 +1,19 @@
-"""torchvision's pipelines for classification: what its published weights were trained and measured with."""
+"""torchvision's pipelines for classification, with which its published weights were trained and evaluated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-import PIL.Image
 
+from ..tv_tensors import Image
+from .container import Compose
 from .conversion import Normalize, ToDtype, ToImage
 from .geometry import CenterCrop, RandomHorizontalFlip, RandomResizedCrop, Resize
-from .sample import Image, ImageLike
-from .transform import Compose, Transform
+from .sample import Leaf
+from .transform import Transform
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain"]
 
@@ -34,17 +36,18 @@ class _Preset(Compose):
 class ImageClassification(_Preset):
     """Prepares an image for a classifier: resize, crop the middle, scale to [0, 1], normalise.
 
-    A PIL image becomes a float32 array `[height, width, channels]` of numpy; an array stays of numpy or of jax, and
-    may have leading axes. Pillow resizes PIL images, whose result differs a little from that on arrays.
+    A PIL image becomes a float32 numpy array `[height, width, channels]`. An array may be of numpy or jax and may have
+    leading axes. Pillow resizes PIL images, with slightly different results than on arrays.
 
     Args:
         crop_size: (height, width) of the result, or an int for a square.
-        resize_size: what the image is resized to before, as in `Resize`.
-        mean: one number for each channel.
-        std: likewise.
+        resize_size: size of the image before the crop, as in `Resize`.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
         interpolation: as in `functional.resize`.
         antialias: as in `functional.resize`.
 
+    >>> import PIL.Image
     >>> ImageClassification(crop_size=224)(PIL.Image.new("RGB", (640, 480))).shape
     (224, 224, 3)
     """
@@ -69,15 +72,16 @@ class ImageClassificationTrain(_Preset):
     """Prepares an image for the training of a classifier: random resized crop and flip, scale to [0, 1], normalise.
 
     It follows `ClassificationPresetTrain` in torchvision's references/classification, without its optional parts.
-    With PIL images and numpy arrays it runs in the workers of a loader; `batch` augments on the device.
+    On PIL images and numpy arrays it runs in the workers of a loader; `batch` augments on the device.
 
     Args:
         crop_size: (height, width) of the result, or an int for a square.
-        mean: one number for each channel.
-        std: likewise.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
         interpolation: as in `functional.resize`.
         hflip_prob: probability of the flip.
 
+    >>> import PIL.Image
     >>> ImageClassificationTrain(crop_size=176)(PIL.Image.new("RGB", (640, 480)), key=0).shape
     (176, 176, 3)
     """
@@ -99,14 +103,15 @@ class ImageClassificationTrain(_Preset):
 
 @dataclass(frozen=True, eq=False)
 class _ResizeInFloat(Resize):
-    """Resizes bytes in float32 and rounds once, as torchvision's presets do; its v2 kernel rounds in fixed point.
+    """Resizes uint8 images in float32 and rounds once, as torchvision's presets do.
 
-    The two differ by one level in about a fifth of the pixels.
+    torchvision's v2 kernel, which `Resize` follows, computes in fixed point and rounds twice: about a fifth of the
+    pixels differ by one level.
     """
 
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        if isinstance(image, Image):
-            return Image(self.apply(image.array))
-        if isinstance(image, PIL.Image.Image) or image.dtype != np.uint8:
-            return super().apply(image)
-        return super().apply(image.astype(np.float32)).round().clip(0, 255).astype(np.uint8)
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        if isinstance(leaf, Image):
+            return leaf.replace(array=self.apply(leaf.array))
+        if not isinstance(leaf, np.ndarray | jax.Array) or leaf.dtype != np.uint8:
+            return super().apply(leaf)
+        return super().apply(leaf.astype(np.float32)).round().clip(0, 255).astype(np.uint8)

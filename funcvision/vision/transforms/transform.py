@@ -1,157 +1,148 @@
 """What every transform is: a function of a sample, on the host or on the device, with an explicit key."""
 
-import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._draws import Draws, NewDraws, RecordedDraws
 from ._random import Random, device_key, random_from
-from .functional import get_size
-from .sample import ImageLike, image_leaves, on_device
+from .sample import Leaf, map_leaves, on_device, typed, untyped
 
-__all__ = ["Compose", "RandomTransform", "Transform", "common_size", "where"]
+__all__ = ["Transform", "where"]
 
 
-class Transform(abc.ABC):
-    """A function of samples; a subclass says in `apply` what becomes of one image.
+class Transform:
+    """A function of samples.
+
+    A subclass overrides one or more of three methods:
+
+    - `apply(leaf, **params)` says what becomes of one leaf. Kernels (`transforms.functional`) choose by its type.
+    - `draw(random, sample)` draws what is random, once for the whole sample, and returns the params of `apply`.
+    - `transform(sample, draws)` is for a transform that couples, drops or adds leaves, and for containers. It is given
+      the sample and returns a sample, whose structure may be another one.
 
     A transform never changes after `__init__`, so it may be shared by threads and given to `jax.jit`.
+
+    >>> class Invert(Transform):
+    ...     def apply(self, leaf, **params):
+    ...         return 255 - leaf
+    >>> Invert()(np.full((1, 1, 1), 5, np.uint8))
+    array([[[250]]], dtype=uint8)
     """
 
     def __call__(self, sample: Any, *, key: Any = None) -> Any:
-        """The sample with its images transformed, all in the same way, and everything else as it was.
+        """The sample after the transform.
 
         Args:
-            sample: a PIL image; an array `[..., height, width, channels]` of numpy or jax; an `Image`; or a tuple,
-                list, dict or other pytree in which PIL images and `Image`s are the images. Bare arrays in a pytree
-                are not: they may be labels or boxes.
-            key: for jax arrays a jax key; for PIL images and numpy arrays an int, which always gives the same, or a
-                numpy Generator, which is advanced. May be left out where nothing is random.
+            sample: a PIL image; an array `[..., height, width, channels]` of numpy or jax; a leaf of `tv_tensors`; or
+                a tuple, list, dict or other pytree. In a pytree, PIL images and leaves of `tv_tensors` are
+                transformed, all with the same random numbers. Everything else passes through, bare arrays too: they
+                may be labels.
+            key: for jax arrays a jax key; for PIL images and numpy arrays an int, which always gives the same result,
+                or a numpy Generator, which is advanced. May be left out where nothing is random.
 
         Raises:
             ValueError: something is random and there is no key.
-            TypeError: no leaf is an image; or the key, or an image, belongs to the other place.
+            TypeError: there is nothing to transform; or a leaf is of a kind that a kernel does not know; or the key,
+                or a leaf, belongs to the other place.
         """
-        leaves, structure, positions = image_leaves(sample)
-        images = [leaves[i] for i in positions]
-        random = None if key is None else random_from(key, on_device(images))
-        for i, image in zip(positions, self.transform(images, random), strict=True):
-            leaves[i] = image
-        return jax.tree.unflatten(structure, leaves)
+        sample = typed(sample)
+        return untyped(self.transform(sample, _new_draws(sample, key)))
 
-    def batch(self, images: Any, *, key: jax.Array | None = None) -> Any:
+    def params(self, sample: Any, *, key: Any = None) -> Any:
+        """What `transform(sample, key=key)` draws, as a plain pytree of dicts and tuples.
+
+        For a `Compose` it is a tuple with the params of its members. `replay` takes it. The arguments and errors are
+        those of a call.
+
+        >>> from funcvision.vision import transforms
+        >>> transforms.RandomHorizontalFlip(p=1.0).params(np.zeros((4, 4, 3)), key=0)
+        {'flip': True}
+        """
+        sample = typed(sample)
+        draws = _new_draws(sample, key)
+        self.transform(sample, draws)
+        return draws.record
+
+    def replay(self, sample: Any, params: Any) -> Any:
+        """The sample after the transform with params that were drawn before.
+
+        `transform.replay(sample, transform.params(sample, key=key))` is `transform(sample, key=key)`. The params also
+        do the same to another sample of the same size, such as a depth map that belongs to the image.
+
+        Args:
+            sample: as in a call.
+            params: what `params` returned.
+
+        Raises:
+            ValueError: the params are those of a different transform.
+        """
+        sample = typed(sample)
+        if not on_device(sample):
+            params = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, params)
+        return untyped(self.transform(sample, RecordedDraws(params)))
+
+    def batch(self, samples: Any, *, key: jax.Array | None = None) -> Any:
         """A batch of samples on the device, each transformed with a key of its own.
 
         It is `jax.vmap` of the transform over the first axis of every array, with `jax.random.split(key, n)`.
 
         Args:
-            images: array `[n, ..., height, width, channels]`, or a pytree of a sample's structure with arrays that
+            samples: array `[n, ..., height, width, channels]`, or a pytree of a sample's structure with arrays that
                 all have a first axis of n.
             key: a jax key. May be left out where nothing is random.
 
         Raises:
             TypeError: something in the batch is no array.
         """
-        leaves = jax.tree.leaves(images)
+        leaves = jax.tree.leaves(samples)
         if not leaves or not all(isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves):
             kinds = ", ".join(type(leaf).__name__ for leaf in leaves) or "nothing"
             raise TypeError(f"batch takes arrays and got {kinds}: transform PIL images one by one, in a loader")
         if key is None:
-            return jax.vmap(self)(images)
+            return jax.vmap(self)(samples)
         n = leaves[0].shape[0]
-        return jax.vmap(lambda sample, key: self(sample, key=key))(images, jax.random.split(device_key(key), n))
+        return jax.vmap(lambda sample, key: self(sample, key=key))(samples, jax.random.split(device_key(key), n))
 
-    def transform(self, images: Sequence[ImageLike], random: Random | None) -> list[Any]:
-        """The images of one sample, transformed. What contains other transforms hands images on by this method."""
-        return [self.apply(image) for image in images]
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """The random arguments of `apply`, drawn once for the whole sample.
 
-    @abc.abstractmethod
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """One image, transformed."""
-
-
-class RandomTransform(Transform):
-    """A transform that draws numbers, `draw`, and then depends on nothing but them, `apply`.
-
-    So the numbers are drawn once for all images of a sample, and may as well come from elsewhere:
-    `transform.apply(image, top=3, left=5)`.
-    """
-
-    def transform(self, images: Sequence[ImageLike], random: Random | None) -> list[Any]:
-        """The images of one sample, transformed with the same numbers."""
-        if random is None:
-            raise ValueError(
-                f"{self!r} is random and got no key: call it with key=jax.random.key(0) on jax arrays, with key=0 or "
-                f"a numpy Generator on PIL images and numpy arrays"
-            )
-        params = self.draw(random, images)
-        return [self.apply(image, **params) for image in images]
-
-    @abc.abstractmethod
-    def draw(self, random: Random, images: Sequence[ImageLike]) -> dict[str, Any]:
-        """The arguments of `apply`, drawn from `random.uniform(low, high, shape)` and `random.integer(high)`.
-
-        On the host these are numpy's numbers, on the device jax's, which may be traced; `random.xp` is numpy or
-        jax.numpy accordingly.
+        Args:
+            random: `random.uniform(low, high, shape)` and `random.integer(high)` give numpy's numbers on the host and
+                jax's on the device, which may be traced; `random.xp` is numpy or jax.numpy accordingly.
+            sample: the sample before the transform; `common_size(sample)` gives its height and width.
         """
+        return {}
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """One leaf after the transform."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither apply nor transform")
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample after the transform, for this and other transforms to call.
+
+        In the sample, an image is a PIL image or an `Image`. An override gets its random numbers by
+        `params = draws.draw(self, sample)`. A container hands the sample to its members by
+        `member.transform(sample, part)`, where `draws.spawn(count)` gives the parts.
+        """
+        params = draws.draw(self, sample)
+        return map_leaves(lambda leaf: self.apply(leaf, **params), sample)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the transform draws numbers itself, apart from its members."""
+        return type(self).draw is not Transform.draw
 
 
-class Compose(Transform):
-    """Transforms one after the other.
-
-    Each gets a key of its own, derived from the key and its place in the sequence; a numpy Generator is used by one
-    after the other.
-
-    >>> from funcvision.vision import transforms
-    >>> augment = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()])
-    >>> augment(jnp.zeros((32, 32, 3)), key=jax.random.key(0)).shape
-    (32, 32, 3)
-    """
-
-    def __init__(self, transforms: Sequence[Transform]):
-        self.transforms = tuple(transforms)
-        if not self.transforms:
-            raise ValueError("Compose needs at least one transform")
-        for transform in self.transforms:
-            if not isinstance(transform, Transform):
-                raise TypeError(
-                    f"Compose takes transforms, and {transform!r} is none: derive a class from Transform, whose "
-                    f"apply(image) calls it"
-                )
-
-    def transform(self, images: Sequence[ImageLike], random: Random | None) -> list[Any]:
-        """The images of one sample after all transforms."""
-        images = list(images)
-        for transform in self.transforms:
-            images = transform.transform(images, None if random is None else random.spawn())
-        return images
-
-    def apply(self, image: ImageLike, **params: Any) -> Any:
-        """One image after all transforms, none of which may be random."""
-        return self.transform([image], None)[0]
-
-    def __repr__(self) -> str:
-        lines = [repr(transform).replace("\n", "\n    ") for transform in self.transforms]
-        return "\n    ".join([f"{type(self).__name__}(", *lines]) + "\n)"
-
-
-def common_size(images: Sequence[ImageLike]) -> tuple[int, int]:
-    """Height and width of the images of one sample.
-
-    Raises:
-        ValueError: they differ.
-    """
-    sizes = {get_size(image): None for image in images}
-    if len(sizes) > 1:
-        raise ValueError(f"the images of one sample must have one size, and these have {', '.join(map(str, sizes))}")
-    return next(iter(sizes))
-
-
-def where(condition: bool | jax.Array, function: Callable[[Any], Any], image: Any) -> Any:
-    """`function(image)` if the condition holds, else the image; the condition may be traced."""
+def where(condition: Any, function: Callable[[Any], Any], leaf: Any) -> Any:
+    """`function(leaf)` if the condition holds, else the leaf; the condition may be traced."""
     if not isinstance(condition, jax.Array):
-        return function(image) if condition else image
-    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), function(image), image)
+        return function(leaf) if condition else leaf
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), function(leaf), leaf)
+
+
+def _new_draws(sample: Any, key: Any) -> NewDraws:
+    return NewDraws(None if key is None else random_from(key, on_device(sample)))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcvision.vision import transforms
-from funcvision.vision.transforms import Image
 from funcvision.vision.transforms import functional as F
+from funcvision.vision.tv_tensors import Image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 PICTURE = PIL.Image.fromarray(PIXELS)

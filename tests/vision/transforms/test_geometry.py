@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funcvision.vision import transforms
-from funcvision.vision.transforms import Image
 from funcvision.vision.transforms import functional as F
 from funcvision.vision.transforms._random import DeviceRandom, HostRandom
+from funcvision.vision.tv_tensors import Image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 PICTURE = PIL.Image.fromarray(PIXELS)
@@ -25,13 +25,13 @@ def host(seed=0):
 def device_draws(transform, shape, n, seed=0):
     """What a transform draws on the device for n keys, as a dict of numpy arrays [n]."""
     image = jnp.zeros((*shape, 1))
-    draw = jax.jit(jax.vmap(lambda key: transform.draw(DeviceRandom(key), [image])))
+    draw = jax.jit(jax.vmap(lambda key: transform.draw(DeviceRandom(key), image)))
     return jax.tree.map(np.asarray, draw(jax.random.split(jax.random.key(seed), n)))
 
 
 def host_draws(transform, shape, n, seed=0):
     random = host(seed)
-    draws = [transform.draw(random, [np.zeros((*shape, 1))]) for _ in range(n)]
+    draws = [transform.draw(random, np.zeros((*shape, 1))) for _ in range(n)]
     return {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
 
 
@@ -85,7 +85,7 @@ def test_a_traced_box_equals_the_same_static_box():
     crop = transforms.RandomResizedCrop((9, 8))
     traced = jax.jit(lambda image, box: crop.apply(image, **box))
     for seed in range(5):
-        box = crop.draw(host(seed), [PIXELS])
+        box = crop.draw(host(seed), PIXELS)
         np.testing.assert_array_equal(crop.apply(PIXELS, **box), traced(jnp.asarray(PIXELS), box))
 
 
@@ -118,7 +118,7 @@ def test_every_corner_is_drawn_equally_often(draws):
 def test_random_crop_takes_pixels_as_they_are():
     crop = transforms.RandomCrop((6, 7))
     for seed in range(5):
-        corner = crop.draw(host(seed), [PIXELS])
+        corner = crop.draw(host(seed), PIXELS)
         top, left = corner.values()
         np.testing.assert_array_equal(crop.apply(PIXELS, **corner), PIXELS[top : top + 6, left : left + 7])
         np.testing.assert_array_equal(np.asarray(crop.apply(PICTURE, **corner)), PIXELS[top : top + 6, left : left + 7])

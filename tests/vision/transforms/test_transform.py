@@ -15,7 +15,7 @@ import pytest
 
 from funcvision.data import default_collate
 from funcvision.vision import transforms
-from funcvision.vision.transforms import Image
+from funcvision.vision.tv_tensors import Image
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -50,10 +50,10 @@ class Invert(transforms.Transform):
         return 255 - image
 
 
-class AddNoise(transforms.RandomTransform):
+class AddNoise(transforms.Transform):
     """A random one: the image plus one number."""
 
-    def draw(self, random, images):
+    def draw(self, random, sample):
         return {"noise": random.uniform(1.0, 2.0)}
 
     def apply(self, image, *, noise, **params):
@@ -96,7 +96,7 @@ def test_compose_keeps_track_of_images_when_they_become_arrays():
 
 @pytest.mark.parametrize("sample", [(PIXELS, 3), {"image": jnp.asarray(PIXELS)}, [1, 2], ()])
 def test_a_sample_without_an_image_is_an_error(sample):
-    with pytest.raises(TypeError, match=r"no image in this sample, whose leaves are .*transforms.Image\(array\)"):
+    with pytest.raises(TypeError, match=r"no image in this sample, whose leaves are .*tv_tensors.Image\(array\)"):
         transforms.Resize(10)(sample)
 
 
@@ -246,6 +246,7 @@ def test_the_host_path_runs_no_jax_operation():
 import numpy as np, PIL.Image
 from jax._src import xla_bridge
 from funcvision.vision import transforms
+from funcvision.vision.tv_tensors import Image
 image = PIL.Image.fromarray(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3))
 steps = [transforms.RandomCrop(16, padding=2, padding_mode="reflect"), transforms.RandomResizedCrop(12),
          transforms.RandomHorizontalFlip(), transforms.Resize(10), transforms.CenterCrop(9), transforms.ToImage(),

@@ -1,4 +1,4 @@
-"""Between PIL images and arrays, between dtypes, and to zero mean and unit variance."""
+"""Kernels that convert PIL images to arrays and back, convert dtypes, and normalise."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
-from ..sample import Image, PlainImage
-from ._kernel import kernel, namespace
+from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
+from ._kernel import PlainImage, kernel, namespace, pass_through
 
 __all__ = ["normalize", "to_dtype", "to_image", "to_pil_image"]
 
@@ -19,7 +19,7 @@ TWO_CHANNELS, THREE_CHANNELS, FOUR_CHANNELS = ("LA",), ("RGB", "YCbCr", "HSV"), 
 
 @kernel
 def to_image(image: PlainImage) -> Any:
-    """A PIL image as a new numpy array `[height, width, channels]` of the same values; an array as it is.
+    """A PIL image as a new numpy array `[height, width, channels]` of the same values; any other leaf as it is.
 
     A grey image has one channel, and an array without a channel axis is given one. A palette image (mode "P") becomes
     its palette indices, as in torchvision: `convert("RGB")` it first if it is a picture.
@@ -35,17 +35,26 @@ def to_image(image: PlainImage) -> Any:
     return image
 
 
+pass_through(to_image, Video, Mask, BoundingBoxes, KeyPoints)
+
+
 @kernel
 def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -> Any:
-    """The array in another dtype, and, where `scale` is set, over the range of that dtype.
+    """The array in another dtype; with `scale`, its values are brought to the range of that dtype.
 
-    Floats range over [0, 1], integers from 0 to the largest they hold. From float to integer [0, 1] is cut into equal
-    parts, 256 of them for uint8, and values beyond it go to the nearest integer there is (in torchvision they wrap
-    around). Between integers low bits are dropped, or zero bits appended.
+    The range of floats is [0, 1], that of integers is from 0 to the largest value of the dtype. From float to integer,
+    [0, 1] is cut into equal parts (256 for uint8), and values outside become the smallest or largest integer (in
+    torchvision they wrap around). Between integers, low bits are dropped or zero bits appended. The values of masks,
+    boxes and key points are never scaled.
+
+    Args:
+        image: array `[..., height, width, channels]`, or any leaf of `tv_tensors`.
+        dtype: the new dtype.
+        scale: whether to bring the values to the range of the new dtype.
 
     Raises:
-        TypeError: a PIL image, which has no dtype, or a dtype that has no range.
-        ValueError: a float too narrow to tell the integers apart, or 64 bits where jax has 32.
+        TypeError: a PIL image, which has no dtype; or a dtype without a range.
+        ValueError: a float dtype with too few bits for all integers; or a dtype of 64 bits where jax has only 32.
 
     >>> to_dtype(np.array([[[0, 255]]], np.uint8), np.float32, scale=True)
     array([[[0., 1.]]], dtype=float32)
@@ -55,8 +64,7 @@ def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -
     old, new = np.dtype(array.dtype), np.dtype(dtype)
     if old == new:
         return array
-    if xp is jnp and jax.dtypes.canonicalize_dtype(new) != new:
-        raise ValueError(f'jax has no {new} by default: jax.config.update("jax_enable_x64", True)')
+    _check_dtype(array, new)
     floats = jnp.issubdtype(old, jnp.floating), jnp.issubdtype(new, jnp.floating)
     if not scale or floats == (True, True) or (old.kind == "b" and floats[1]):
         return array.astype(new)
@@ -72,6 +80,15 @@ def to_dtype(image: PlainImage, dtype: Any = jnp.float32, scale: bool = False) -
     return (array >> shift).astype(new) if shift > 0 else array.astype(new) << -shift
 
 
+@to_dtype.register(Mask)
+@to_dtype.register(BoundingBoxes)
+@to_dtype.register(KeyPoints)
+def _(leaf: Mask | BoundingBoxes | KeyPoints, dtype: Any = jnp.float32, scale: bool = False) -> Any:
+    new = np.dtype(dtype)
+    _check_dtype(leaf.array, new)
+    return leaf.replace(array=leaf.array.astype(new))
+
+
 @kernel
 def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Sequence[float]) -> Any:
     """`(image - mean) / std`, channel by channel, in the dtype of the image.
@@ -79,12 +96,12 @@ def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Seq
     Args:
         image: float array `[..., height, width, channels]`.
         mean: one number, or one for each channel.
-        std: likewise.
+        std: one number, or one for each channel.
 
     Raises:
         TypeError: a PIL image, or an array of integers.
-        ValueError: a std of zero; or not one number per channel (torchvision broadcasts a grey image to three
-            channels, without a word).
+        ValueError: a std of zero; or not one number per channel (torchvision would silently make three channels of a
+            grey image).
     """
     array = _array(image, "normalize")
     namespace(array, "normalize")
@@ -98,18 +115,21 @@ def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Seq
     return (array - centre) / spread
 
 
+pass_through(normalize, Mask, BoundingBoxes, KeyPoints)
+
+
 def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None) -> PIL.Image.Image:
     """An array as a PIL image.
 
     Args:
         image: `[height, width, channels]` or `[height, width]`: uint8 with 1 to 4 channels; float in [0, 1], which is
             rounded down to bytes; or one channel of uint16, int16, int32, or of float32 with `mode="F"`.
-        mode: how to read the channels: "LA" for two (the default), "RGB", "YCbCr", "HSV" for three, "RGBA", "CMYK",
-            "RGBX" for four. An array has its values read in that mode, not converted to it.
+        mode: what the channels mean: "LA" for two (the default), "RGB", "YCbCr", "HSV" for three, "RGBA", "CMYK",
+            "RGBX" for four. The values are taken as they are, not converted to the mode.
 
     Raises:
-        TypeError: no array, or a dtype that Pillow has no mode for.
-        ValueError: a shape or mode that does not fit.
+        TypeError: it is no array; or Pillow has no mode for its dtype.
+        ValueError: the shape or the mode does not fit.
     """
     if isinstance(image, Image):
         image = image.array
@@ -136,8 +156,14 @@ def _array(image: PlainImage, function: str) -> Any:
     return image
 
 
+def _check_dtype(array: Any, new: np.dtype) -> None:
+    """Raises ValueError if jax would silently make a narrower dtype of the one asked for."""
+    if isinstance(array, jax.Array) and jax.dtypes.canonicalize_dtype(new) != new:
+        raise ValueError(f'jax has no {new} by default: jax.config.update("jax_enable_x64", True)')
+
+
 def _to_integers(xp: Any, image: Any, new: np.dtype) -> Any:
-    """Floats in [0, 1] as integers: n equal parts for n integers. The last part ends a little before n."""
+    """Floats in [0, 1] as integers: [0, 1] is cut into n equal parts for n integers, and 1 belongs to the last one."""
     old = np.dtype(image.dtype)
     if VALUE_BITS[new.name] > (52 if old == np.float64 else 23):
         raise ValueError(f"{old} is too narrow to be scaled to {new}: go by way of a wider float or a narrower integer")
