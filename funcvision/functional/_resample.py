@@ -1,146 +1,265 @@
-"""Resampling along one axis: every output is a weighted sum of a few inputs, its taps, whose places are static.
+"""Resampling of one axis: each output is a weighted sum of a few input elements, its taps.
 
-The plans are made with numpy while tracing, from sizes alone; only `resample` touches the image.
+The first half of this file computes taps from sizes. The sizes are Python ints, or traced integers of jax where a
+program resizes a box that it computed. Then the number of taps follows from a static bound, and only their indices and
+weights are traced.
+
+`resample` applies taps to a jax array, `_resample_numpy.resample_numpy` to a numpy array. The cost grows with the
+number of outputs times the number of taps, and not with outputs times inputs as that of a product with a dense matrix.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+
+from ._resample_lowering import gathered, resample_static
 
 __all__ = [
-    "FILTERS", "Filter", "Taps", "adaptive_windows", "filter_taps", "mean_taps", "nearest_index", "resample",
-    "window_index",
+    "FILTERS", "Filter", "Taps", "adaptive_windows", "filter_taps", "fixed_point", "mean_taps", "nearest_index",
+    "resample", "rounds_fused", "window_index",
 ]
 
 
 class Taps(NamedTuple):
-    """The places each output looks at, `index` [out, k], and how much each of them counts, `weight` [out, k]."""
+    """What each output is a sum of.
 
-    index: np.ndarray
-    weight: np.ndarray
+    Attributes:
+        index: [out, taps], which input elements. A row with fewer taps than the longest repeats one of its own with
+            weight 0, so that a NaN outside an output's window never reaches it.
+        weight: [out, taps], their weights; whole numbers for `resample` of uint8.
+        bits: the weights are to be divided by 2**bits; 0 unless they are those of `fixed_point`.
+    """
+
+    index: Any
+    weight: Any
+    bits: Any = 0
 
 
 class Filter(NamedTuple):
-    """An interpolation kernel: `weight` as a function of the distance in pixels, zero from `support` on."""
+    """An interpolation filter.
 
-    support: int
-    weight: Callable[[np.ndarray], np.ndarray]
-
-
-def resample(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
-    """The weighted sums along `axis` (counted from the front), in the dtype of `x`.
-
-    It gathers rather than multiplies by an [out, in] matrix: that is less work, and a NaN stays in its windows.
+    Attributes:
+        radius: the filter is zero from this distance on, in pixels.
+        weight: the filter as a function of (numpy or jax.numpy, distance).
     """
-    shape = tuple(len(taps.index) if a == axis else 1 for a in range(x.ndim))
-    index, weight = taps.index.T, taps.weight.T.astype(x.dtype)
 
-    def weighted(index: Any, weight: Any) -> jax.Array:
-        return jnp.take(x, index, axis, mode="clip", indices_are_sorted=True) * weight.reshape(shape)
-
-    # A loop in blocks of eight: written out, the hundreds of taps of a strong reduction compile for a minute.
-    first = weighted(index[0], weight[0])
-    return lax.scan(lambda y, tap: (y + weighted(*tap), None), first, (index[1:], weight[1:]), unroll=8)[0]
+    radius: int
+    weight: Callable[[ModuleType, Any], Any]
 
 
-def nearest_index(size: int, out: int, scale: float | None, *, exact: bool) -> np.ndarray:
-    """Which input each output copies: the one at its left edge, as torch's "nearest" has it, or at its centre."""
-    # Float32 whatever the image is, because torch's kernels for images compute it so.
-    step = _step(size, out, scale, np.float32)
-    position = np.arange(out, dtype=np.float32) + np.float32(0.5 if exact else 0)
-    return np.minimum(np.floor(position * step).astype(np.int32), size - 1)
+def _linear(xp: ModuleType, t: Any) -> Any:
+    return xp.maximum(1 - xp.abs(t), 0)
+
+
+def _cubic(xp: ModuleType, t: Any, a: float) -> Any:
+    """Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 4 with its free parameter `a`."""
+    t = xp.abs(t)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return xp.where(t < 1, near, xp.where(t < 2, far, 0))
+
+
+def _lanczos(xp: ModuleType, t: Any) -> Any:
+    return xp.where(xp.abs(t) < 3, xp.sinc(t) * xp.sinc(t / 3), 0)
+
+
+FILTERS = {
+    "linear": Filter(1, _linear),
+    "cubic": Filter(2, partial(_cubic, a=-0.75)),
+    "cubic_antialias": Filter(2, partial(_cubic, a=-0.5)),
+    "lanczos": Filter(3, _lanczos),
+}
+"""Torch's cubic filter has a = -0.75 without antialiasing, and with it a = -0.5, as Pillow's."""
+
+
+def nearest_index(
+    size: Any, out: int, scale: float | None = None, *, exact: bool, fused: bool = False, longest: int | None = None
+) -> Any:
+    """The input element that each output copies, [out].
+
+    Args:
+        size: elements of the input, an int or a traced int32.
+        out: elements of the output.
+        scale: output elements per input element, or None for out / size.
+        exact: copy the element in which the centre of the output lies (torch's "nearest-exact"), and not the one in
+            which its left edge lies ("nearest").
+        fused: round as torch does for all but small images, see `rounds_fused`.
+        longest: the largest value of a traced `size`.
+    """
+    # Where an output lies on the border of two elements, the last bit decides. Torch computes in float32, whatever the
+    # dtype of the image.
+    half = np.float32(0.5 if exact else 0)
+    position = np.arange(out, dtype=np.float32) + half
+    traced = isinstance(size, jax.Array)
+    xp: ModuleType = jnp if traced else np
+    if traced:
+        # The quotients come from a table: XLA would multiply by 1 / out, which rounds differently.
+        step = jnp.take(np.arange(_bound(longest) + 1, dtype=np.float32) / np.float32(out), size, mode="clip")
+    else:
+        step = _step(size, out, scale, np.float32)
+    place = position * step
+    if fused:  # product and difference are rounded at once, which XLA does by itself
+        centre = place - half if traced else (position * np.float64(step) - half).astype(np.float32)
+        place = xp.maximum(centre, 0) + half
+    return xp.minimum(xp.floor(place).astype(np.int32), size - 1)
+
+
+def rounds_fused(sizes: Sequence[int]) -> bool:
+    """Whether torch finds the nearest elements with a fused multiply-add, for an output of these spatial sizes.
+
+    It has another kernel for two axes of 128 elements together at most (and for more than three channels in
+    channels-last order, which is not imitated). The two differ for a few elements that lie on a border.
+    """
+    return len(sizes) != 2 or sum(sizes) > 128
 
 
 def filter_taps(
-    size: int, out: int, scale: float | None, filter: Filter, *, align_corners: bool, antialias: bool, dtype: Any
+    size: Any, out: int, scale: float | None, filter: Filter, *, align_corners: bool, antialias: bool, dtype: Any,
+    longest: int | None = None,
 ) -> Taps:
-    """Interpolation with a filter centred on each output's place in the input.
+    """Taps of an interpolation filter that is centred on each output's place in the input.
 
     Args:
-        size: pixels of the input.
-        out: pixels of the output.
-        scale: output pixels per input pixel, or None for out / size.
+        size: elements of the input, an int or a traced int32.
+        out: elements of the output.
+        scale: output elements per input element, or None for out / size; None if `size` is traced.
         filter: one of `FILTERS`.
-        align_corners: the first and last pixels' centres stay where they are; else the outer edges do.
-        antialias: where the image shrinks, the filter is stretched to cover all input pixels, and at the border it is
-            cut off and normalised; else the border pixels are repeated outwards.
+        align_corners: the centres of the first and last elements stay where they are, and not the outer edges; False
+            if `size` is traced.
+        antialias: where the axis shrinks, stretch the filter to cover all input elements; at the border it is cut off
+            and normalised. Without it, the border elements are repeated outwards.
         dtype: what to compute in; torch's results show the rounding of float32.
+        longest: the largest value of a traced `size`; it bounds the number of taps.
     """
-    step = _step(size, out, scale, dtype)
-    if align_corners:
-        step = dtype(size - 1) / dtype(out - 1) if out > 1 else dtype(0)
-    pixel = np.arange(out, dtype=dtype)
+    traced = isinstance(size, jax.Array)
+    xp: ModuleType = jnp if traced else np
     if not antialias:
-        shift = 0.0 if align_corners else 0.5
-        # Rounded once, as by the fused multiply-add that torch's compiler makes of it.
-        place = ((pixel + shift) * np.float64(step) - shift).astype(dtype)
-        index = _after(place - filter.support)[:, None] + np.arange(2 * filter.support, dtype=np.int32)
-        return Taps(np.clip(index, 0, size - 1), filter.weight(index.astype(dtype) - place[:, None]))
-    place = (pixel + dtype(0.5)) * step - dtype(0.5)  # in torch with align_corners too
-    stretch = max(step, dtype(1))
-    radius = filter.support * stretch
-    index, inside = window_index(np.maximum(_after(place - radius), 0), np.minimum(_after(place + radius), size))
-    weight = np.where(inside, filter.weight((index.astype(dtype) - place[:, None]) / stretch), dtype(0))
-    return Taps(index, weight / weight.sum(1, keepdims=True))
+        left, part = _centres(size, out, scale, align_corners, 0.0 if align_corners else 0.5, dtype)
+        tap = np.arange(1 - filter.radius, filter.radius + 1, dtype=np.int32)
+        index = xp.clip(left[:, None] + tap[None], 0, size - 1)
+        return _merged(xp, index, filter.weight(xp, tap.astype(dtype)[None] - part[:, None]))
+    whole, part = _centres(size, out, scale, False, 0.0, dtype, align_corners_step=align_corners)
+    ratio = size.astype(dtype) / dtype(out) if traced else _step(size, out, scale, dtype, align_corners)
+    stretch = xp.maximum(ratio, dtype(1))
+    radius = filter.radius * stretch
+    first = xp.maximum(whole + xp.floor(part - radius + dtype(0.5)).astype(np.int32), 0)
+    last = xp.minimum(whole + xp.floor(part + radius + dtype(0.5)).astype(np.int32), size)
+    taps = 2 * math.ceil(filter.radius * max(_bound(longest) / out, 1)) + 1 if traced else int((last - first).max())
+    index = first[:, None] + np.arange(taps, dtype=np.int32)[None]
+    distance = (index - whole[:, None]).astype(dtype) + (dtype(0.5) - part[:, None])
+    weight = xp.where(index < last[:, None], filter.weight(xp, distance / stretch), dtype(0))
+    return Taps(xp.minimum(index, last[:, None] - 1), weight / weight.sum(1, keepdims=True))
+
+
+def fixed_point(taps: Taps) -> Taps:
+    """The taps with whole weights w and a number of bits b, w / 2**b being the weights.
+
+    b is the largest number, 22 at most, for which every w is below 2**15. Torch resizes uint8 images with such weights
+    (Pillow with 22 bits always), and so the result equals torch's to the bit.
+    """
+    xp: ModuleType = np if isinstance(taps.weight, np.ndarray) else jnp
+    dtype = taps.weight.dtype
+    scales = 2.0 ** np.arange(1, 23).astype(dtype)
+    bits = (xp.floor(taps.weight.max() * scales + 0.5) < 2**15).sum().astype(np.int32)
+    scaled = taps.weight * 2.0 ** bits.astype(dtype)
+    half = xp.where(scaled < 0, -0.5, 0.5).astype(dtype)
+    return Taps(taps.index, xp.trunc(scaled + half).astype(np.int32), bits)
 
 
 def adaptive_windows(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Start and end of the `out` windows that share `size` pixels; they overlap where they do not fit evenly."""
+    """First and last + 1 of the `out` windows that share `size` elements; they overlap where they don't fit evenly."""
     window = np.arange(out)
     return window * size // out, -(-(window + 1) * size // out)
 
 
 def window_index(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The places of windows, [out, longest window]; shorter ones repeat their last place. Also which are no repeats."""
+    """The elements of each window, [windows, longest window], and which of them are not padding.
+
+    The rows of shorter windows are padded with their last element.
+    """
     place = start[:, None] + np.arange((end - start).max())
     return np.minimum(place, end[:, None] - 1).astype(np.int32), place < end[:, None]
 
 
 def mean_taps(size: int, out: int) -> Taps:
-    """The mean of each adaptive window."""
+    """The taps of the mean over each adaptive window."""
     start, end = adaptive_windows(size, out)
     index, inside = window_index(start, end)
     return Taps(index, inside / (end - start)[:, None])
 
 
-def _step(size: int, out: int, scale: float | None, dtype: Any) -> Any:
-    """Input pixels per output pixel."""
+def resample(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
+    """The weighted sums along one axis, in the dtype of `x`.
+
+    Args:
+        x: floating-point numbers, or uint8.
+        axis: which axis, counted from the front.
+        taps: the taps; of uint8, those of `fixed_point`. The result is rounded to uint8 then.
+    """
+    x = jnp.asarray(x)
+    if x.dtype == np.uint8:
+        sums = gathered(x, taps.index, taps.weight, axis=axis)
+        return jnp.clip((sums + (1 << (taps.bits - 1))) >> taps.bits, 0, 255).astype(np.uint8)
+    if isinstance(taps.index, jax.Array):
+        return gathered(x, taps.index, taps.weight.astype(x.dtype), axis=axis)
+    return resample_static(x, axis, taps.index, taps.weight)
+
+
+def _merged(xp: ModuleType, index: Any, weight: Any) -> Taps:
+    """The taps with the weights of equal elements added up, on the first of them; the border repeats elements."""
+    equal = index[:, :, None] == index[:, None, :]
+    total = xp.where(equal, weight[:, None, :], 0).sum(2)
+    repeated = (equal & np.tri(index.shape[1], k=-1, dtype=bool)[None]).any(2)
+    return Taps(index, xp.where(repeated, 0, total).astype(weight.dtype))
+
+
+def _centres(
+    size: Any, out: int, scale: float | None, align_corners: bool, shift: float, dtype: Any,
+    align_corners_step: bool = False,
+) -> tuple[Any, Any]:
+    """The places of the outputs less `shift`, in input elements; [out] whole numbers, and [out] fractions.
+
+    A static size is divided in `dtype` and rounded where torch rounds. A traced one is divided in whole numbers:
+    float32, all that jax has by default, would leave an error of 1e-5 at element 200, which shows in the fixed point of
+    uint8.
+    """
+    if isinstance(size, jax.Array):
+        whole, rest = _product_divided(2 * np.arange(out, dtype=np.int32) + 1, size, 2 * out)
+        rest = rest - int(2 * shift) * out
+        return jnp.where(rest < 0, whole - 1, whole), (rest % (2 * out)).astype(dtype) / dtype(2 * out)
+    step = _step(size, out, scale, dtype, align_corners or align_corners_step)
+    # Rounded once, as the fused multiply-add is that torch's compiler makes of it.
+    pixel = np.arange(out) + (0.0 if align_corners else 0.5)
+    place = (pixel * np.float64(step) - shift).astype(dtype)
+    whole = np.floor(place)
+    return whole.astype(np.int32), place - whole
+
+
+def _product_divided(a: np.ndarray, b: jax.Array, c: int) -> tuple[jax.Array, jax.Array]:
+    """Quotient and remainder of a * b by c, where a <= c <= 2**23 and the product may not fit in int32."""
+    digit = 7  # bits of b at a time; the remainder, below c, and a times these bits fit in 31 bits
+    quotient = rest = jnp.zeros(a.shape, np.int32)
+    for low in range(28, -1, -digit):
+        rest = (rest << digit) + a * ((b >> low) & (2**digit - 1))
+        quotient = (quotient << digit) + rest // c
+        rest = rest % c
+    return quotient, rest
+
+
+def _step(size: int, out: int, scale: float | None, dtype: Any, align_corners: bool = False) -> Any:
+    """Input elements per output element."""
+    if align_corners:
+        return dtype(size - 1) / dtype(out - 1) if out > 1 else dtype(0)
     return dtype(size) / dtype(out) if scale is None else dtype(1 / scale)
 
 
-def _after(place: np.ndarray) -> np.ndarray:
-    """The first pixel to the right."""
-    return np.floor(place).astype(np.int32) + 1
-
-
-def _linear(t: np.ndarray) -> np.ndarray:
-    return np.maximum(1 - np.abs(t), 0)
-
-
-def _cubic(a: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 4 with its free parameter `a`."""
-
-    def weight(t: np.ndarray) -> np.ndarray:
-        t = np.abs(t)
-        near = ((a + 2) * t - (a + 3)) * t * t + 1
-        far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-        return np.where(t < 1, near, np.where(t < 2, far, 0))
-
-    return weight
-
-
-def _lanczos(t: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(t) < 3, np.sinc(t) * np.sinc(t / 3), 0)
-
-
-FILTERS = {
-    "linear": Filter(1, _linear),
-    "cubic": Filter(2, _cubic(-0.75)),
-    "cubic_antialias": Filter(2, _cubic(-0.5)),
-    "lanczos": Filter(3, _lanczos),
-}
-"""torch's cubic filter is sharper without antialiasing (a = -0.75) than with it (a = -0.5, Pillow's)."""
+def _bound(longest: int | None) -> int:
+    if longest is None:
+        raise TypeError("resampling an axis of a traced size needs `longest`, the largest value of the size")
+    return longest

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._check import Size, per_axis
 from ._precision import accumulation_dtype
-from ._resample import FILTERS, filter_taps, nearest_index, resample
+from ._resample import FILTERS, filter_taps, nearest_index, resample, rounds_fused
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 __all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
@@ -45,7 +45,9 @@ def interpolate(
         align_corners: the centres of the corner pixels stay in place, not the outer edges; for the linear ones and
             "bicubic".
         recompute_scale_factor: measure places by the sizes of input and output, as `size` does, and not by
-            `scale_factor`, which differs where the size was rounded down.
+            `scale_factor`, which differs where the size was rounded down. As in torch, an axis that keeps its length
+            is copied whatever the factor ("bicubic" without antialiasing apart), and so "nearest" on two axes ignores
+            the factor of an axis that comes out at once or twice its length.
         antialias: widen the filter where the image shrinks, as Pillow does; for "bilinear", "bicubic", and a must for
             "lanczos".
 
@@ -53,7 +55,7 @@ def interpolate(
         [..., *size, channels] in the dtype of `x`; half types are computed in float32.
 
     Raises:
-        ValueError: options that contradict each other.
+        ValueError: options that contradict each other, or an axis of no elements.
         TypeError: an image of integers, except for "nearest" and "nearest-exact".
 
     >>> interpolate(jnp.ones((8, 500, 375, 3)), (256, 192), mode="bilinear", antialias=True).shape
@@ -68,8 +70,11 @@ def interpolate(
         return _AREA[axes](x, sizes)
     if mode in _FILTERED:
         return _filtered(x, sizes, scales, _FILTERED[mode][1], bool(align_corners), antialias)
+    exact, fused = mode == "nearest-exact", rounds_fused(sizes)
     for axis, (out, scale) in enumerate(zip(sizes, scales, strict=True), start=x.ndim - 1 - axes):
-        x = _copied(x, axis, nearest_index(x.shape[axis], out, scale, exact=mode == "nearest-exact"))
+        if axes == 2 and not exact and out in (x.shape[axis], 2 * x.shape[axis]):
+            scale = None  # as torch, which takes a shortcut here
+        x = _copied(x, axis, nearest_index(x.shape[axis], out, scale, exact=exact, fused=fused))
     return x
 
 
