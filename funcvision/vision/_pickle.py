@@ -69,8 +69,8 @@ class PickleReader:
         persistent: gives what a persistent id stands for; without it a pickle with persistent ids is refused.
 
     Attributes:
-        foreign: names in the pickles read so far that are in neither `calls` nor `known`, or whose call became a
-            placeholder, in order of appearance.
+        foreign: the names in the pickles read so far that are not plain data and in neither `calls` nor `known`, in
+            order of appearance.
     """
 
     def __init__(
