@@ -83,17 +83,17 @@ def _fitted(
     tensors = {name: tensor for name, tensor in tensors.items() if name not in left_out}
     if isinstance(model, VisionTransformer):
         tensors = _with_positions_for(model, tensors)
-    misfits = [
+    array_faults = [
         name for name, one in declared.items()
         if not name.endswith("num_batches_tracked") and (name not in tensors or tensors[name].shape != one.shape)
     ]
-    if misfits:
-        which = listed(misfits, 8)
+    if array_faults:
+        which = listed(array_faults, 8)
         if key is None:
             raise ValueError(f"{which} must start anew for these options: pass key=jax.random.key(0)")
         warnings.warn(f"{name}: {which} start anew: the file has them otherwise or not at all", stacklevel=3)
         fresh = convert.to_torch(model, *model.init(key))
-        tensors |= {name: fresh[name] for name in misfits}
+        tensors |= {name: fresh[name] for name in array_faults}
     return tensors
 
 
