@@ -1,4 +1,4 @@
-"""The base of `Tensor`: an array, its history, and its gradient. It has no operations yet."""
+"""The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
 from collections.abc import Sequence
@@ -193,11 +193,11 @@ class TensorBase:
         self._grad = value
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Adds the gradient with respect to every leaf that this Tensor was computed from to the `grad` of the leaf.
+        """Computes the gradient with respect to each leaf of the graph and adds it to the `grad` of the leaf.
 
         Args:
-            gradient: the gradient with respect to this Tensor, of the same shape. It defaults to 1 if the Tensor has
-                one element.
+            gradient: the gradient, with respect to this Tensor, of the quantity to differentiate. It has the shape of
+                this Tensor and defaults to 1 if the Tensor has one element.
             retain_graph: keep the graph, so that backward can run through it again.
 
         Raises:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import nn
 from ..nn import Arrays, Param
-from ..nn._misfits import described, misfits
+from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
 from ._operation import Operation, differentiable
 from .tensor import Tensor, is_place, run
@@ -63,7 +63,7 @@ class Module:
             params, state = model.init(jax.random.key(seed))
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
         declared = model.declarations()
-        _check(model, misfits(declared, arrays))
+        _check(model, array_faults(declared, arrays))
         self.model, self.training = model, True
         self._tensors = {name: Tensor(arrays[name]) for name in declared}
         self._parameters = {name: self._tensors[name] for name in declared if isinstance(declared[name], Param)}
@@ -145,7 +145,7 @@ class Module:
                 them, and nothing is assigned.
         """
         arrays = {name: as_array(array) for name, array in state_dict.items()}
-        faults = misfits(self.model.declarations(), arrays)
+        faults = array_faults(self.model.declarations(), arrays)
         _check(self.model, faults if strict else {what: faults[what] for what in faults if what == "of another shape"})
         for name in self._tensors.keys() & arrays.keys():
             self._tensors[name].data = arrays[name].astype(self._tensors[name].dtype)
@@ -190,11 +190,11 @@ def _forward(
 
 
 def _check(model: nn.Module, faults: dict[str, list[str]]) -> None:
-    """Raises one error for all faults that `misfits` has found."""
+    """Raises one error for all faults that `array_faults` has found."""
     if faults:
         raise ValueError(
-            f"these arrays do not fit {type(model).__name__}; {described(faults)}. If they have torch's axis orders, "
-            "funcvision.vision.convert.from_torch turns them into funcvision's"
+            f"these arrays do not fit {type(model).__name__}; {describe_faults(faults)}. If they have torch's axis "
+            "orders, funcvision.vision.convert.from_torch turns them into funcvision's"
         )
 
 

@@ -21,10 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._array_faults import array_faults, describe_faults
 from ._capture import Capture, Complete
 from ._declarations import Buffer, Declaration, Param
 from ._initial_arrays import initial_arrays
-from ._misfits import described, misfits
 from .init import Initializer
 
 __all__ = ["Arrays", "Buffer", "Module", "Param"]
@@ -249,11 +249,11 @@ class Module:
         """Raises one error that lists every array that is missing, unexpected, misplaced or of another shape."""
         declared = self.declarations()
         faults = {
-            "params": misfits(declared, params, kind=Param),
-            "state": misfits(declared, state, kind=Buffer),
+            "params": array_faults(declared, params, kind=Param),
+            "state": array_faults(declared, state, kind=Buffer),
         }
         if any(faults.values()):
-            found = " | ".join(f"{what}: {described(those)}" for what, those in faults.items() if those)
+            found = " | ".join(f"{what}: {describe_faults(those)}" for what, those in faults.items() if those)
             raise ValueError(f"these arrays do not fit {type(self).__name__}; {found}")
 
     def _bind(self, arrays: Arrays, call: _Call) -> "Module":

@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import nn
 from ..functional._check import listed
-from ..nn._misfits import described, misfits
+from ..nn._array_faults import array_faults, describe_faults
 from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
 from ._state_dict import find_state_dict
@@ -150,7 +150,7 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
     declared = model.declarations()
     counters = {name: np.zeros(one.shape, np.int64) for name, one in declared.items() if name.endswith(_COUNTER)}
     tensors = counters | dict(tensors)
-    faults = misfits(declared, tensors, torch_order=True)
+    faults = array_faults(declared, tensors, torch_order=True)
     kinds = {name: _kind(declaration.dtype_for(jnp.float32)) for name, declaration in declared.items()}
     if wrong := [
         f"{name} is {tensors[name].dtype}, not {kind}" for name, kind in kinds.items()
@@ -158,7 +158,7 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
     ]:  # fmt: skip
         faults["of another dtype"] = wrong
     if faults:
-        raise ValueError(f"{what} do not fit {type(model).__name__}; {described(faults)}")
+        raise ValueError(f"{what} do not fit {type(model).__name__}; {describe_faults(faults)}")
     return {name: tensors[name] for name in declared}
 
 

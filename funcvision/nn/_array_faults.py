@@ -8,10 +8,10 @@ import numpy as np
 from ..functional._check import listed
 from ._declarations import Buffer, Declaration
 
-__all__ = ["described", "misfits"]
+__all__ = ["array_faults", "describe_faults"]
 
 
-def misfits(
+def array_faults(
     declared: Mapping[str, Declaration], arrays: Mapping[str, Any], *,
     kind: type[Declaration] = Declaration, torch_order: bool = False,
 ) -> dict[str, list[str]]:
@@ -28,7 +28,7 @@ def misfits(
         shape".
 
     >>> from funcvision import nn
-    >>> misfits({"weight": nn.Param((2, 3))}, {"weight": np.ones((3, 2)), "bias": np.ones(2)})
+    >>> array_faults({"weight": nn.Param((2, 3))}, {"weight": np.ones((3, 2)), "bias": np.ones(2)})
     {'unexpected': ['bias'], 'of another shape': ['weight is (3, 2), not (2, 3)']}
     """
     faults = {"missing": [], "unexpected": [], "misplaced": [], "of another shape": []}
@@ -48,10 +48,10 @@ def misfits(
     return {fault: names for fault, names in faults.items() if names}
 
 
-def described(faults: Mapping[str, list[str]]) -> str:
+def describe_faults(faults: Mapping[str, list[str]]) -> str:
     """Faults as text: how many of each, and the first few.
 
-    >>> described({"missing": ["weight", "bias"], "unexpected": ["head"]})
+    >>> describe_faults({"missing": ["weight", "bias"], "unexpected": ["head"]})
     '2 missing: weight, bias; 1 unexpected: head'
     """
     return "; ".join(f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items())
