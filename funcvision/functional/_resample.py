@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._resample_lowering import gathered, resample_static
+from ._resample_numpy import exact_dtype
 
 __all__ = [
     "FILTERS", "Filter", "Taps", "adaptive_windows", "filter_taps", "fixed_point", "mean_taps", "nearest_index",
@@ -204,11 +205,21 @@ def resample(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
     """
     x = jnp.asarray(x)
     if x.dtype == np.uint8:
-        sums = gathered(x, taps.index, taps.weight, axis=axis)
-        return jnp.clip((sums + (1 << (taps.bits - 1))) >> taps.bits, 0, 255).astype(np.uint8)
+        return _resample_bytes(x, axis, taps)
     if isinstance(taps.index, jax.Array):
         return gathered(x, taps.index, taps.weight.astype(x.dtype), axis=axis)
     return resample_static(x, axis, taps.index, taps.weight)
+
+
+def _resample_bytes(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
+    traced = isinstance(taps.index, jax.Array)
+    if not traced and exact_dtype(taps.weight, taps.bits) == np.float32:  # the product that takes the least time
+        weight = (taps.weight * 2.0 ** -float(taps.bits)).astype(np.float32)
+        sums = jnp.floor(gathered(x, taps.index, weight, axis=axis) + np.float32(0.5))
+    else:
+        sums = gathered(x, taps.index, taps.weight, axis=axis)
+        sums = (sums + (1 << (taps.bits - 1))) >> taps.bits
+    return jnp.clip(sums, 0, 255).astype(np.uint8)
 
 
 def _merged(xp: ModuleType, index: Any, weight: Any) -> Taps:
