@@ -102,7 +102,7 @@ def pils(case: Case) -> Prepared:
     import PIL.Image
     import torchvision.transforms.v2.functional as tvf
 
-    images = [PIL.Image.fromarray(x) for x in picture(case).reshape(-1, *case.old, 3)]
+    images: list[Any] = [PIL.Image.fromarray(x) for x in picture(case).reshape(-1, *case.old, 3)]
 
     def work() -> list[Any]:
         return [tvf.resize(image, list(case.new), interpolation=case.interpolation) for image in images]

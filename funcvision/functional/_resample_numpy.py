@@ -120,7 +120,7 @@ def _long(
         source = _converted(x[here[0], starts[i] : starts[i] + reach, here[1]], precision)
         sums = target if target.dtype == precision else np.empty(target.shape, precision)
         matrix = blocks[i, : target.shape[1]]
-        for c in range(0, sums.shape[2], columns):
+        for c in range(0, source.shape[2], columns):
             np.matmul(matrix, source[:, :, c : c + columns], out=sums[:, :, c : c + columns])
         _store(sums, target)
 

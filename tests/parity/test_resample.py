@@ -84,7 +84,7 @@ def test_a_traced_axis_that_is_long():
 @pytest.mark.parametrize("length", [1, 2, 4095, 65_536, 2**24, 2**31 - 1])
 @pytest.mark.parametrize("out", [1, 3, 224, 65_537])
 def test_centres_of_traced_sizes_are_exact(length, out):
-    whole, part = jax.jit(lambda n: _resample._centres(n, out, None, False, 0.5, np.float32))(jnp.int32(length))
+    whole, part = jax.jit(lambda n: _resample._centres(n, out, None, 0.5, 0.5, np.float32))(jnp.int32(length))
     for i in {0, out // 2, out - 1}:
         numerator = (2 * i + 1) * length - out
         assert int(whole[i]) == numerator // (2 * out)
