@@ -79,7 +79,7 @@ def _short(
     lead, size, channels = x.shape
     out, step = y.shape[1], size / y.shape[1]
     # About the fastest width of a product: wider when the range is short, narrower when it is long.
-    width = 48 if step < 2 else 24
+    width = 48 if step < 2 else 24 if step < 4 else 12
     starts, blocks = _blocks(index, weight, size, max(int(max(width, 12 / step) / channels), 1), precision)
     count, block, reach = blocks.shape
     matrices = np.zeros((count, reach, channels, block, channels), precision)
