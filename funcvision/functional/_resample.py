@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._resample_lowering import gathered, resample_static
+from ._resample_numpy import exact_dtype
 
 __all__ = [
     "FILTERS", "Filter", "Taps", "adaptive_windows", "filter_taps", "fixed_point", "mean_taps", "nearest_index",
@@ -140,12 +141,14 @@ def filter_taps(
     traced = isinstance(size, jax.Array)
     xp: ModuleType = jnp if traced else np
     if not antialias:
-        left, part = _centres(size, out, scale, align_corners, 0.0 if align_corners else 0.5, dtype)
+        half = 0.0 if align_corners else 0.5
+        ratio = None if traced else _step(size, out, scale, dtype, align_corners)
+        left, part = _centres(size, out, ratio, half, half, dtype)
         tap = np.arange(1 - filter.radius, filter.radius + 1, dtype=np.int32)
         index = xp.clip(left[:, None] + tap[None], 0, size - 1)
         return _merged(xp, index, filter.weight(xp, tap.astype(dtype)[None] - part[:, None]))
-    whole, part = _centres(size, out, scale, False, 0.0, dtype, align_corners_step=align_corners)
     ratio = size.astype(dtype) / dtype(out) if traced else _step(size, out, scale, dtype, align_corners)
+    whole, part = _centres(size, out, ratio, 0.5, 0.0, dtype)  # with align_corners too, as in torch
     stretch = xp.maximum(ratio, dtype(1))
     radius = filter.radius * stretch
     first = xp.maximum(whole + xp.floor(part - radius + dtype(0.5)).astype(np.int32), 0)
@@ -204,11 +207,22 @@ def resample(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
     """
     x = jnp.asarray(x)
     if x.dtype == np.uint8:
-        sums = gathered(x, taps.index, taps.weight, axis=axis)
-        return jnp.clip((sums + (1 << (taps.bits - 1))) >> taps.bits, 0, 255).astype(np.uint8)
+        return _resample_bytes(x, axis, taps)
     if isinstance(taps.index, jax.Array):
         return gathered(x, taps.index, taps.weight.astype(x.dtype), axis=axis)
     return resample_static(x, axis, taps.index, taps.weight)
+
+
+def _resample_bytes(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
+    """As `resample` of uint8; the taps are those of `fixed_point`. Gathers of bytes would take longer."""
+    traced = isinstance(taps.index, jax.Array)
+    if traced or exact_dtype(taps.weight, taps.bits) != np.float32:
+        sums = gathered(x.astype(np.int32), taps.index, taps.weight, axis=axis)
+        rounded = (sums + (1 << (taps.bits - 1))) >> taps.bits
+    else:  # float32 is faster; the conversion to uint8 cuts off the fraction
+        weight = (taps.weight * 2.0 ** -float(taps.bits)).astype(np.float32)
+        rounded = gathered(x.astype(np.float32), taps.index, weight, axis=axis) + np.float32(0.5)
+    return jnp.clip(rounded, 0, 255).astype(np.uint8)
 
 
 def _merged(xp: ModuleType, index: Any, weight: Any) -> Taps:
@@ -219,24 +233,22 @@ def _merged(xp: ModuleType, index: Any, weight: Any) -> Taps:
     return Taps(index, xp.where(repeated, 0, total).astype(weight.dtype))
 
 
-def _centres(
-    size: Any, out: int, scale: float | None, align_corners: bool, shift: float, dtype: Any,
-    align_corners_step: bool = False,
-) -> tuple[Any, Any]:
-    """The places of the outputs less `shift`, in input elements; [out] whole numbers, and [out] fractions.
+def _centres(size: Any, out: int, step: Any, offset: float, shift: float, dtype: Any) -> tuple[Any, Any]:
+    """The places (i + offset) * step - shift of the outputs i, in input elements.
 
-    A static size is divided in `dtype` and rounded where torch rounds. A traced one is divided in whole numbers:
-    float32, all that jax has by default, would leave an error of 1e-5 at element 200, which shows in the fixed point of
-    uint8.
+    A static size is divided in `dtype` and rounded where torch rounds. A traced one, whose `offset` must be 0.5, is
+    divided in whole numbers: float32, all that jax has by default, would leave an error of 1e-5 at element 200, which
+    shows in the fixed point of uint8.
+
+    Returns:
+        [out] whole numbers, and [out] fractions.
     """
     if isinstance(size, jax.Array):
         whole, rest = _product_divided(2 * np.arange(out, dtype=np.int32) + 1, size, 2 * out)
         rest = rest - int(2 * shift) * out
         return jnp.where(rest < 0, whole - 1, whole), (rest % (2 * out)).astype(dtype) / dtype(2 * out)
-    step = _step(size, out, scale, dtype, align_corners or align_corners_step)
     # Rounded once, as the fused multiply-add is that torch's compiler makes of it.
-    pixel = np.arange(out) + (0.0 if align_corners else 0.5)
-    place = (pixel * np.float64(step) - shift).astype(dtype)
+    place = ((np.arange(out) + offset) * np.float64(step) - shift).astype(dtype)
     whole = np.floor(place)
     return whole.astype(np.int32), place - whole
 

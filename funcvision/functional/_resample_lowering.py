@@ -77,16 +77,12 @@ def _batched(operands: Any, axes: Any, *, axis: int) -> Any:
 
 
 def _jvp(primals: Any, tangents: Any, *, axis: int) -> Any:
-    value = _resample.bind(*primals, axis=axis)
-    tangent = tangents[0]
-    if isinstance(tangent, ad.Zero):
-        return value, ad.Zero.from_primal_value(value)
-    return value, _resample.bind(tangent, *primals[1:], axis=axis)
+    tangent = ad.instantiate_zeros(tangents[0])
+    return _resample.bind(*primals, axis=axis), _resample.bind(tangent, *primals[1:], axis=axis)
 
 
 def _transpose(cotangent: Any, x: Any, index: Any, weight: Any, back_index: Any, back_weight: Any, *, axis: int) -> Any:
-    if isinstance(cotangent, ad.Zero):
-        return ad.Zero(x.aval), None, None, None, None
+    cotangent = ad.instantiate_zeros(cotangent)
     return _resample.bind(cotangent, back_index, back_weight, index, weight, axis=axis), None, None, None, None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["resample_numpy"]
+__all__ = ["exact_dtype", "resample_numpy"]
 
 # OpenBLAS runs a product of fewer multiplications in the thread that asks for it. Its own threads would wait for each
 # other, because only one product at a time can have them.
@@ -43,7 +43,7 @@ def resample_numpy(x: np.ndarray, axis: int, index: np.ndarray, weight: np.ndarr
     y3 = np.empty((x3.shape[0], len(index), x3.shape[2]), x.dtype)
     if y3.size:
         whole = x.dtype == np.uint8
-        precision = _exact(weight, bits) if whole else x.dtype
+        precision = exact_dtype(weight, bits) if whole else x.dtype
         scaled = weight * 2.0 ** -float(bits) if whole else weight
         apply = _short if x3.shape[2] <= CHANNELS else _long
         _run(apply(x3, y3, index, scaled, precision), threads=max(x3.size, y3.size) > THREADED)
@@ -62,7 +62,7 @@ def _run(tasks: Iterable[Callable[[], None]], *, threads: bool) -> None:
             done.result()
 
 
-def _exact(weight: np.ndarray, bits: Any) -> Any:
+def exact_dtype(weight: np.ndarray, bits: Any) -> Any:
     """The fastest dtype in which sums of bytes times these whole weights are exact, one half added for rounding."""
     largest = 255 * int(np.abs(weight).sum(1, dtype=np.int64).max()) + (1 << int(bits)) // 2
     return np.dtype(np.float32 if largest < 2**24 else np.float64)
@@ -79,7 +79,7 @@ def _short(
     lead, size, channels = x.shape
     out, step = y.shape[1], size / y.shape[1]
     # About the fastest width of a product: wider when the range is short, narrower when it is long.
-    width = 48 if step < 2 else 24
+    width = 48 if step < 2 else 24 if step < 4 else 12
     starts, blocks = _blocks(index, weight, size, max(int(max(width, 12 / step) / channels), 1), precision)
     count, block, reach = blocks.shape
     matrices = np.zeros((count, reach, channels, block, channels), precision)
@@ -99,10 +99,8 @@ def _short(
             )
         _store(sums, target)
 
-    rows = max(PRODUCT // (reach * channels * span), TILE // (size * channels), 1)
-    return [
-        lambda top=top: strip(top, top + rows) for top in range(0, lead, rows)
-    ]
+    rows = max(min(PRODUCT // (reach * channels * span), 8 * TILE // (size * channels)), 8)
+    return [lambda top=top: strip(top, top + rows) for top in range(0, lead, rows)]
 
 
 def _long(
@@ -110,7 +108,7 @@ def _long(
 ) -> Iterable[Callable[[], None]]:
     """The rows of an image: matrices [block, range] times [lead, range, rest]."""
     lead, size, rest = x.shape
-    starts, blocks = _blocks(index, weight, size, 16, precision)
+    starts, blocks = _blocks(index, weight, size, 16 if size < 4 * y.shape[1] else 8, precision)
     _, block, reach = blocks.shape
     chunk = min(max(TILE // reach, 256), rest)
     images = max(TILE // (reach * chunk), 1)
@@ -122,7 +120,7 @@ def _long(
         source = _converted(x[here[0], starts[i] : starts[i] + reach, here[1]], precision)
         sums = target if target.dtype == precision else np.empty(target.shape, precision)
         matrix = blocks[i, : target.shape[1]]
-        for c in range(0, sums.shape[2], columns):
+        for c in range(0, source.shape[2], columns):
             np.matmul(matrix, source[:, :, c : c + columns], out=sums[:, :, c : c + columns])
         _store(sums, target)
 
