@@ -1,4 +1,4 @@
-"""torchvision's operators: the blocks that its models are built of, and regularisation of feature maps."""
+"""torchvision's operators: blocks of models, regularisation, boxes, suppression, regions of interest, deformation."""
 
 from .blocks import (
     MLP,
@@ -8,9 +8,15 @@ from .blocks import (
     Permute,
     SqueezeExcitation,
 )
+from .boxes import BoxFormat, box_area, box_convert, clip_boxes_to_image, masks_to_boxes, remove_small_boxes
 from .drop import DropBlock2d, DropBlock3d, StochasticDepth, drop_block2d, drop_block3d, stochastic_depth
+from .iou import box_iou, complete_box_iou, distance_box_iou, generalized_box_iou
+from .losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss, sigmoid_focal_loss
 
 __all__ = [
     "Conv2dNormActivation", "Conv3dNormActivation", "FrozenBatchNorm2d", "MLP", "Permute", "SqueezeExcitation",
     "DropBlock2d", "DropBlock3d", "StochasticDepth", "drop_block2d", "drop_block3d", "stochastic_depth",
+    "BoxFormat", "box_area", "box_convert", "clip_boxes_to_image", "masks_to_boxes", "remove_small_boxes",
+    "box_iou", "complete_box_iou", "distance_box_iou", "generalized_box_iou",
+    "complete_box_iou_loss", "distance_box_iou_loss", "generalized_box_iou_loss", "sigmoid_focal_loss",
 ]
