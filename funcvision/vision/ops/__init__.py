@@ -8,10 +8,13 @@ from .blocks import (
     Permute,
     SqueezeExcitation,
 )
+from .box_fusion import weighted_box_fusion
 from .boxes import BoxFormat, box_area, box_convert, clip_boxes_to_image, masks_to_boxes, remove_small_boxes
 from .drop import DropBlock2d, DropBlock3d, StochasticDepth, drop_block2d, drop_block3d, stochastic_depth
 from .iou import box_iou, complete_box_iou, distance_box_iou, generalized_box_iou
 from .losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss, sigmoid_focal_loss
+from .nms import batched_nms, nms
+from .soft_nms import soft_nms
 
 __all__ = [
     "Conv2dNormActivation", "Conv3dNormActivation", "FrozenBatchNorm2d", "MLP", "Permute", "SqueezeExcitation",
@@ -19,4 +22,5 @@ __all__ = [
     "BoxFormat", "box_area", "box_convert", "clip_boxes_to_image", "masks_to_boxes", "remove_small_boxes",
     "box_iou", "complete_box_iou", "distance_box_iou", "generalized_box_iou",
     "complete_box_iou_loss", "distance_box_iou_loss", "generalized_box_iou_loss", "sigmoid_focal_loss",
+    "batched_nms", "nms", "soft_nms", "weighted_box_fusion",
 ]

@@ -12,32 +12,36 @@ import math
 import jax
 import jax.numpy as jnp
 
-__all__ = ["rotated_iou"]
+__all__ = ["rectangles", "rotated_iou"]
 
+Rectangles = tuple[jax.Array, ...]
 SMALLEST_AREA = 1e-14  # torchvision gives IoU 0 to a rectangle whose area is below it
 
 
-def rotated_iou(boxes1: jax.Array, boxes2: jax.Array) -> jax.Array:
-    """IoU of rotated rectangles cxcywhr [..., 5], elementwise with broadcasting of the leading axes."""
-    area1, area2 = (boxes[..., 2] * boxes[..., 3] for boxes in (boxes1, boxes2))
+def rectangles(boxes: jax.Array) -> Rectangles:
+    """Boxes cxcywhr [..., 5] as what `rotated_iou` takes: x, y, width, height, cosine and sine of the angle."""
+    angle = boxes[..., 4] * (math.pi / 180)
+    return *(boxes[..., i] for i in range(4)), jnp.cos(angle), jnp.sin(angle)
+
+
+def rotated_iou(first: Rectangles, second: Rectangles) -> jax.Array:
+    """IoU of rotated rectangles, elementwise with broadcasting."""
+    area1, area2 = first[2] * first[3], second[2] * second[3]
     degenerate = (area1 < SMALLEST_AREA) | (area2 < SMALLEST_AREA)
-    intersection = _intersection(boxes1, boxes2)
+    intersection = _intersection(first, second)
     union = jnp.where(degenerate, 1, area1 + area2 - intersection)
     return jnp.where(degenerate, 0, intersection / union)
 
 
-def _intersection(boxes1: jax.Array, boxes2: jax.Array) -> jax.Array:
-    to_radians = math.pi / 180
-    angle2 = boxes2[..., 4] * to_radians
-    cos2, sin2 = jnp.cos(angle2), jnp.sin(angle2)
-    dx, dy = boxes1[..., 0] - boxes2[..., 0], boxes1[..., 1] - boxes2[..., 1]
+def _intersection(first: Rectangles, second: Rectangles) -> jax.Array:
+    x1, y1, width1, height1, cos1, sin1 = first
+    x2, y2, width2, height2, cos2, sin2 = second
+    dx, dy = x1 - x2, y1 - y2
     x, y = dx * cos2 - dy * sin2, dx * sin2 + dy * cos2  # the centre of the first in the frame of the second
-    angle = (boxes1[..., 4] - boxes2[..., 4]) * to_radians
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    half_w, half_h = boxes1[..., 2] / 2, boxes1[..., 3] / 2
-    wx, wy = half_w * cos, -half_w * sin
-    hx, hy = half_h * sin, half_h * cos
-    right, bottom = boxes2[..., 2] / 2, boxes2[..., 3] / 2
+    cos, sin = cos1 * cos2 + sin1 * sin2, sin1 * cos2 - cos1 * sin2
+    wx, wy = width1 / 2 * cos, -width1 / 2 * sin
+    hx, hy = height1 / 2 * sin, height1 / 2 * cos
+    right, bottom = width2 / 2, height2 / 2
     corners = [
         (x - wx - hx, y - wy - hy), (x + wx - hx, y + wy - hy), (x + wx + hx, y + wy + hy), (x - wx + hx, y - wy + hy),
     ]

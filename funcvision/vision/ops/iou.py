@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ...functional._kinks import hinge
-from ._rotated import rotated_iou
+from ._rotated import rectangles, rotated_iou
 from .boxes import UPRIGHT, BoxFormat, box_area, box_convert, checked, floating, wide
 
 __all__ = ["box_iou", "complete_box_iou", "distance_box_iou", "generalized_box_iou"]
@@ -24,13 +24,13 @@ def box_iou(boxes1: jax.Array, boxes2: jax.Array, fmt: BoxFormat = "xyxy") -> ja
     Returns:
         [..., n, m], in float32 at least. Upright boxes without area give NaN where torchvision does: 0 / 0.
 
-    >>> box_iou(jnp.array([[0.0, 0.0, 2.0, 2.0]]), jnp.array([[1.0, 0.0, 3.0, 2.0]])).round(3).tolist()
-    [[0.333]]
+    >>> box_iou(jnp.array([[0.0, 0.0, 2.0, 2.0]]), jnp.array([[0.0, 0.0, 2.0, 1.0]])).tolist()
+    [[0.5]]
     """
     boxes1, boxes2 = checked("box_iou", boxes1, fmt), checked("box_iou", boxes2, fmt)
     if fmt not in UPRIGHT:
-        first, second = (wide(box_convert(boxes, fmt, "cxcywhr")) for boxes in (boxes1, boxes2))
-        return rotated_iou(first[..., :, None, :], second[..., None, :, :])
+        first, second = (wide(floating(box_convert(boxes, fmt, "cxcywhr"))) for boxes in (boxes1, boxes2))
+        return rotated_iou(rectangles(first[..., :, None, :]), rectangles(second[..., None, :, :]))
     intersection, union = _intersection_and_union(boxes1, boxes2, fmt)
     return intersection / union
 
