@@ -10,7 +10,7 @@ from jax import lax
 from ...functional._check import per_axis
 from ...functional._precision import accumulation_dtype
 
-__all__ = ["Maps", "Regions", "laid_end_to_end", "output_shape", "regions_of"]
+__all__ = ["Maps", "Regions", "bin_bounds", "laid_end_to_end", "maps_of_bins", "output_shape", "regions_of", "rounded"]
 
 Boxes = jax.Array | Sequence[jax.Array]
 
@@ -83,3 +83,47 @@ def laid_end_to_end(
     table = jnp.array([(start, shape[1], shape[2]) for start, shape in zip(starts, shapes, strict=True)], jnp.int32)
     start, height, width = table[jnp.zeros_like(image) if level is None else level].T
     return pixels, Maps(start + image * height * width, height, width)
+
+
+def maps_of_bins(function: str, input: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Splits channels by the bin they belong to: [bins * batch, height, width, channels / bins], bins first.
+
+    The channels are torch's: by channel of the result, then by bin, row first.
+    """
+    bins = shape[0] * shape[1]
+    if input.ndim != 4 or input.shape[3] % bins:
+        raise ValueError(
+            f"{function} takes [batch, height, width, channels] with a multiple of {shape[0]} * {shape[1]} channels; "
+            f"got {input.shape}"
+        )
+    batch, height, width, channels = input.shape
+    apart = jnp.moveaxis(input.reshape(batch, height, width, channels // bins, bins), 4, 0)
+    return apart.reshape(bins * batch, height, width, channels // bins)
+
+
+def rounded(x: jax.Array) -> jax.Array:
+    """To the nearest whole number, halves away from zero as C rounds."""
+    x = lax.stop_gradient(x)
+    return jnp.sign(x) * jnp.floor(jnp.abs(x) + 0.5)
+
+
+def bin_bounds(
+    start: jax.Array, size: jax.Array, bins: int, limit: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The pixels of each bin along one axis, from the first to before the last, within 0 and `limit`.
+
+    Args:
+        start: of a region in pixels, whole numbers [regions].
+        size: of a region in pixels [regions].
+        bins: of a region.
+        limit: int32 [regions].
+
+    Returns:
+        (begin, end): int32 [regions, bins].
+    """
+    edge = size / bins
+    number = jnp.arange(bins, dtype=size.dtype)[None]
+    most = limit.astype(size.dtype)[:, None]
+    begin = jnp.clip(jnp.floor(number * edge[:, None]) + start[:, None], 0, most)
+    end = jnp.clip(jnp.ceil((number + 1) * edge[:, None]) + start[:, None], 0, most)
+    return begin.astype(jnp.int32), end.astype(jnp.int32)

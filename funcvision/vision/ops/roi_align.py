@@ -57,7 +57,7 @@ def roi_align(
 
 def pool(
     pixels: jax.Array, boxes: jax.Array, maps: Maps, shape: tuple[int, int], sampling_ratio: int, aligned: bool,
-    largest: int, max_sampling_ratio: int | None,
+    largest: int, max_sampling_ratio: int | None, pixels_per_bin: int = 0,
 ) -> jax.Array:
     """`roi_align` of feature maps that are laid end to end.
 
@@ -70,6 +70,7 @@ def pool(
         aligned: see `roi_align`.
         largest: side of a feature map.
         max_sampling_ratio: see `roi_align`.
+        pixels_per_bin: where each bin has feature maps of its own, from one to the next.
     """
     dtype = accumulation_dtype(pixels.dtype)
     if len(boxes) == 0:
@@ -80,7 +81,11 @@ def pool(
     counts = sample_counts(bin_size, sampling_ratio, samples)
     places, weights = sample_grid(start, bin_size, counts, samples, maps, shape)
     weights = Weights(weights.rows.astype(dtype), weights.columns.astype(dtype))
-    places = places._replace(counts=None if sampling_ratio > 0 else places.counts)
+    step_y, step_x = (jnp.arange(bins, dtype=jnp.int32) * pixels_per_bin for bins in shape)
+    places = Places(
+        places.rows + (step_y * shape[1])[None, :, None, None], places.columns + step_x[None, :, None],
+        None if sampling_ratio > 0 else places.counts,
+    )
     return weighted_sums(pixels, places, weights).astype(pixels.dtype)
 
 
