@@ -10,7 +10,10 @@ from jax import lax
 from ...functional._check import per_axis
 from ...functional._precision import accumulation_dtype
 
-__all__ = ["Maps", "Regions", "bin_bounds", "laid_end_to_end", "maps_of_bins", "output_shape", "regions_of", "rounded"]
+__all__ = [
+    "Maps", "Regions", "bin_bounds", "bin_sizes", "laid_end_to_end", "maps_of_bins", "output_shape", "regions_of",
+    "rounded",
+]
 
 Boxes = jax.Array | Sequence[jax.Array]
 
@@ -107,9 +110,16 @@ def rounded(x: jax.Array) -> jax.Array:
     return jnp.sign(x) * jnp.floor(jnp.abs(x) + 0.5)
 
 
-def bin_bounds(
-    start: jax.Array, size: jax.Array, bins: int, limit: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def bin_sizes(size: jax.Array, bins: int) -> jax.Array:
+    """`size / bins`, correctly rounded: numbers of pixels and samples are rounded up from it.
+
+    XLA replaces a division by one number with a product, which is not; so the divisor is an array that it cannot see
+    through.
+    """
+    return size / lax.optimization_barrier(jnp.full(size.shape, bins, size.dtype))
+
+
+def bin_bounds(start: jax.Array, size: jax.Array, bins: int, limit: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The pixels of each bin along one axis, from the first to before the last, within 0 and `limit`.
 
     Args:
@@ -121,7 +131,7 @@ def bin_bounds(
     Returns:
         (begin, end): int32 [regions, bins].
     """
-    edge = size / bins
+    edge = bin_sizes(size, bins)
     number = jnp.arange(bins, dtype=size.dtype)[None]
     most = limit.astype(size.dtype)[:, None]
     begin = jnp.clip(jnp.floor(number * edge[:, None]) + start[:, None], 0, most)

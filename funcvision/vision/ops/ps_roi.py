@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ... import nn
 from ...functional._precision import accumulation_dtype
-from ._regions import Boxes, bin_bounds, laid_end_to_end, maps_of_bins, output_shape, regions_of, rounded
+from ._regions import Boxes, Maps, bin_bounds, laid_end_to_end, maps_of_bins, output_shape, regions_of, rounded
 from ._sampling import Places, Weights, weighted_sums
 from .roi_align import pool
 
@@ -33,7 +34,8 @@ def ps_roi_align(
         max_sampling_ratio: see `roi_align`.
 
     Returns:
-        [regions, *output_size, channels].
+        [regions, *output_size, channels]. A box without area is 0 where the number of samples depends on the box, and
+        not NaN as in torchvision, so that boxes that fill up an array do no harm.
     """
     shape = output_shape(output_size)
     image, coordinates = regions_of("ps_roi_align", boxes)
@@ -65,14 +67,26 @@ def ps_roi_pool(
     pixels, maps = laid_end_to_end("ps_roi_pool", [apart], image)
     if len(image) == 0:
         return jnp.zeros((0, *shape, apart.shape[3]), input.dtype)
+    per_bin = input.shape[0] * input.shape[1] * input.shape[2]
     corners = rounded(coordinates * spatial_scale)
+    samples = [
+        _samples_of_bins(corners, maps, shape, input.shape[1:3], per_bin, last, accumulation_dtype(input.dtype))
+        for last in (1, 0)
+    ]
+    return _means(pixels, *samples).astype(input.dtype)
+
+
+def _samples_of_bins(
+    corners: jax.Array, maps: Maps, shape: tuple[int, int], map_size: tuple[int, ...], per_bin: int, last: int,
+    dtype: np.dtype,
+) -> tuple[Places, Weights]:
+    """The pixels of each bin, two by two, without the `last` row and column of the feature map."""
     size = corners[:, 2:] - corners[:, :2]
     size = jnp.where(size < 1, 1, size)
-    dtype = accumulation_dtype(input.dtype)
 
     def axis(axis: int, bins: int, limit: jax.Array, longest: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         """The first of two neighbouring pixels of each sample, their weights, and the samples that are used."""
-        begin, end = bin_bounds(corners[:, axis], size[:, axis], bins, limit)
+        begin, end = bin_bounds(corners[:, axis], size[:, axis], bins, limit - last)
         wanted = begin[..., None] + jnp.arange(0, longest, 2, dtype=jnp.int32)[None, None]
         first = jnp.clip(wanted, 0, jnp.maximum(limit - 2, 0)[:, None, None])
         pair = first[..., None] + jnp.arange(2, dtype=jnp.int32)[None, None, None]
@@ -81,19 +95,40 @@ def ps_roi_pool(
         used = jnp.max((jnp.maximum(end - begin, 0) + 1) // 2, 1)
         return first, jnp.where(inside, share[..., None, None], 0), used
 
-    # torchvision clamps to the last pixel where one would expect the image's end
-    row, of_rows, used_y = axis(1, shape[0], maps.height - LAST_PIXELS, input.shape[1])
-    column, of_columns, used_x = axis(0, shape[1], maps.width - LAST_PIXELS, input.shape[2])
+    row, of_rows, used_y = axis(1, shape[0], maps.height, map_size[0])
+    column, of_columns, used_x = axis(0, shape[1], maps.width, map_size[1])
     rows = jnp.stack([row, jnp.minimum(row + 1, maps.height[:, None, None] - 1)], -1)
     rows = maps.first[:, None, None, None] + rows * maps.width[:, None, None, None]
-    per_bin = input.shape[0] * input.shape[1] * input.shape[2]
     rows += (jnp.arange(shape[0], dtype=jnp.int32) * shape[1] * per_bin)[None, :, None, None]
     column += (jnp.arange(shape[1], dtype=jnp.int32) * per_bin)[None, :, None]
-    places = Places(rows, column, jnp.stack([used_y, used_x], -1))
-    return weighted_sums(pixels, places, Weights(of_rows, of_columns)).astype(input.dtype)
+    return Places(rows, column, jnp.stack([used_y, used_x], -1)), Weights(of_rows, of_columns)
 
 
-LAST_PIXELS = 1
+Samples = tuple[Places, Weights]
+
+
+@jax.custom_vjp
+def _means(pixels: jax.Array, of_value: Samples, of_gradient: Samples) -> jax.Array:
+    """Sums by one set of samples, whose gradient is that of another.
+
+    torchvision's kernel leaves out the last row and column of the feature map, its gradient does not:
+    https://github.com/pytorch/vision/blob/main/torchvision/csrc/ops/cpu/ps_roi_pool_kernel.cpp. Both are kept.
+    """
+    return weighted_sums(pixels, *of_value)
+
+
+def _means_forward(
+    pixels: jax.Array, of_value: Samples, of_gradient: Samples
+) -> tuple[jax.Array, tuple[jax.Array, Samples]]:
+    return weighted_sums(pixels, *of_value), (pixels, of_gradient)
+
+
+def _means_backward(residuals: tuple[jax.Array, Samples], gradient: jax.Array) -> tuple[jax.Array, None, None]:
+    pixels, samples = residuals
+    return jax.vjp(lambda pixels: weighted_sums(pixels, *samples), pixels)[1](gradient)[0], None, None
+
+
+_means.defvjp(_means_forward, _means_backward)
 
 
 class PSRoIAlign(nn.Module):

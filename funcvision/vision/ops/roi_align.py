@@ -9,7 +9,7 @@ from jax import lax
 
 from ... import nn
 from ...functional._precision import accumulation_dtype
-from ._regions import Boxes, Maps, laid_end_to_end, output_shape, regions_of
+from ._regions import Boxes, Maps, bin_sizes, laid_end_to_end, output_shape, regions_of
 from ._sampling import Places, Weights, slots, weighted_sums
 
 __all__ = ["RoIAlign", "roi_align"]
@@ -76,7 +76,7 @@ def pool(
     if len(boxes) == 0:
         return jnp.zeros((0, *shape, pixels.shape[1]), pixels.dtype)
     start, size = _extents(boxes, aligned)
-    bin_size = size / jnp.array([shape[::-1]], size.dtype)
+    bin_size = jnp.stack([bin_sizes(size[:, 0], shape[1]), bin_sizes(size[:, 1], shape[0])], -1)
     samples = most_samples(bin_size, shape, sampling_ratio, largest, max_sampling_ratio)
     counts = sample_counts(bin_size, sampling_ratio, samples)
     places, weights = sample_grid(start, bin_size, counts, samples, maps, shape)
