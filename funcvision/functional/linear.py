@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from ._mesh import has_typed_axes
+from ._mesh import by_compiler, sharded_axes
 
 __all__ = ["bilinear", "embedding", "linear", "one_hot"]
 
@@ -27,7 +27,9 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
     """
     if x.shape[-1:] != weight.shape[:1]:
         raise ValueError(f"linear takes [..., {weight.shape[0]}] for a weight {weight.shape} and got {x.shape}")
-    y = _product(x, weight.astype(x.dtype))
+    y = by_compiler(
+        _product, x, weight.astype(x.dtype), result=lambda: (*sharded_axes(x)[:-1], sharded_axes(weight)[-1])
+    )
     return y if bias is None else y + jnp.broadcast_to(bias.astype(x.dtype), y.shape)
 
 
@@ -36,7 +38,7 @@ def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
 
     With more axes, XLA would copy and transpose both operands of the gradient with respect to the weight.
     """
-    if x.ndim <= 2 or has_typed_axes():
+    if x.ndim <= 2:
         return x @ weight
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return (rows @ weight).reshape(*x.shape[:-1], weight.shape[-1])

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..functional._check import listed
+from ..functional._mesh import replicated, sharded_like
 from ..functional._precision import accumulation_dtype
 from . import init as initializers
 from .init import Initializer
@@ -268,6 +269,7 @@ class Module:
         for path, module in self.named_modules():
             copy = bound[id(module)]
             new_state |= {f"{path}.{name}" if path else name: vars(copy)[name] for name in copy._buffers}
+        new_state = {name: sharded_like(array, state[name]) for name, array in new_state.items()}
         if capture is None:
             return output, new_state
         wanted.check()
@@ -433,7 +435,7 @@ def _bind(module: Module, path: str, arrays: Arrays, call: _Call, bound: dict[in
         if isinstance(value, Module):
             value = _bind(value, where, arrays, call, bound)
         elif isinstance(value, _Declaration):
-            value = arrays[where]
+            value = replicated(arrays[where])
         contents[name] = value
     buffers = tuple(name for name, value in vars(module).items() if isinstance(value, Buffer))
     vars(copy).update(contents, _call=call, _path=path, _buffers=buffers)

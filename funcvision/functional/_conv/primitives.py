@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from .._mesh import has_typed_axes
+from .._mesh import by_compiler, has_manual_axes, sharded_axes
 from . import cpu, xla
 from .geometry import Geometry, Shape
 
@@ -53,7 +53,8 @@ def convolve(
         [N, *spatial', out].
     """
     geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
-    return (xla.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
+    function = xla.value if has_manual_axes(x, weight) else _bind(_value)
+    return _on_mesh(functools.partial(function, geometry=geometry), x, weight)
 
 
 def convolve_transposed(
@@ -81,8 +82,16 @@ def convolve_transposed(
         for n, s, (low, high), d, k in zip(x.shape[1:-1], strides, pads, dilation, kernel, strict=True)
     )
     geometry = Geometry(size, kernel, strides, pads, dilation, groups)
-    function = xla.input_gradient if has_typed_axes() else _bind(_input_gradient)
-    return function(x, weight.swapaxes(-1, -2), geometry=geometry)
+    function = xla.input_gradient if has_manual_axes(x, weight) else _bind(_input_gradient)
+    return _on_mesh(lambda x, w: function(x, w.swapaxes(-1, -2), geometry=geometry), x, weight)
+
+
+def _on_mesh(function: Callable[..., jax.Array], x: jax.Array, weight: jax.Array) -> jax.Array:
+    """`function(x, weight)`. On a mesh with explicit axes the result is sharded like the images and output channels."""
+    return by_compiler(
+        function, x, weight,
+        result=lambda: (sharded_axes(x)[0], *[None] * (x.ndim - 2), sharded_axes(weight)[-1]),
+    )
 
 
 def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
