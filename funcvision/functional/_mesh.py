@@ -7,13 +7,15 @@ inside it, the axes are automatic and the compiler finds the shardings of all in
 everywhere on a mesh with automatic axes.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-__all__ = ["by_compiler", "has_manual_axes", "replicated", "sharded_axes", "sharded_like"]
+__all__ = ["broadcast_to", "by_compiler", "has_manual_axes", "replicated", "reshape", "sharded_axes", "sharded_like"]
 
 Axes = str | tuple[str, ...] | None  # the axes of the mesh over which one axis of an array is sharded
 
@@ -47,6 +49,29 @@ def by_compiler(
     return jax.jit(jax.sharding.auto_axes(function, axes=mesh.explicit_axes, out_sharding=sharding))(*arrays)
 
 
+def broadcast_to(x: jax.Array, shape: Sequence[int], pattern: jax.Array) -> jax.Array:
+    """`jnp.broadcast_to(x, shape)`, sharded over explicit axes like `pattern`, an array with `len(shape)` axes.
+
+    `jnp.broadcast_to` would leave the new axes unsharded. Then the gradient of the result, which is sharded like the
+    array that the result was added to, would be gathered before it is summed.
+    """
+    return by_compiler(lambda x, _: jnp.broadcast_to(x, shape), x, pattern, result=lambda: sharded_axes(pattern))
+
+
+def reshape(x: jax.Array, shape: Sequence[int]) -> jax.Array:
+    """`x.reshape(shape)`. Leading axes that stay as they are also stay sharded as they are; the others are not sharded.
+
+    `jax.lax.reshape` refuses most reshapes of several axes of an array that is sharded over explicit axes, even where
+    the sharded axis stays as it is.
+    """
+    def result() -> Sequence[Axes]:
+        pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(x.shape, shape, strict=False))
+        kept = sharded_axes(x)[: len(list(pairs))]
+        return *kept, *[None] * (len(shape) - len(kept))
+
+    return by_compiler(lambda x: x.reshape(shape), x, result=result)
+
+
 def replicated(x: jax.Array) -> jax.Array:
     """`x` as a whole on each device, if it is sharded over explicit axes. Its gradient is sharded like `x`."""
     mesh = _explicit_mesh([x])
@@ -56,7 +81,7 @@ def replicated(x: jax.Array) -> jax.Array:
 
 
 def sharded_like(x: jax.Array, pattern: jax.Array) -> jax.Array:
-    """`x` sharded over explicit axes like `pattern`, an array of the same shape."""
+    """`x` sharded over explicit axes like `pattern`, an array of as many axes."""
     mesh = _explicit_mesh([pattern])
     if mesh is None or sharded_axes(x) == sharded_axes(pattern):
         return x

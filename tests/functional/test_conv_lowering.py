@@ -199,7 +199,7 @@ DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 def test_kernel_rows_in_blocks(x, w, geometry, monkeypatch):
     """Blocks of one, two and all images. Of three images, the second block of two has only one."""
     def gradient_in_blocks(images, x, y):
-        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, _: split_batch(array, images))
+        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, *_: split_batch(array, images))
         return kernel_rows.weight_gradient(x, y, geometry)
 
     arrays = operands(x, w, geometry)

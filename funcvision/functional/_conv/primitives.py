@@ -134,9 +134,14 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
         shape: the shape of the result from those of the operands and the geometry.
     """
     primitive = Primitive(f"conv_{name}")
-    lowerings = {None: getattr(xla, name), "cpu": getattr(cpu, name)}
-    for platform, function in lowerings.items():
-        mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
+    mlir.register_lowering(primitive, mlir.lower_fun(getattr(xla, name), multiple_results=False))
+    lower_for_cpu = mlir.lower_fun(getattr(cpu, name), multiple_results=False)
+
+    def cpu_lowering(context: mlir.LoweringRuleContext, a: Any, b: Any, *, geometry: Geometry, precision: Any) -> Any:
+        geometry = geometry._replace(devices=_number_of_devices(context))
+        return lower_for_cpu(context, a, b, geometry=geometry, precision=precision)
+
+    mlir.register_lowering(primitive, cpu_lowering, platform="cpu")
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
 
     @primitive.def_abstract_eval
@@ -152,6 +157,12 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
         return compiled(**static)(a, b)
 
     return primitive
+
+
+def _number_of_devices(context: mlir.LoweringRuleContext) -> int:
+    """The number of devices that the program is compiled for."""
+    axes = context.module_context.axis_context
+    return axes.mesh.size if hasattr(axes, "mesh") else axes.num_devices  # a mesh: inside `jax.shard_map`
 
 
 _value = _primitive("value", lambda x, w, g: (x[0], *g.out, w[-1]))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from ... import functional as F
 from ... import nn
+from ...functional._mesh import broadcast_to
 from ...functional.resize import Mode
 from ...nn import init
 from ...nn.init import Initializer
@@ -156,7 +157,7 @@ class VisionTransformer(nn.Module):
                 f"for patch_size={self.patch_size}: the product of their strides must be that"
             )
         x = x.reshape(x.shape[0], grid * grid, x.shape[3])
-        class_token = jnp.broadcast_to(self.class_token.astype(x.dtype), (x.shape[0], 1, x.shape[2]))
+        class_token = broadcast_to(self.class_token.astype(x.dtype), (x.shape[0], 1, x.shape[2]), x)
         x = self.encoder(jnp.concatenate([class_token, x], axis=1))
         return self.heads(x[:, 0])
 
