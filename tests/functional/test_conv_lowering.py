@@ -404,7 +404,7 @@ def test_export_with_symbolic_batch(w, groups):
 def test_sharded(x, w, geometry):
     """A batch sharded over two devices, by the compiler and by `shard_map`."""
     gradient = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
-    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:])
+    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:6])
     split, same = PartitionSpec("data"), PartitionSpec()
     arrays = draw(6, x, w)
     expected = gradient(lambda x, w: theirs(x, w, geometry))(*arrays)
