@@ -98,18 +98,18 @@ def assert_step_equal(model, size, kind, *, shard_parameters):
             assert gradient.sharding.is_equivalent_to(arrays[0][name].sharding, gradient.ndim), name
 
 
-@pytest.mark.parametrize(("model", "size"), SMALL.values(), ids=SMALL)
-@SHARDED_PARAMETERS
 @KINDS
+@SHARDED_PARAMETERS
+@pytest.mark.parametrize(("model", "size"), SMALL.values(), ids=SMALL)
 @jax.enable_x64(True)
 def test_small_models(model, size, kind, shard_parameters):
     assert_step_equal(model, size, kind, shard_parameters=shard_parameters)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ZOO)
-@SHARDED_PARAMETERS
 @KINDS
+@SHARDED_PARAMETERS
+@pytest.mark.parametrize("name", ZOO)
 @jax.enable_x64(True)
 def test_all_families(name, kind, shard_parameters):
     assert_step_equal(build(name), ZOO[name], kind, shard_parameters=shard_parameters)
