@@ -9,14 +9,16 @@ everywhere on a mesh with automatic axes.
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 __all__ = ["broadcast_to", "by_compiler", "has_manual_axes", "replicated", "reshape", "sharded_axes", "sharded_like"]
 
+Array = TypeVar("Array", jax.Array, np.ndarray)
 Axes = str | tuple[str, ...] | None  # the axes of the mesh over which one axis of an array is sharded
 
 
@@ -26,7 +28,7 @@ def has_manual_axes(*arrays: jax.Array) -> bool:
     return any(AxisType.Manual in mesh.axis_types for mesh in meshes)
 
 
-def sharded_axes(x: jax.Array) -> tuple[Axes, ...]:
+def sharded_axes(x: jax.Array | np.ndarray) -> tuple[Axes, ...]:
     """For each axis of `x` the explicit axes of the mesh over which it is sharded, or None."""
     return tuple(jax.typeof(x).sharding.spec)
 
@@ -58,7 +60,7 @@ def broadcast_to(x: jax.Array, shape: Sequence[int], pattern: jax.Array) -> jax.
     return by_compiler(lambda x, _: jnp.broadcast_to(x, shape), x, pattern, result=lambda: sharded_axes(pattern))
 
 
-def reshape(x: jax.Array, shape: Sequence[int]) -> jax.Array:
+def reshape(x: Array, shape: Sequence[int]) -> Array:
     """`x.reshape(shape)`. Leading axes that stay as they are also stay sharded as they are; the others are not sharded.
 
     `jax.lax.reshape` refuses most reshapes of several axes of an array that is sharded over explicit axes, even where
@@ -69,7 +71,8 @@ def reshape(x: jax.Array, shape: Sequence[int]) -> jax.Array:
         kept = sharded_axes(x)[: len(list(pairs))]
         return *kept, *[None] * (len(shape) - len(kept))
 
-    return by_compiler(lambda x: x.reshape(shape), x, result=result)
+    reshaped: Any = by_compiler(lambda x: x.reshape(shape), cast(jax.Array, x), result=result)
+    return reshaped
 
 
 def replicated(x: jax.Array) -> jax.Array:

@@ -161,7 +161,7 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
 
 def _number_of_devices(context: mlir.LoweringRuleContext) -> int:
     """The number of devices that the program is compiled for."""
-    axes = context.module_context.axis_context
+    axes: Any = context.module_context.axis_context
     return axes.mesh.size if hasattr(axes, "mesh") else axes.num_devices  # a mesh: inside `jax.shard_map`
 
 
