@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ._mesh import broadcast_to
 from ._precision import accumulation_dtype
 from .dropout import dropout
 
@@ -56,7 +57,7 @@ def check_mask(name: str, mask: jax.Array) -> None:
 def _masked(logits: jax.Array, mask: jax.Array) -> jax.Array:
     check_mask("attn_mask", mask)
     try:
-        mask = jnp.broadcast_to(mask, logits.shape)
+        mask = broadcast_to(mask, logits.shape, logits)
     except ValueError:
         raise ValueError(
             f"a mask of shape {mask.shape} does not broadcast to [..., queries, keys], here {logits.shape}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ._mesh import broadcast_to
 from ._precision import at_least_float32
 
 __all__ = ["Factor", "factor", "operands", "reduce", "same_shape"]
@@ -37,7 +38,7 @@ def factor(given: Factor, x: jax.Array, name: str) -> jax.Array:
     """
     array = jnp.asarray(1 if given is None else given)
     try:
-        return jnp.broadcast_to(array.astype(x.dtype), x.shape)
+        return broadcast_to(array.astype(x.dtype), x.shape, x)
     except ValueError:
         raise ValueError(f"{name} must broadcast to the shape of the input, {x.shape}; it is {array.shape}") from None
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._mesh import broadcast_to
 from ._precision import at_least_float32
 from ._random import require_key
 
@@ -52,7 +53,7 @@ def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
     """
     if weight.shape not in ((), (1,), x.shape[-1:]):
         raise ValueError(f"prelu takes one slope or one per channel (last axis) of {x.shape} and got {weight.shape}")
-    slopes = jnp.broadcast_to(weight.astype(x.dtype), x.shape)
+    slopes = broadcast_to(weight.astype(x.dtype), x.shape, x)
     return jnp.where(x > 0, x, slopes * x)
 
 

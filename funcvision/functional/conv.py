@@ -3,10 +3,10 @@
 import math
 
 import jax
-import jax.numpy as jnp
 
 from ._check import Padding, Size, channels_last, padding_pairs, per_axis
 from ._conv import convolve, convolve_transposed
+from ._mesh import broadcast_to
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -44,6 +44,7 @@ def conv2d(
     Raises:
         ValueError: shapes or options do not fit together, or the channels of `x` come first.
 
+    >>> import jax.numpy as jnp
     >>> conv2d(jnp.ones((8, 32, 32, 3)), jnp.ones((3, 3, 3, 16)), padding=1, stride=2).shape
     (8, 16, 16, 16)
     """
@@ -155,5 +156,5 @@ def _one_batch_axis(x: jax.Array, axes: int) -> jax.Array:
 def _finish(y: jax.Array, x: jax.Array, axes: int, bias: jax.Array | None) -> jax.Array:
     """Adds the bias and restores the leading axes of the input."""
     if bias is not None:
-        y = y + jnp.broadcast_to(bias.astype(y.dtype), y.shape)
+        y = y + broadcast_to(bias.astype(y.dtype), y.shape, y)
     return y.reshape(*x.shape[: -axes - 1], *y.shape[1:])

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from ._mesh import has_typed_axes
+from ._mesh import broadcast_to, by_compiler, sharded_axes
 
 __all__ = ["bilinear", "embedding", "linear", "one_hot"]
 
@@ -27,8 +27,10 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
     """
     if x.shape[-1:] != weight.shape[:1]:
         raise ValueError(f"linear takes [..., {weight.shape[0]}] for a weight {weight.shape} and got {x.shape}")
-    y = _product(x, weight.astype(x.dtype))
-    return y if bias is None else y + jnp.broadcast_to(bias.astype(x.dtype), y.shape)
+    y = by_compiler(
+        _product, x, weight.astype(x.dtype), result=lambda: (*sharded_axes(x)[:-1], sharded_axes(weight)[-1])
+    )
+    return y if bias is None else y + broadcast_to(bias.astype(x.dtype), y.shape, y)
 
 
 def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
@@ -36,7 +38,7 @@ def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
 
     With more axes, XLA would copy and transpose both operands of the gradient with respect to the weight.
     """
-    if x.ndim <= 2 or has_typed_axes():
+    if x.ndim <= 2:
         return x @ weight
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return (rows @ weight).reshape(*x.shape[:-1], weight.shape[-1])
@@ -63,7 +65,7 @@ def bilinear(x1: jax.Array, x2: jax.Array, weight: jax.Array, bias: jax.Array | 
             f"{x1.shape} and {x2.shape}"
         )
     y = jnp.einsum("...i,oij,...j->...o", x1, weight.astype(x1.dtype), x2)
-    return y if bias is None else y + jnp.broadcast_to(bias.astype(x1.dtype), y.shape)
+    return y if bias is None else y + broadcast_to(bias.astype(x1.dtype), y.shape, y)
 
 
 def embedding(input: jax.Array, weight: jax.Array, padding_idx: int | None = None) -> jax.Array:
@@ -84,7 +86,10 @@ def embedding(input: jax.Array, weight: jax.Array, padding_idx: int | None = Non
     """
     if not jnp.issubdtype(input.dtype, jnp.integer):
         raise TypeError(f"embedding takes integer indices and got {input.dtype}")
-    rows = weight.at[input].get(mode="fill", wrap_negative_indices=False)
+    rows = by_compiler(
+        lambda index, table: table.at[index].get(mode="fill", wrap_negative_indices=False), input, weight,
+        result=lambda: (*sharded_axes(input), sharded_axes(weight)[-1]),
+    )
     if padding_idx is None:
         return rows
     if not -weight.shape[0] <= padding_idx < weight.shape[0]:

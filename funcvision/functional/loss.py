@@ -16,6 +16,7 @@ from jax import lax
 
 from ._kinks import absolute, at_least
 from ._loss_terms import Factor, factor, operands, reduce, same_shape
+from ._mesh import broadcast_to
 from ._precision import at_least_float32
 from .activation import log_softmax, logsigmoid
 
@@ -164,7 +165,7 @@ def _class_weights(weight: jax.Array | Sequence[float], scores: jax.Array) -> ja
     weights = jnp.asarray(weight).astype(scores.dtype)
     if weights.shape != scores.shape[-1:]:
         raise ValueError(f"weight has one number for each of {scores.shape[-1]} classes; its shape is {weights.shape}")
-    return jnp.broadcast_to(weights, scores.shape)
+    return broadcast_to(weights, scores.shape, scores)
 
 
 def _is_class(scores: jax.Array, target: jax.Array) -> jax.Array:

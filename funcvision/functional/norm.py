@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._mesh import broadcast_to
 from ._precision import at_least_float32
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
@@ -233,7 +234,7 @@ def _by_channel(
     scale = scale if weight is None else scale * weight.astype(wide.dtype)
     shift = -mean.astype(wide.dtype) * scale
     shift = shift if bias is None else shift + bias.astype(wide.dtype)
-    return (wide * jnp.broadcast_to(scale, x.shape) + jnp.broadcast_to(shift, x.shape)).astype(x.dtype)
+    return (wide * broadcast_to(scale, x.shape, x) + broadcast_to(shift, x.shape, x)).astype(x.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))

@@ -40,7 +40,11 @@ def pad(x: jax.Array, pad: Sequence[int], mode: Mode = "constant", value: float 
         return lax.pad(x, jnp.asarray(value, x.dtype), [(low, high, 0) for low, high in pairs])
     if mode == "circular":  # torch crops before it wraps around, but after it reflects or replicates
         x = _crop(x, pairs)
-    x = jnp.pad(x, [(max(low, 0), max(high, 0)) for low, high in pairs], mode=_NUMPY_MODES[mode])
+    widths = [(max(low, 0), max(high, 0)) for low, high in pairs]
+    if any(pairs[0]):
+        x = jnp.pad(x, widths, mode=_NUMPY_MODES[mode])
+    else:  # `jnp.pad` slices even the axes that it does not pad, and the batch may be sharded
+        x = jax.vmap(lambda x: jnp.pad(x, widths[1:], mode=_NUMPY_MODES[mode]))(x)
     return x if mode == "circular" else _crop(x, pairs)
 
 

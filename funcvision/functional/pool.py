@@ -9,6 +9,7 @@ import numpy as np
 
 from ._check import Size, channels_last, per_axis
 from ._kinks import absolute
+from ._mesh import reshape
 from ._pool_lowering import Window, window_max, window_sum
 from ._precision import at_least_float32
 from ._resample import adaptive_windows, mean_taps, resample, window_index
@@ -242,7 +243,7 @@ def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.
     y, first = at_least_float32(x), x.ndim - 1 - axes
     # Axes that divide evenly are averaged together: [height, width] -> [h, height / h, w, width / w] -> [h, w].
     blocks = [(m, n // m) if n % m == 0 else (n, 1) for n, m in zip(x.shape[first:], sizes, strict=False)]
-    split = y.reshape(*x.shape[:first], *(length for block in blocks for length in block), x.shape[-1])
+    split = reshape(y, (*x.shape[:first], *(length for block in blocks for length in block), x.shape[-1]))
     y = jnp.mean(split, tuple(range(first + 1, first + 2 * axes, 2)))
     for axis, m in enumerate(sizes, start=first):
         if y.shape[axis] != m:

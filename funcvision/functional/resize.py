@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._check import Size, per_axis
+from ._mesh import reshape
 from ._precision import accumulation_dtype
 from ._resample import FILTERS, filter_taps, nearest_index, resample, rounds_fused
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -88,9 +89,9 @@ def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
     r = upscale_factor
     if r < 1 or channels % r**2:
         raise ValueError(f"pixel_shuffle: {channels} channels of {x.shape} do not divide by upscale_factor={r} squared")
-    blocks = x.reshape(*lead, height, width, channels // r**2, r, r)
+    blocks = reshape(x, (*lead, height, width, channels // r**2, r, r))
     blocks = jnp.moveaxis(blocks, (-2, -1), (-4, -2))  # [..., height, r, width, r, channels]
-    return blocks.reshape(*lead, height * r, width * r, channels // r**2)
+    return reshape(blocks, (*lead, height * r, width * r, channels // r**2))
 
 
 def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
@@ -99,9 +100,9 @@ def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
     r = downscale_factor
     if r < 1 or height % r or width % r:
         raise ValueError(f"pixel_unshuffle: {height} x {width} pixels of {x.shape} do not divide by {r}")
-    blocks = x.reshape(*lead, height // r, r, width // r, r, channels)
+    blocks = reshape(x, (*lead, height // r, r, width // r, r, channels))
     blocks = jnp.moveaxis(blocks, (-4, -2), (-2, -1))  # [..., height, width, channels, r, r]
-    return blocks.reshape(*lead, height // r, width // r, channels * r**2)
+    return reshape(blocks, (*lead, height // r, width // r, channels * r**2))
 
 
 def _image_shape(name: str, x: jax.Array) -> tuple[int, ...]:

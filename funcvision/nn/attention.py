@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from .. import functional as F
 from ..functional._attention import attend, check_mask
+from ..functional._mesh import broadcast_to
 from ..functional._precision import accumulation_dtype
 from . import init
 from .conv import TORCH_WEIGHT
@@ -157,12 +158,12 @@ class MultiheadAttention(Module):
         one = (*key.shape[:2], 1, key.shape[3])
         if self.bias_k is not None and self.bias_v is not None:
             bias_k, bias_v = (
-                jnp.broadcast_to(bias.astype(key.dtype).reshape(1, self.num_heads, 1, -1), one)
+                broadcast_to(bias.astype(key.dtype).reshape(1, self.num_heads, 1, -1), one, key)
                 for bias in (self.bias_k, self.bias_v)
             )
             key, value = jnp.concatenate([key, bias_k], 2), jnp.concatenate([value, bias_v], 2)
         if self.add_zero_attn:
-            zeros = jnp.zeros(one, key.dtype)
+            zeros = broadcast_to(jnp.zeros((), key.dtype), one, key)
             key, value = jnp.concatenate([key, zeros], 2), jnp.concatenate([value, zeros], 2)
         if mask is not None and mask.shape[3] < key.shape[2]:
             mask = jnp.pad(mask, ((0, 0), (0, 0), (0, 0), (0, key.shape[2] - mask.shape[3])))

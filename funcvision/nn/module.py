@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..functional._mesh import replicated, sharded_like
 from ._array_faults import array_faults, describe_faults
 from ._capture import Capture, Complete
 from ._declarations import Buffer, Declaration, Param
@@ -240,6 +241,7 @@ class Module:
             _join(module._path, name): vars(module)[name]
             for _, module in bound.named_modules() for name in module._buffers
         }
+        new_state = {name: sharded_like(array, state[name]) for name, array in new_state.items()}
         if capture is None:
             return output, new_state
         wanted.check()
@@ -262,7 +264,7 @@ class Module:
         def bindings(path: str, module: Module) -> dict[str, Any]:
             declared = {name: value for name, value in vars(module).items() if isinstance(value, Declaration)}
             buffers = tuple(name for name, value in declared.items() if isinstance(value, Buffer))
-            own = {name: arrays[_join(path, name)] for name in declared}
+            own = {name: replicated(arrays[_join(path, name)]) for name in declared}
             return {**own, "_call": call, "_path": path, "_buffers": buffers}
 
         return self._rebuild(bindings)

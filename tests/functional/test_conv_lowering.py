@@ -199,7 +199,7 @@ DENSE = [(x, w, geometry) for x, w, geometry in CASES if geometry.groups == 1]
 def test_kernel_rows_in_blocks(x, w, geometry, monkeypatch):
     """Blocks of one, two and all images. Of three images, the second block of two has only one."""
     def gradient_in_blocks(images, x, y):
-        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, _: split_batch(array, images))
+        monkeypatch.setattr(kernel_rows, "split_batch", lambda array, *_: split_batch(array, images))
         return kernel_rows.weight_gradient(x, y, geometry)
 
     arrays = operands(x, w, geometry)
@@ -404,7 +404,7 @@ def test_export_with_symbolic_batch(w, groups):
 def test_sharded(x, w, geometry):
     """A batch sharded over two devices, by the compiler and by `shard_map`."""
     gradient = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w))), (0, 1))
-    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:])
+    convolve = lambda x, w: primitives.convolve(x, w, *geometry[2:6])
     split, same = PartitionSpec("data"), PartitionSpec()
     arrays = draw(6, x, w)
     expected = gradient(lambda x, w: theirs(x, w, geometry))(*arrays)

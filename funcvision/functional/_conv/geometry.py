@@ -17,6 +17,8 @@ class Geometry(NamedTuple):
         padding: zeros (before, after) the image; a negative number crops.
         dilation: pixels from one element of the kernel to the next.
         groups: the number of groups of channels.
+        devices: that the program is compiled for, over which the batch may be sharded; known in a lowering only. A
+            method that processes the batch in blocks gives each device a part of each block.
     """
 
     size: Shape
@@ -25,6 +27,7 @@ class Geometry(NamedTuple):
     padding: tuple[tuple[int, int], ...]
     dilation: Shape
     groups: int
+    devices: int = 1
 
     @property
     def out(self) -> Shape:

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from .._mesh import has_typed_axes
+from .._mesh import by_compiler, has_manual_axes, sharded_axes
 from . import cpu, xla
 from .geometry import Geometry, Shape
 
@@ -53,7 +53,8 @@ def convolve(
         [N, *spatial', out].
     """
     geometry = Geometry(x.shape[1:-1], weight.shape[:-2], strides, padding, dilation, groups)
-    return (xla.value if has_typed_axes() else _bind(_value))(x, weight, geometry=geometry)
+    function = xla.value if has_manual_axes(x, weight) else _bind(_value)
+    return _on_mesh(functools.partial(function, geometry=geometry), x, weight)
 
 
 def convolve_transposed(
@@ -81,8 +82,16 @@ def convolve_transposed(
         for n, s, (low, high), d, k in zip(x.shape[1:-1], strides, pads, dilation, kernel, strict=True)
     )
     geometry = Geometry(size, kernel, strides, pads, dilation, groups)
-    function = xla.input_gradient if has_typed_axes() else _bind(_input_gradient)
-    return function(x, weight.swapaxes(-1, -2), geometry=geometry)
+    function = xla.input_gradient if has_manual_axes(x, weight) else _bind(_input_gradient)
+    return _on_mesh(lambda x, w: function(x, w.swapaxes(-1, -2), geometry=geometry), x, weight)
+
+
+def _on_mesh(function: Callable[..., jax.Array], x: jax.Array, weight: jax.Array) -> jax.Array:
+    """`function(x, weight)`. On a mesh with explicit axes the result is sharded like the images and output channels."""
+    return by_compiler(
+        function, x, weight,
+        result=lambda: (sharded_axes(x)[0], *[None] * (x.ndim - 2), sharded_axes(weight)[-1]),
+    )
 
 
 def _bind(primitive: Primitive) -> Callable[..., jax.Array]:
@@ -125,9 +134,14 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
         shape: the shape of the result from those of the operands and the geometry.
     """
     primitive = Primitive(f"conv_{name}")
-    lowerings = {None: getattr(xla, name), "cpu": getattr(cpu, name)}
-    for platform, function in lowerings.items():
-        mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False), platform=platform)
+    mlir.register_lowering(primitive, mlir.lower_fun(getattr(xla, name), multiple_results=False))
+    lower_for_cpu = mlir.lower_fun(getattr(cpu, name), multiple_results=False)
+
+    def cpu_lowering(context: mlir.LoweringRuleContext, a: Any, b: Any, *, geometry: Geometry, precision: Any) -> Any:
+        geometry = geometry._replace(devices=_number_of_devices(context))
+        return lower_for_cpu(context, a, b, geometry=geometry, precision=precision)
+
+    mlir.register_lowering(primitive, cpu_lowering, platform="cpu")
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
 
     @primitive.def_abstract_eval
@@ -143,6 +157,12 @@ def _primitive(name: str, shape: Callable[[Shape, Shape, Geometry], Shape]) -> P
         return compiled(**static)(a, b)
 
     return primitive
+
+
+def _number_of_devices(context: mlir.LoweringRuleContext) -> int:
+    """The number of devices that the program is compiled for."""
+    axes: Any = context.module_context.axis_context
+    return axes.mesh.size if hasattr(axes, "mesh") else axes.num_devices  # a mesh: inside `jax.shard_map`
 
 
 _value = _primitive("value", lambda x, w, g: (x[0], *g.out, w[-1]))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import functional as F
+from ...functional._mesh import reshape
 
 __all__ = [
     "from_windows", "join_heads", "relative_position_bias", "relative_position_index", "split_heads", "to_windows",
@@ -28,16 +29,16 @@ def to_windows(x: Array, window: Sequence[int]) -> Array:
     """
     batch, height, width, channels = x.shape
     rows, columns = height // window[0], width // window[1]
-    x = x.reshape(batch, rows, window[0], columns, window[1], channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows * columns, window[0] * window[1], channels)
+    x = reshape(x, (batch, rows, window[0], columns, window[1], channels))
+    return reshape(x.transpose(0, 1, 3, 2, 4, 5), (batch, rows * columns, window[0] * window[1], channels))
 
 
 def from_windows(x: jax.Array, window: Sequence[int], size: Sequence[int]) -> jax.Array:
     """The inverse of `to_windows`: a feature map of the given height and width."""
     batch, _, _, channels = x.shape
     rows, columns = size[0] // window[0], size[1] // window[1]
-    x = x.reshape(batch, rows, columns, window[0], window[1], channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, *size, channels)
+    x = reshape(x, (batch, rows, columns, window[0], window[1], channels))
+    return reshape(x.transpose(0, 1, 3, 2, 4, 5), (batch, *size, channels))
 
 
 def split_heads(qkv: jax.Array, heads: int) -> list[jax.Array]:

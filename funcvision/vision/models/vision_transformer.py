@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import functional as F
 from ... import nn
+from ...functional._mesh import broadcast_to
 from ...functional.resize import Mode
 from ...nn import init
 from ...nn.init import Initializer
@@ -158,7 +159,7 @@ class VisionTransformer(nn.Module):
                 f"product of their strides must be patch_size={self.patch_size}"
             )
         x = x.reshape(x.shape[0], grid * grid, x.shape[3])
-        class_token = jnp.broadcast_to(self.class_token.astype(x.dtype), (x.shape[0], 1, x.shape[2]))
+        class_token = broadcast_to(self.class_token.astype(x.dtype), (x.shape[0], 1, x.shape[2]), x)
         x = self.encoder(jnp.concatenate([class_token, x], axis=1))
         return self.heads(x[:, 0])
 

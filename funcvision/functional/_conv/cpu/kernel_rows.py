@@ -34,7 +34,7 @@ def weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
 
     elements = _gathered_pixels(geometry) * x.shape[-1] + math.prod(geometry.out) * y.shape[-1]
     max_images = _MAX_BLOCK_BYTES // (elements * x.dtype.itemsize)
-    images, gradients = split_batch(x, max_images), split_batch(y, max_images)
+    images, gradients = (split_batch(array, max_images, geometry.devices) for array in (x, y))
     if len(images) == 1:
         total = products(images[0], gradients[0])
     else:

@@ -26,6 +26,7 @@ from .windows import (
     position_slice_at,
     position_slices,
     position_slices_of_padded,
+    split_batch,
     split_channels,
 )
 
@@ -155,16 +156,17 @@ def _tap_gradients_by_image_rows(x: jax.Array, y: jax.Array, geometry: Geometry)
     taller = geometry._replace(padding=((low, high + missing * geometry.strides[0]), *others))
 
     def products(image: jax.Array, gradient: jax.Array) -> list[jax.Array]:
-        extended = pad_spatial(gradient[None], [(0, missing, 0), *[(0, 0, 0)] * len(others)])
+        extended = pad_spatial(gradient, [(0, missing, 0), *[(0, 0, 0)] * len(others)])
         rows = [slice(i, None, step) for i in range(step)]
-        slices = position_slices(image[None], taller)
+        slices = position_slices(image, taller)
         return [functools.reduce(operator.add, [one[:, row] * extended[:, row] for row in rows]) for one in slices]
 
     def add(totals: list[jax.Array], pair: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
         return list(map(operator.add, totals, products(*pair))), None
 
-    zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(products, x[0], y[0])]
-    totals, _ = lax.scan(add, zeros, (x, y))
+    images, gradients = (split_batch(array, 1, geometry.devices) for array in (x, y))  # one image of each device
+    zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(products, images[0], gradients[0])]
+    totals, _ = lax.scan(add, zeros, (images, gradients))
     return jnp.stack([total.sum(tuple(range(total.ndim - 1))) for total in totals])
 
 

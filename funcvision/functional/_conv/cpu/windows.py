@@ -5,6 +5,7 @@ and strided slice of the padded image, [N, *geometry.out, channels]: this file c
 """
 
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from jax import lax
 from ..geometry import Geometry, Shape
 
 __all__ = [
-    "Overlap", "as_matrix", "depth_to_space", "join_channels", "overlaps", "pad_image", "pad_spatial",
+    "Overlap", "as_matrix", "depth_to_space", "join_batch", "join_channels", "overlaps", "pad_image", "pad_spatial",
     "position_offsets", "position_slice_at", "position_slices", "position_slices_of_padded", "split_batch",
     "split_channels", "subsample",
 ]
@@ -38,12 +39,28 @@ def join_channels(parts: jax.Array) -> jax.Array:
     return last.reshape(*last.shape[:-2], -1)
 
 
-def split_batch(x: jax.Array, max_images: int) -> jax.Array:
-    """[N, ...] as [blocks, images, ...] with at most `max_images` in a block; the last block is filled with zeros."""
-    blocks = -(-len(x) // max(1, max_images))
-    images = -(-len(x) // blocks)
-    whole = lax.pad(x, jnp.zeros((), x.dtype), [(0, blocks * images - len(x), 0), *[(0, 0, 0)] * (x.ndim - 1)])
-    return whole.reshape(blocks, images, *x.shape[1:])
+def split_batch(x: jax.Array, max_images: int, devices: int = 1) -> jax.Array:
+    """[N, ...] as [blocks, images, ...] with at most `max_images` of each device in a block.
+
+    If the batch is sharded, each device has the same number of images of each block. So a loop over the blocks moves no
+    images between devices. The last block is filled with zeros.
+    """
+    parts = math.gcd(len(x), devices)
+    share = len(x) // parts
+    blocks = -(-share // max(1, max_images))
+    images = -(-share // blocks)
+    by_part = x.reshape(parts, share, *x.shape[1:])
+    padding = [(0, 0, 0), (0, blocks * images - share, 0), *[(0, 0, 0)] * (x.ndim - 1)]
+    whole = lax.pad(by_part, jnp.zeros((), x.dtype), padding).reshape(parts, blocks, images, *x.shape[1:])
+    return whole.swapaxes(0, 1).reshape(blocks, parts * images, *x.shape[1:])
+
+
+def join_batch(blocks: jax.Array, count: int, devices: int = 1) -> jax.Array:
+    """The inverse of `split_batch`, to an array of `count` images."""
+    parts = math.gcd(count, devices)
+    by_part = blocks.reshape(blocks.shape[0], parts, -1, *blocks.shape[2:]).swapaxes(0, 1)
+    whole = by_part.reshape(parts, -1, *blocks.shape[2:])
+    return lax.slice_in_dim(whole, 0, count // parts, axis=1).reshape(count, *blocks.shape[2:])
 
 
 def depth_to_space(x: jax.Array, counts: Shape, strides: Shape) -> jax.Array:

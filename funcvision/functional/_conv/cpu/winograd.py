@@ -23,7 +23,7 @@ import numpy as np
 from jax import lax
 
 from ..geometry import Geometry
-from .windows import pad_spatial, split_batch
+from .windows import join_batch, pad_spatial, split_batch
 
 __all__ = ["value", "weight_gradient"]
 
@@ -48,8 +48,9 @@ def value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
         return jnp.concatenate(rows, axis=-1).reshape(len(block), 2 * blocks.rows, 2 * blocks.columns, out)
 
     images = blocks.split_images(x)
-    y = convolve(images[0]) if len(images) == 1 else lax.map(convolve, images)
-    whole = y.reshape(-1, blocks.strips * 2 * blocks.rows, 2 * blocks.columns, out)
+    y = convolve(images[0])[None] if len(images) == 1 else lax.map(convolve, images)
+    strips = join_batch(y, x.shape[0] * blocks.strips, geometry.devices)
+    whole = strips.reshape(-1, blocks.strips * 2 * blocks.rows, 2 * blocks.columns, out)
     return lax.slice(whole, (0, 0, 0, 0), (x.shape[0], *geometry.out, out))
 
 
@@ -137,10 +138,10 @@ class _Blocks(NamedTuple):
     def split_images(self, x: jax.Array) -> jax.Array:
         """[N, H, W, in] as [blocks, images, height, W, in]; neighbouring strips share two rows of pixels."""
         if self.strips == 1:
-            return split_batch(x, self.images)
+            return split_batch(x, self.images, self.geometry.devices)
         height, padded = 2 * self.rows, pad_spatial(x, [(*self._missing(x)[0], 0), _NO_PADDING])
         strips = [padded[:, start : start + height + 2] for start in range(0, self.strips * height, height)]
-        return jnp.stack(strips, axis=1).reshape(-1, 1, *strips[0].shape[1:])
+        return split_batch(jnp.stack(strips, axis=1).reshape(-1, *strips[0].shape[1:]), 1, self.geometry.devices)
 
     def pad_image(self, block: jax.Array) -> jax.Array:
         """[images, height, W, in] as [images, 2 * rows + 2, 2 * columns + 2, in]."""
@@ -150,9 +151,9 @@ class _Blocks(NamedTuple):
     def split_outputs(self, y: jax.Array) -> jax.Array:
         """[N, *geometry.out, out] as [blocks, images, height, width, out]."""
         if self.strips == 1:
-            return split_batch(y, self.images)
+            return split_batch(y, self.images, self.geometry.devices)
         padded = pad_spatial(y, [(0, self.strips * 2 * self.rows - y.shape[1], 0), _NO_PADDING])
-        return padded.reshape(-1, 1, 2 * self.rows, *y.shape[2:])
+        return split_batch(padded.reshape(-1, 2 * self.rows, *y.shape[2:]), 1, self.geometry.devices)
 
     def pad_output(self, block: jax.Array) -> jax.Array:
         """[images, height, width, out] as [images, 2 * rows, 2 * columns, out]."""
