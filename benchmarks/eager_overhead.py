@@ -1,6 +1,6 @@
-"""A training step of ResNet-18 through the eager face, against the same step as one pure jitted function.
+"""A training step of ResNet-18 in the eager face against the same step as one pure jitted function.
 
-Bar: at most 1.1 times. Both sides start from the same arrays; what is compared is their parameters after three steps.
+Limit: 1.1 times. Both sides start with the same arrays. Their parameters after three steps must agree.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ def batch(size: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _some(params: Any) -> np.ndarray:
-    """Parts of the parameters, from the first layer to the last."""
+    """The first numbers of every parameter."""
     return np.concatenate([np.ravel(params[name])[:100] for name in sorted(params)])
 
 

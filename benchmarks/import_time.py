@@ -1,4 +1,4 @@
-"""`import funcvision` against `import jax` in fresh processes. Bar: under 1.5 times."""
+"""`import funcvision` against `import jax` in fresh processes. Limit: 1.5 times."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def measure(module: str) -> float:
 
 
 def main(rounds: int = 11) -> None:
-    for module in SIDES:  # once for the disk
+    for module in SIDES:  # fills the file cache of the system
         measure(module)
     times = [[measure(module) for module in SIDES] for _ in tqdm(range(rounds), desc="imports", leave=False)]
     report("import in a fresh process, interpreter start included", SIDES, np.asarray(times))

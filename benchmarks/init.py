@@ -1,6 +1,6 @@
-"""Making a ResNet-50's first arrays in a fresh process, compilation and all, against flax and torch.
+"""The initial arrays of a ResNet-50 in a fresh process, compilation included, against flax and torch.
 
-The clock starts after the imports. Bar: under 2 s for funcvision.
+The imports are not measured. Limit: 2 s for funcvision.
 """
 
 import os
@@ -39,17 +39,17 @@ count = sum(p.numel() for p in torchvision.models.resnet50().parameters())
 
 
 def measure(body: str) -> float:
-    """Seconds from the start line to the end, in a new interpreter without a compilation cache."""
+    """Seconds from `start` to the end of the script, in a new interpreter without a compilation cache."""
     script = f"import time\n{body}\nprint(time.perf_counter() - start, count)"
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "0"}
     command = [sys.executable, "-W", "ignore", "-c", script]
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     seconds, count = out.stdout.split()
     if int(count) != 25_557_032:
-        raise RuntimeError(f"ResNet-50 has 25,557,032 parameters, these are {count}")
+        raise RuntimeError(f"ResNet-50 has 25,557,032 parameters, but the script made {count}")
     return float(seconds)
 
 
 def main(rounds: int = 7) -> None:
     times = [[measure(body) for body in SIDES.values()] for _ in tqdm(range(rounds), desc="init", leave=False)]
-    report("first arrays of ResNet-50, fresh process", list(SIDES), np.asarray(times))
+    report("initial arrays of ResNet-50, fresh process", list(SIDES), np.asarray(times))

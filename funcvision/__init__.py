@@ -1,8 +1,8 @@
 """funcvision: deep learning for vision on JAX, as pure functions.
 
-`functional` holds torch's functions, `nn` its layers, `vision` torchvision's models, transforms and data sets, `data` a
-loader, and `eager` a PyTorch-style face over the same models. The last three are imported when they are first used.
-`enable_compilation_cache` spares the second run of a program its compilation.
+`functional` has torch's functions, `nn` its layers, `vision` torchvision's models, transforms and data sets, `data` a
+loader, and `eager` a PyTorch-style face for the same models. The last three are imported at their first use.
+`enable_compilation_cache` stores compiled programs on disk, so that later runs of a program do not compile again.
 """
 
 import importlib

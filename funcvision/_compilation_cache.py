@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk, so that the second run of a program starts at once."""
+"""A cache of compiled programs on disk, so that later runs of a program need not compile."""
 
 import os
 
@@ -10,12 +10,17 @@ __all__ = ["enable_compilation_cache"]
 
 
 def enable_compilation_cache(folder: str | os.PathLike[str] | None = None) -> str:
-    """Has JAX keep what it compiles, in this and in later processes; returns the folder.
+    """Makes JAX store compiled programs on disk, where this and later processes find them.
 
-    `folder` defaults to `compiled` in `$FUNCVISION_HOME`, which is `~/.cache/funcvision` where it is not set. A folder
-    that was chosen before, by `JAX_COMPILATION_CACHE_DIR` or by `jax.config`, is left as it is unless `folder` is
-    given. Programs that compile in under a second are not kept.
+    Programs that compile in less than a second are not stored.
     See https://docs.jax.dev/en/latest/persistent_compilation_cache.html.
+
+    Args:
+        folder: where to store them. By default it is the folder that `JAX_COMPILATION_CACHE_DIR` or `jax.config`
+            names, or else `compiled` in `$FUNCVISION_HOME` (`~/.cache/funcvision` if that is not set).
+
+    Returns:
+        The folder.
     """
     chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if folder is None and chosen:

@@ -1,4 +1,4 @@
-"""Where funcvision keeps what it can fetch or make again."""
+"""The folder in which funcvision keeps files that it can download or make again."""
 
 import os
 import pathlib
@@ -7,7 +7,7 @@ __all__ = ["home"]
 
 
 def home() -> pathlib.Path:
-    """`$FUNCVISION_HOME`, or `~/.cache/funcvision` (under `$XDG_CACHE_HOME` where that is set)."""
+    """`$FUNCVISION_HOME`; if it is not set, `$XDG_CACHE_HOME/funcvision`; else `~/.cache/funcvision`."""
     if chosen := os.environ.get("FUNCVISION_HOME"):
         return pathlib.Path(chosen).expanduser()
     caches = os.environ.get("XDG_CACHE_HOME")

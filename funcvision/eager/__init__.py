@@ -1,4 +1,4 @@
-"""A PyTorch-style face: Tensors that record what is done to them, modules that hold their arrays, optimizers.
+"""A PyTorch-style face: Tensors that record operations on them, modules that hold their arrays, and optimizers.
 
     from funcvision import eager
     from funcvision.eager import functional as F, optim

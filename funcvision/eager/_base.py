@@ -1,4 +1,4 @@
-"""What a Tensor is before it has methods: an array, its history, and the gradient that it collects."""
+"""The base of `Tensor`: an array, its history, and its gradient. It has no operations yet."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Self = TypeVar("Self", bound="TensorBase")
 
 
 def as_array(data: Any) -> jax.Array:
-    """An array of what was given, independent of it if it can change; Python's floats become float32, as in torch."""
+    """`data` as an array, copied if it is mutable. Python's floats become float32, as in torch."""
     if isinstance(data, TensorBase):
         return data.data
     if isinstance(data, jax.Array):
@@ -30,10 +30,10 @@ def as_array(data: Any) -> jax.Array:
 
 
 class TensorBase:
-    """An array that remembers how it was computed, if anything that it was computed from requires a gradient."""
+    """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
     __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "version")
-    __array_ufunc__ = None  # numpy's arrays leave `array + tensor` to the Tensor
+    __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, requires_grad: bool = False):
@@ -47,16 +47,16 @@ class TensorBase:
 
     @classmethod
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
-        """A Tensor of a jax array, which is the output `index` of a node if one is given."""
+        """A Tensor of a jax array. If a node is given, the array is its output number `index`."""
         self = object.__new__(cls)
         self._start(array, node, index)
         return self
 
-    # What it is
+    # Properties
 
     @property
     def data(self) -> jax.Array:
-        """The array. It can be set, which the graph does not record."""
+        """The array. It can be assigned; the graph does not record the assignment."""
         return self._data
 
     @data.setter
@@ -71,7 +71,7 @@ class TensorBase:
 
     @property
     def dtype(self) -> np.dtype:
-        """The type of the elements."""
+        """The dtype of the elements."""
         return self._data.dtype
 
     @property
@@ -81,7 +81,7 @@ class TensorBase:
 
     @property
     def device(self) -> Any:
-        """The device, or the sharding over several."""
+        """The device, or the sharding if the array lies on several devices."""
         return self._data.device
 
     def size(self, dim: int | None = None) -> Any:
@@ -100,12 +100,12 @@ class TensorBase:
         """Whether the elements are floating-point numbers."""
         return jnp.issubdtype(self.dtype, jnp.floating)
 
-    # Its values on the host
+    # Values on the host
 
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise ValueError(f"item is for Tensors of one element, and this one is of shape {self.shape}: use tolist")
+            raise ValueError(f"item is for Tensors with one element; this one has shape {self.shape}: use tolist")
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -116,10 +116,10 @@ class TensorBase:
         """The elements as a read-only numpy array.
 
         Raises:
-            RuntimeError: the Tensor requires a gradient, which numpy would lose.
+            RuntimeError: the Tensor requires a gradient. numpy would not record operations for it.
         """
         if self.requires_grad:
-            raise RuntimeError("numpy does not record for backward, and this Tensor requires a gradient: use .detach()")
+            raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
         return np.asarray(self._data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -127,7 +127,7 @@ class TensorBase:
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
-            raise ValueError(f"a Tensor of shape {self.shape} is neither true nor false: use .any() or .all()")
+            raise ValueError(f"the truth value of a Tensor of shape {self.shape} is ambiguous: use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -160,15 +160,15 @@ class TensorBase:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether `backward` reaches this Tensor. It can be set on leaves, those that no recorded operation made."""
+        """Whether `backward` reaches this Tensor. It can be set on leaves: Tensors that no operation has made."""
         return self._node is not None or self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if self._node is not None and not value:
-            raise RuntimeError("only of a leaf can one say that it requires no gradient: use .detach() on this Tensor")
+            raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
         if value and not differentiable(self._data):
-            raise RuntimeError(f"only floating-point Tensors have a gradient; this one is {self.dtype}")
+            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self.dtype}")
         self._requires_grad = value
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
@@ -178,42 +178,42 @@ class TensorBase:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made this Tensor."""
+        """Whether this Tensor is not the result of a recorded operation."""
         return self._node is None
 
     @property
     def grad(self) -> Any:
-        """The sum of the gradients from all calls of `backward` so far, a Tensor; None before the first."""
+        """The sum of the gradients of all calls of `backward` so far, as a Tensor; None before the first call."""
         return self._grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
-            raise ValueError(f"grad is None or a Tensor of shape {self.shape}; got {value!r}")
+            raise ValueError(f"grad must be None or a Tensor of shape {self.shape}; got {value!r}")
         self._grad = value
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Adds the derivative of this Tensor to the `grad` of every leaf that it was computed from.
+        """Adds the gradient with respect to every leaf that this Tensor was computed from to the `grad` of the leaf.
 
         Args:
-            gradient: the derivative, with respect to this Tensor, of what is to be differentiated: 1 by default, for
-                a Tensor that is a single number.
-            retain_graph: keep the graph, so that backward can go through it again.
+            gradient: the gradient with respect to this Tensor, of the same shape. It defaults to 1 if the Tensor has
+                one element.
+            retain_graph: keep the graph, so that backward can run through it again.
 
         Raises:
-            RuntimeError: nothing here requires a gradient; there are several elements and no `gradient`; the graph has
-                been freed by an earlier call; or a value that it needs was changed in place.
+            RuntimeError: nothing requires a gradient; the Tensor has several elements and no `gradient` is given; an
+                earlier call has freed the graph; or a value that is needed was changed in place.
         """
         if not self.requires_grad:
             raise RuntimeError(
-                "backward leads nowhere: nothing that this Tensor was computed from requires a gradient, or it was "
+                "backward has nothing to do: nothing that this Tensor was computed from requires a gradient, or it was "
                 "computed under no_grad"
             )
         if gradient is None:
             if self.numel() != 1:
                 raise RuntimeError(
-                    f"backward starts from one number, and this Tensor is of shape {self.shape}: take its sum() or "
-                    "mean(), or pass backward(gradient) of that shape"
+                    f"backward() needs a Tensor with one element; this one has shape {self.shape}: call it on sum() or "
+                    "mean(), or call backward(gradient) with a gradient of that shape"
                 )
             gradient = jnp.ones(self.shape, self.dtype)
         gradient = as_array(gradient)
@@ -222,12 +222,12 @@ class TensorBase:
         backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
 
     def retain_grad(self) -> None:
-        """Makes `backward` collect the gradient here too, though this Tensor is no leaf."""
+        """Makes `backward` store the gradient in `grad` though this Tensor is not a leaf."""
         if self._node is not None:
             self._node.watchers[self._index] = self
 
     def accumulate(self, gradient: jax.Array) -> None:
-        """Adds to `grad`; `backward` calls this."""
+        """Adds to `grad`. `backward` calls this."""
         if self._grad is None:
             self._grad = self.wrap(gradient)
         else:
@@ -237,17 +237,25 @@ class TensorBase:
         return Edge(self if self._node is None else self._node, self._index)
 
     def detach(self: Self) -> Self:
-        """The same array without its history. Changing one of the two in place leaves the other as it is."""
+        """A Tensor of the same array without history. A change of either in place does not change the other."""
         return self.wrap(self._data)
 
 
 def record(
     operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
 ) -> tuple[Any, Any, Node | None]:
-    """Runs an operation on Tensors anywhere in its arguments: (output, aux, node that made the differentiable outputs).
+    """Runs an operation on Tensors anywhere in its arguments.
 
-    Arrays, Tensors and, if `numbers` is set, Python numbers are arguments of the compiled function; all else is static.
-    There is a node if a Tensor requires a gradient and operations are recorded. Results are arrays.
+    Args:
+        operation: the operation.
+        args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
+            else is static.
+        kwargs: its keyword arguments.
+        numbers: whether Python numbers are arguments of the compiled function, too.
+
+    Returns:
+        (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
+        Tensor requires a gradient or nothing is recorded.
     """
     leaves, structure = jax.tree.flatten((args, kwargs))
     tensors, arrays, form = [], [], []
@@ -256,7 +264,7 @@ def record(
         if tensor is not None:
             array = tensor.data
         elif isinstance(leaf, np.ndarray):
-            array = jnp.array(leaf)  # a copy: numpy's arrays can change before backward
+            array = jnp.array(leaf)  # a copy, because a numpy array can change before backward
         elif isinstance(leaf, jax.Array | np.generic) or (numbers and isinstance(leaf, complex | float | int)):
             array = leaf
         else:

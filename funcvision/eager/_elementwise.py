@@ -19,20 +19,20 @@ __all__ = [
     "square", "sub", "tan", "together", "trunc", "where",
 ]  # fmt: skip
 
-Operand = Any  # an array or a Python number; to the eager face also a Tensor
-DEFAULT = np.dtype(np.float32)  # what integers become where a result is no integer, as in torch
+Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
+DEFAULT = np.dtype(np.float32)  # of results that are not integers though the operands are, as in torch
 
 
 def canonical(dtype: Any) -> np.dtype:
-    """The dtype as jax has it: 64-bit integers are 32-bit ones unless its 64-bit types are on.
+    """The dtype that jax uses: 64-bit integers become 32-bit ones unless jax_enable_x64 is set.
 
     Raises:
-        ValueError: float64 or complex128 while they are off; less precision than was asked for is no small matter.
+        ValueError: float64 or complex128 is given without jax_enable_x64. Their precision is not reduced silently.
     """
     wanted = np.dtype({int: np.int64, float: DEFAULT}.get(dtype, dtype))
     found = np.dtype(jax.dtypes.canonicalize_dtype(wanted))
     if found != wanted and jnp.issubdtype(wanted, jnp.inexact):
-        raise ValueError(f'{wanted} is off in jax: turn it on with jax.config.update("jax_enable_x64", True)')
+        raise ValueError(f'{wanted} is turned off in jax: turn it on with jax.config.update("jax_enable_x64", True)')
     return found
 
 
@@ -43,10 +43,10 @@ def kind(dtype: Any) -> int:
 
 
 def _result_dtype(operands: list[jax.Array]) -> np.dtype:
-    """The dtype in which torch combines these.
+    """The dtype of the result in torch.
 
-    Arrays that have axes decide. Scalar arrays, and after them Python numbers, count only where they are of a higher
-    kind: bool < integer < floating-point < complex.
+    Arrays with axes determine it. Scalar arrays, and then Python numbers, change it only if they are of a higher kind,
+    in the order bool < integer < floating-point < complex.
     """
     of_numbers = (np.dtype(bool), canonical(int), DEFAULT, np.dtype(np.complex64))
     groups: list[list[np.dtype]] = [[], [], []]
@@ -63,7 +63,7 @@ def _result_dtype(operands: list[jax.Array]) -> np.dtype:
 
 
 def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
-    """The operands in one dtype and one shape. Where `real` is set, integers become floating-point."""
+    """The operands converted to one dtype and broadcast to one shape. If `real` is set, integers become float32."""
     arrays = [jnp.asarray(x) for x in operands]
     dtype = _result_dtype(arrays)
     if real and not jnp.issubdtype(dtype, jnp.inexact):
@@ -73,7 +73,7 @@ def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
 
 
 def _elementwise(name: str, function: Callable[..., jax.Array], real: bool = False) -> Callable[..., jax.Array]:
-    """`function` of operands that are first brought together."""
+    """A function that calls `function` on its operands, converted to one dtype and shape."""
 
     def of(*operands: Operand) -> jax.Array:
         return function(*together(*operands, real=real))
@@ -88,7 +88,7 @@ def _rounding(name: str, function: Callable[..., jax.Array]) -> Callable[[jax.Ar
         return function(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
 
     of.__name__ = of.__qualname__ = name
-    of.__doc__ = f"`jax.numpy.{name}` of each element; integers stay as they are."
+    of.__doc__ = f"`jax.numpy.{name}` of each element. Integers are returned unchanged."
     return of
 
 
@@ -151,29 +151,29 @@ def sub(x: jax.Array, other: Operand, *, alpha: float = 1) -> jax.Array:
 
 
 def div(x: jax.Array, other: Operand, *, rounding_mode: str | None = None) -> jax.Array:
-    """`x / other`; with rounding_mode "floor" or "trunc" the quotient is rounded so and integers stay integers."""
+    """`x / other`. With rounding_mode "floor" or "trunc" the quotient is rounded, and integers give integers."""
     if rounding_mode is None:
         return jnp.true_divide(*together(x, other, real=True))
     if rounding_mode == "floor":
         return floor_divide(x, other)
     if rounding_mode != "trunc":
-        raise ValueError(f'rounding_mode={rounding_mode!r}; it is None, "floor" or "trunc"')
+        raise ValueError(f'rounding_mode={rounding_mode!r}; give None, "floor" or "trunc"')
     x, other = together(x, other)
     return lax.div(x, other) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / other)
 
 
 def pow(x: Operand, exponent: Operand) -> jax.Array:
-    """Each element to a power. A Python number is best given as such: it decides how the power is computed."""
+    """Each element to a power. A Python number as the exponent is faster than an array: integers become products."""
     if isinstance(exponent, float | int) and not isinstance(exponent, bool):
         (base,) = together(x) if isinstance(exponent, int) else together(x, exponent)[:1]
         if not jnp.issubdtype(base.dtype, jnp.inexact) and exponent < 0:
-            raise ValueError(f"integers have no integer power {exponent}: turn the base into floating-point")
+            raise ValueError(f"integers have no integer power {exponent}: convert the base by .float()")
         return lax.integer_pow(base, int(exponent)) if exponent == int(exponent) else jnp.power(base, exponent)
     return jnp.power(*together(x, exponent))
 
 
 def clamp(x: jax.Array, min: Operand | None = None, max: Operand | None = None) -> jax.Array:
-    """Each element, or `min` where it is below that, or `max` where it is above; the derivative at both ends is 1."""
+    """Elements limited to the range from `min` to `max`. The derivative at both ends is 1."""
     if min is None and max is None:
         raise ValueError("clamp needs min, max, or both")
     for limit, beyond in ((min, jnp.less), (max, jnp.greater)):
@@ -184,16 +184,16 @@ def clamp(x: jax.Array, min: Operand | None = None, max: Operand | None = None) 
 
 
 def where(condition: jax.Array, input: Operand, other: Operand) -> jax.Array:
-    """`input` where the condition holds, else `other`."""
+    """`input` where the condition is true, `other` elsewhere."""
     if condition.dtype != jnp.bool_:
-        raise TypeError(f"where takes a condition of bools and got {condition.dtype}: write `condition != 0`")
+        raise TypeError(f"where takes a condition of booleans; got {condition.dtype}: write `condition != 0`")
     input, other = together(input, other)
     shape = jnp.broadcast_shapes(condition.shape, input.shape)
     return jnp.where(*(jnp.broadcast_to(x, shape) for x in (condition, input, other)))
 
 
 def masked_fill(x: jax.Array, mask: jax.Array, value: Operand) -> jax.Array:
-    """`value` where the mask holds, else `x`, in the dtype of `x`."""
+    """`value` where the mask is true, `x` elsewhere, in the dtype of `x`."""
     return where(mask, jnp.asarray(value).astype(x.dtype), x)
 
 

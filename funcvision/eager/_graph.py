@@ -1,4 +1,4 @@
-"""The graph of recorded operations and the walk back through it. It knows arrays and cotangents, and no Tensors."""
+"""The graph of recorded operations and the backward pass. It handles arrays and cotangents and knows no Tensors."""
 
 import contextlib
 import heapq
@@ -24,21 +24,21 @@ _numbers = itertools.count()
 
 
 class Leaf(Protocol):
-    """What collects a gradient: a Tensor."""
+    """An object that accumulates a gradient: a Tensor."""
 
     def accumulate(self, gradient: jax.Array) -> None:
-        """Adds to the gradient so far."""
+        """Adds to the gradient."""
         ...
 
 
 class Versioned(Protocol):
-    """What counts the changes of its value: a Tensor."""
+    """An object that counts the changes of its value: a Tensor."""
 
     version: int
 
 
 class Edge(NamedTuple):
-    """Where a cotangent goes: to an output of an earlier operation, or to a leaf (whose index is 0)."""
+    """The receiver of a cotangent: an output of an earlier operation, or a leaf (with index 0)."""
 
     target: "Node | Leaf"
     index: int
@@ -47,11 +47,14 @@ class Edge(NamedTuple):
 class Node:
     """One recorded operation.
 
-    name: what the operation is called in errors.
-    pullback: cotangents of the outputs -> cotangents of the inputs, one for each edge.
-    edges: where those go.
-    outputs: shape and dtype of each output.
-    needed: the Tensors whose values the pullback holds, and the versions that they had.
+    Attributes:
+        name: the name of the operation in errors.
+        pullback: a function from cotangents of the outputs to cotangents of the inputs, one for each edge.
+        edges: the receivers of the cotangents of the inputs.
+        outputs: shape and dtype of each output.
+        needed: the Tensors whose values the pullback holds, and their versions at the time.
+        watchers: Tensors by output number; each gets the gradient with respect to its output, though it is not a leaf.
+        number: nodes are numbered in the order in which they are made.
     """
 
     __slots__ = ("_free", "edges", "name", "needed", "number", "outputs", "pullback", "watchers")
@@ -62,21 +65,21 @@ class Node:
     ):
         self.name, self.edges, self.outputs, self.needed = name, edges, outputs, needed
         self.pullback: Callable[[list[jax.Array]], Iterable[jax.Array]] | None = pullback
-        self.watchers: dict[int, Leaf] = {}  # outputs that want their own gradient too
+        self.watchers: dict[int, Leaf] = {}
         self.number = next(_numbers)
         self._free = holds_arrays
 
     def pull(self, cotangents: Sequence[jax.Array | None], retain: bool) -> Iterable[jax.Array]:
-        """The cotangents of the inputs. Unless `retain` is set, the arrays that are held for this are let go."""
+        """The cotangents of the inputs. Unless `retain` is set, the arrays that the pullback holds are freed."""
         if self.pullback is None:
             raise RuntimeError(
-                f"backward went a second time through {self.name!r}, whose arrays were freed after the first; "
-                "call the first one as backward(retain_graph=True)"
+                f"backward ran through {self.name!r} a second time, but its arrays were freed after the first time: "
+                "call backward(retain_graph=True) the first time"
             )
         if any(tensor.version != version for tensor, version in self.needed):
             raise RuntimeError(
-                f"backward needs a value that {self.name!r} used and that was changed in place since. Call backward "
-                "before the change (an optimizer's step is one), or write it as `x = x + y` in place of `x += y`"
+                f"backward needs a value that {self.name!r} used and that was changed in place afterwards. Call "
+                "backward before the change (an optimizer's step is one), or write `x = x + y`, not `x += y`"
             )
         full = [
             jnp.zeros(output.shape, output.dtype) if cotangent is None else cotangent
@@ -91,10 +94,11 @@ class Node:
 
 
 def backward(roots: Sequence[tuple[Edge, jax.Array]], retain_graph: bool) -> None:
-    """Sends cotangents from the roots to all leaves.
+    """Propagates cotangents from the roots to all leaves.
 
-    A node comes after its inputs' nodes and so has a higher number: taking the highest first, all of a node's
-    cotangents have arrived when its turn comes. Leaves get theirs at the end, so that an error leaves them untouched.
+    A node is made after the nodes of its inputs, so it has a higher number. Nodes are processed from the highest number
+    down, so all cotangents of a node have arrived before it is processed. Leaves get their gradients at the end, so
+    that an error leaves them unchanged.
     """
     arrived: dict[Node, list[jax.Array | None]] = {}
     waiting: list[tuple[int, Node]] = []
@@ -137,15 +141,15 @@ def _recording(enabled: bool) -> Iterator[None]:
 
 
 def no_grad() -> Any:
-    """A context, or a decorator `@no_grad()`, in which nothing is recorded and Tensors may be changed in place."""
+    """A context, or a decorator `@no_grad()`, that does not record operations. Leaves may be changed in place in it."""
     return _recording(False)
 
 
 def enable_grad() -> Any:
-    """A context, or a decorator `@enable_grad()`, that records within a `no_grad`."""
+    """A context, or a decorator `@enable_grad()`, that records operations within a `no_grad`."""
     return _recording(True)
 
 
 def set_grad_enabled(mode: bool) -> Any:
-    """A context, or a decorator, that records if `mode` is set. Unlike torch's it does nothing before it is entered."""
+    """A context, or a decorator, that records if `mode` is set. Unlike torch's, it must be entered to take effect."""
     return _recording(mode)

@@ -1,8 +1,8 @@
-"""Indexing with torch's meaning: integers, slices, None and ... first, then index arrays and masks on what is left.
+"""Indexing with torch's semantics: integers, slices, None and ... first, then index arrays and masks on the result.
 
-An index is taken apart on the host into numbers and arrays, which a compiled function takes as arguments, and a static
-description of the rest. So `x[i]` and `x[i : i + 32]` are compiled once, whatever `i` is. Masks become indices on the
-host, because how many elements they pick must be known.
+On the host an index is split into numbers and arrays, which are arguments of a compiled function, and a static
+description of the rest. So `x[i]` and `x[i : i + 32]` are compiled once for all `i`. Masks become indices on the host,
+because the shape of the result depends on the number of elements that they select.
 """
 
 import dataclasses
@@ -22,10 +22,12 @@ __all__ = ["Index", "get", "in_range", "parse", "put"]
 class Index:
     """The static part of an index.
 
-    sizes, steps: of the slice of every axis of the array; an integer index is a slice of size 1.
-    dropped: axes that integers index.
-    added: axes of the result of the slicing that are new.
-    indexed: axes after that which index arrays address, one array each.
+    Attributes:
+        sizes: the size of the slice of each axis of the array; an integer is a slice of size 1.
+        steps: the steps of these slices.
+        dropped: the axes that integers index.
+        added: the new axes, as axes of the result of the slicing.
+        indexed: the axes of that result that index arrays address, one for each array.
     """
 
     sizes: tuple[int, ...]
@@ -39,14 +41,14 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
     """The static part, the start of the slice of every axis, and the index arrays.
 
     Raises:
-        IndexError: too many indices, one out of range, or a mask of the wrong shape.
-        TypeError: something that does not index.
-        ValueError: a slice that does not go forward.
+        IndexError: there are too many indices, one is out of range, or a mask has another shape than the array.
+        TypeError: an index is of an unsupported type.
+        ValueError: a slice has a negative step.
     """
     items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     items = _with_every_axis(items, shape)
     starts, sizes, steps, dropped, added, indexed, arrays = [], [], [], [], [], [], []
-    axis = place = 0  # in the array, and in the result of slicing it
+    axis = place = 0  # axes of the array, and of the result of the slicing
     for item in items:
         if item is None:
             added.append(place)
@@ -60,7 +62,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
             axis += 1
         elif isinstance(item, slice):
             if item.step is not None and item.step <= 0:
-                raise ValueError(f"a slice goes forward, and {item} does not: use flip")
+                raise ValueError(f"slices need a positive step; got {item}: use flip")
             start, stop, step = item.indices(shape[axis])
             starts, sizes, steps = [*starts, start], [*sizes, len(range(start, stop, step))], [*steps, step]
             axis, place = axis + 1, place + 1
@@ -83,30 +85,30 @@ def _item(item: Any) -> Any:
     if array.dtype == np.bool_ and array.ndim > 0:
         return np.asarray(array)
     if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"an index is an integer, a slice, None, ..., integers or a mask; {item!r} is none of these")
+        raise TypeError(f"an index is an integer, a slice, None, ..., an array of integers or a mask; got {item!r}")
     return operator.index(array.item()) if array.ndim == 0 else array
 
 
 def _with_every_axis(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
-    """The items with `:` for each axis that they do not mention."""
+    """The items, with `:` added for each axis that they do not mention."""
     used = sum(getattr(item, "ndim", 1) if getattr(item, "dtype", None) == np.bool_ else 1 for item in items)
     used -= sum(item is None or item is Ellipsis for item in items)
     if used > len(shape):
-        raise IndexError(f"{used} indices for an array of shape {shape}")
+        raise IndexError(f"there are {used} indices for an array of shape {shape}")
     rest = [slice(None)] * (len(shape) - used)
     at = next((place for place, item in enumerate(items) if item is Ellipsis), None)
     if at is None:
         return [*items, *rest]
     if any(item is Ellipsis for item in items[at + 1 :]):
-        raise IndexError("an index can have one ... only")
+        raise IndexError("an index can contain only one ...")
     return [*items[:at], *rest, *items[at + 1 :]]
 
 
 def _picks(item: Any, shape: tuple[int, ...], axis: int) -> list[jax.Array]:
-    """The index arrays that an index array or a mask stands for, none negative."""
+    """An index array or a mask as index arrays without negative indices."""
     if item.dtype == np.bool_:
         if item.shape != shape[axis : axis + item.ndim]:
-            raise IndexError(f"a mask of shape {item.shape} does not fit an array of shape {shape} from axis {axis} on")
+            raise IndexError(f"a mask of shape {item.shape} does not match shape {shape} from axis {axis} on")
         return [jnp.asarray(places, jnp.int32) for places in np.nonzero(item)]
     return [in_range(item, shape[axis], axis)]
 
@@ -115,7 +117,7 @@ def in_range(index: Any, size: int, axis: int) -> jax.Array:
     """The index array with negative ones counted from the end.
 
     Raises:
-        IndexError: one is out of range. On an accelerator this waits for the array.
+        IndexError: an index is out of range. On an accelerator this check waits for the array.
     """
     values = np.asarray(index)
     if values.size and not (-size <= values.min() and values.max() < size):

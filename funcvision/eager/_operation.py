@@ -1,4 +1,4 @@
-"""Pure functions compiled for the eager face: alone, and together with their derivative."""
+"""Pure functions compiled for the eager face: alone, and together with their pullback."""
 
 import dataclasses
 import functools
@@ -11,36 +11,36 @@ from jax import lax
 
 __all__ = ["Form", "Operation", "Recorded", "differentiable"]
 
-# What XLA merges into the operations around it, so that computing it again costs less than memory. A ResNet then holds
-# the inputs and outputs of its convolutions, as torch does, in place of every step of a batch normalisation.
+# XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
+# A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
 CHEAP = frozenset((
     "abs", "add", "and", "broadcast_in_dim", "ceil", "convert_element_type", "copy", "cos", "div", "eq", "erf", "exp",
     "expm1", "floor", "ge", "gt", "integer_pow", "iota", "is_finite", "le", "log", "log1p", "logistic", "lt", "max",
     "min", "mul", "ne", "neg", "not", "or", "pad", "pow", "reshape", "rev", "round", "rsqrt", "select_n", "sign",
     "sin", "slice", "split", "sqrt", "square", "squeeze", "stop_gradient", "sub", "tanh", "transpose", "xor",
 ))  # fmt: skip
-ARRAY = object()  # stands in a Form where the call had an array
+ARRAY = object()  # marks the place of an array in a Form
 
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class _Static:
-    """What a compiled function knows of its result beyond the arrays."""
+    """A static part of the result of a compiled function."""
 
     value: Any
 
 
 class Form(NamedTuple):
-    """A call less its arrays: the tree of its arguments and, for each leaf, ARRAY or (type, value).
+    """A call without its arrays: the tree of its arguments and, for each leaf, ARRAY or (type, value).
 
-    The type is there because 1, 1.0 and True are equal, and functions may tell them apart.
+    The type is included because 1, 1.0 and True are equal, but a function may treat them differently.
     """
 
     structure: Any
     leaves: tuple[Any, ...]
 
     def call(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
-        """Calls the function with these arrays in their places."""
+        """Calls the function with these arrays in the places of ARRAY."""
         remaining = iter(arrays)
         leaves = [next(remaining) if leaf is ARRAY else leaf[1] for leaf in self.leaves]
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
@@ -48,13 +48,15 @@ class Form(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """Result of `Operation.record`.
+    """The result of `Operation.record`.
 
-    output: what the function returned, `aux` apart.
-    aux: its second result, if it is not to be differentiated.
-    pullback: a list of cotangents, one for each differentiable leaf of the output -> one for each chosen array.
-    holds_arrays: whether the pullback keeps arrays alive.
-    used: which of the arrays of the call the pullback needs the values of.
+    Attributes:
+        output: the output of the function.
+        aux: its second result, which is not differentiated.
+        pullback: a function from cotangents, one for each differentiable leaf of the output, to cotangents, one for
+            each chosen array.
+        holds_arrays: whether the pullback keeps arrays alive.
+        used: the numbers of those arrays of the call whose values the pullback needs.
     """
 
     output: Any
@@ -67,10 +69,13 @@ class Recorded(NamedTuple):
 class Operation:
     """A pure function, compiled once for every form of call (and by jax for every set of shapes).
 
-    name: what errors call it.
-    has_aux: the function returns `(output, aux)`, and `aux` is not differentiated.
-    jit: False runs it, and its derivative, uncompiled: then it may look at values.
-    recompute: hold for the derivative what is costly to compute, and compute the rest again. For long functions.
+    Args:
+        function: the function.
+        name: its name in errors.
+        has_aux: the function returns `(output, aux)`, and `aux` is not differentiated.
+        jit: whether to compile the function and its pullback. Without compilation the function may inspect values.
+        recompute: store only those intermediates for the pullback that are costly to compute, and compute the others
+            again. It is for long functions.
     """
 
     def __init__(
@@ -86,11 +91,11 @@ class Operation:
         self._pull = jax.jit(_pull) if jit else _pull
 
     def run(self, form: Form, arrays: Sequence[Any]) -> tuple[Any, Any]:
-        """(output, aux), with nothing kept for a derivative."""
+        """(output, aux), without a pullback."""
         return self._compiled(self._run, form, lambda: functools.partial(_run, self.function, form))(arrays)
 
     def record(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> Recorded:
-        """Output and pullback for the derivative with respect to the chosen arrays."""
+        """The output, and the pullback to the chosen arrays."""
         linearize = self._compiled(
             self._linearized, (form, chosen),
             lambda: functools.partial(_linearize, self.function, form, chosen, self.recompute),
@@ -111,8 +116,8 @@ class Operation:
             found = cache.get(key)
         except TypeError as error:
             raise TypeError(
-                f"{self.name} takes Tensors, arrays, and options that can be hashed and so tell compiled versions "
-                f"apart; among them is one that cannot: {error}"
+                f"{self.name} is compiled once for each set of options, so each argument must be a Tensor, an array or "
+                f"hashable: {error}"
             ) from None
         if found is None:
             found = cache[key] = jax.jit(make())
@@ -120,7 +125,7 @@ class Operation:
 
 
 def differentiable(x: Any) -> bool:
-    """Whether an array has a derivative: whether it is of a floating-point or complex type."""
+    """Whether an array can be differentiated: whether its dtype is floating-point or complex."""
     return jnp.issubdtype(x.dtype, jnp.inexact)
 
 
@@ -139,10 +144,10 @@ def _run(function: Callable[..., Any], form: Form, arrays: Sequence[Any]) -> Any
 def _linearize(
     function: Callable[..., Any], form: Form, chosen: tuple[bool, ...], recompute: bool, arrays: Sequence[Any]
 ) -> Any:
-    """What `Operation.record` needs.
+    """The differentiable outputs, the other results, and the pullback in parts that a compiled function can return.
 
-    Leaves of the pullback that are arrays of the call are not returned but named by their place, so that they are
-    neither copied nor held twice.
+    A leaf of the pullback that is an array of the call is not returned. Its number is returned instead, so that the
+    array is neither copied nor stored twice.
     """
     fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
 
@@ -152,7 +157,7 @@ def _linearize(
         real = [leaf for leaf in leaves if differentiable(leaf)]
         return real, (_Static(structure), [None if differentiable(leaf) else leaf for leaf in leaves], aux)
 
-    if recompute:  # forward and backward are two programs, so that nothing could undo it: prevent_cse is not needed
+    if recompute:  # prevent_cse is not needed: forward and backward are two programs, so XLA cannot merge them
         of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
     picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
     real, pullback, rest = jax.vjp(of_chosen, *picked, has_aux=True)
@@ -172,12 +177,12 @@ def _pull(pullback: Callable[..., Any], cotangents: list[jax.Array]) -> Any:
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:
-    """One list of two: from the first where the mask is set."""
+    """Two lists interleaved: an item of `picked` where the mask is set, of `others` elsewhere."""
     first, second = iter(picked), iter(others)
     return [next(first) if pick else next(second) for pick in mask]
 
 
 def _array(leaf: Any) -> jax.Array:
-    """An array of a definite dtype: jax lets Python numbers keep an indefinite ("weak") one."""
+    """An array whose dtype is not weak. In jax Python numbers have weak dtypes."""
     leaf = jnp.asarray(leaf)
     return lax.convert_element_type(leaf, leaf.dtype) if jax.typeof(leaf).weak_type else leaf

@@ -1,4 +1,4 @@
-"""Functions of arrays that move elements about, with torch's options."""
+"""Functions that reshape, move, select and join arrays, with torch's options."""
 
 import math
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ __all__ = [
 
 
 def as_shape(given: tuple[int | Sequence[int], ...]) -> tuple[int, ...]:
-    """Sizes given one by one or as one sequence."""
+    """The sizes, which are given one by one or as one sequence."""
     return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given  # pyright: ignore[reportReturnType]
 
 
 def reshape(x: jax.Array, *shape: int | Sequence[int]) -> jax.Array:
-    """The same elements in the same order in another shape; one size may be -1, for what is left."""
+    """The same elements in another shape. One size may be -1; it is then inferred."""
     return jnp.reshape(x, as_shape(shape))
 
 
 def flatten(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
-    """The axes from `start_dim` to `end_dim` as one."""
+    """The axes from `start_dim` to `end_dim` merged into one."""
     if x.ndim == 0:
         return x.reshape(1)
     start, end = start_dim % x.ndim, end_dim % x.ndim
@@ -39,7 +39,7 @@ def unflatten(x: jax.Array, dim: int, sizes: Sequence[int]) -> jax.Array:
 
 
 def permute(x: jax.Array, *dims: int | Sequence[int]) -> jax.Array:
-    """The axes in this order."""
+    """The axes in another order."""
     return jnp.transpose(x, as_shape(dims))
 
 
@@ -49,14 +49,14 @@ def transpose(x: jax.Array, dim0: int, dim1: int) -> jax.Array:
 
 
 def t(x: jax.Array) -> jax.Array:
-    """A matrix transposed; fewer axes stay as they are."""
+    """A matrix transposed. Arrays with fewer axes are returned unchanged."""
     if x.ndim > 2:
-        raise ValueError(f"t transposes matrices, and this is of shape {x.shape}: use permute or .mT")
+        raise ValueError(f"t takes at most two axes; got shape {x.shape}: use permute or .mT")
     return x.T
 
 
 def movedim(x: jax.Array, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
-    """Axes moved to other places."""
+    """Axes moved to other positions."""
     return jnp.moveaxis(x, source, destination)
 
 
@@ -66,42 +66,42 @@ def unsqueeze(x: jax.Array, dim: int) -> jax.Array:
 
 
 def squeeze(x: jax.Array, dim: int | Sequence[int] | None = None) -> jax.Array:
-    """Without the axes of size 1, or without those of them that are named."""
+    """The array without its axes of size 1, or without those of `dim` that have size 1."""
     named = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     return jnp.squeeze(x, tuple(axis for axis in named if x.shape[axis] == 1))
 
 
 def expand(x: jax.Array, *sizes: int | Sequence[int]) -> jax.Array:
-    """Axes of size 1, and new ones in front, repeated to these sizes; -1 keeps a size."""
+    """The array broadcast to these sizes, with new axes in front. -1 keeps the size of an axis."""
     wanted = as_shape(sizes)
     old = (-1,) * (len(wanted) - x.ndim) + x.shape
     return jnp.broadcast_to(x, tuple(before if size == -1 else size for size, before in zip(wanted, old, strict=True)))
 
 
 def repeat(x: jax.Array, *sizes: int | Sequence[int]) -> jax.Array:
-    """The whole array repeated so many times along each axis, new axes in front."""
+    """The array repeated `sizes` times along its axes, with new axes in front."""
     repeats = as_shape(sizes)
     if len(repeats) < x.ndim:
-        raise ValueError(f"repeat takes a number for each axis of {x.shape} and got {repeats}")
+        raise ValueError(f"repeat needs a number for each axis of shape {x.shape}; got {repeats}")
     return jnp.tile(x, repeats)
 
 
 def flip(x: jax.Array, *dims: int | Sequence[int]) -> jax.Array:
-    """The order along these axes reversed."""
+    """The order of the elements reversed along these axes."""
     return jnp.flip(x, as_shape(dims))
 
 
 def roll(x: jax.Array, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> jax.Array:
-    """Elements moved along axes, those that leave at one end coming back at the other."""
+    """Elements shifted along axes. Those that leave at one end enter at the other."""
     return jnp.roll(x, shifts, dims)
 
 
 def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[jax.Array, ...]:
-    """Parts of this size (the last may be smaller), or of these sizes, along an axis."""
+    """Parts along an axis: all of one size, of which the last may be smaller, or of several given sizes."""
     length = x.shape[dim]
     if isinstance(split_size, int):
         if split_size <= 0:
-            raise ValueError(f"split takes a positive size and got {split_size}")
+            raise ValueError(f"split takes a positive size; got {split_size}")
         split_size = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
     if sum(split_size) != length:
         raise ValueError(f"split sizes {tuple(split_size)} do not add up to {length}, the length of axis {dim}")
@@ -109,45 +109,45 @@ def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[
 
 
 def chunk(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
-    """At most so many parts of equal size (the last may be smaller) along an axis."""
+    """At most `chunks` parts of equal size along an axis, of which the last may be smaller."""
     return split(x, max(1, math.ceil(x.shape[dim] / chunks)), dim)
 
 
 def unbind(x: jax.Array, dim: int = 0) -> tuple[jax.Array, ...]:
-    """The slices along an axis, without it."""
+    """The slices along an axis, without that axis."""
     return tuple(jnp.squeeze(part, dim) for part in split(x, 1, dim)) if x.shape[dim] else ()
 
 
 def cat(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:
-    """Arrays joined along an axis that they have; dtypes are promoted."""
+    """Arrays concatenated along an existing axis. Their dtypes are promoted."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.concatenate(list(tensors), dim)
 
 
 def stack(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:
-    """Arrays of one shape joined along a new axis; dtypes are promoted."""
+    """Arrays of one shape joined along a new axis. Their dtypes are promoted."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.stack(list(tensors), dim)
 
 
 def matmul(x: jax.Array, other: jax.Array) -> jax.Array:
-    """The matrix product over the last two axes, vectors and leading axes as in numpy.
+    """The matrix product over the last two axes. Vectors and leading axes are treated as in numpy.
 
     Raises:
-        TypeError: the dtypes differ; which precision is meant is the caller's to say.
+        TypeError: the dtypes differ. The caller must choose the precision.
     """
     if x.dtype != other.dtype:
-        raise TypeError(f"matmul takes one dtype and got {x.dtype} and {other.dtype}: convert one by `.to(dtype)`")
+        raise TypeError(f"matmul takes one dtype; got {x.dtype} and {other.dtype}: convert one by `.to(dtype)`")
     return jnp.matmul(x, other)
 
 
 def gather(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
-    """Elements along axis `dim` at `index`, which has as many axes and may be shorter in the others."""
+    """Elements of axis `dim` at `index`, which has as many axes as `x` and may be shorter in the others."""
     return jnp.take_along_axis(_beginning(x, dim, index), index, dim)
 
 
 def scatter(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) -> jax.Array:
-    """`x` with the elements of `src` (or one number) put at `index` along axis `dim`; the inverse of `gather`."""
+    """`x` with the elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
     values = jnp.asarray(src).astype(x.dtype)
     values = _beginning(values, None, index) if values.ndim else jnp.broadcast_to(values, index.shape)
     places = list(jnp.meshgrid(*map(jnp.arange, index.shape), indexing="ij", sparse=False))
@@ -156,18 +156,18 @@ def scatter(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) ->
 
 
 def _beginning(x: jax.Array, dim: int | None, index: jax.Array) -> jax.Array:
-    """`x` cut to the shape of `index` from the start of every axis but `dim`."""
+    """The first elements of every axis except `dim`, as many as `index` has."""
     if x.ndim != index.ndim:
-        raise ValueError(f"an index of shape {index.shape} must have as many axes as the array, of shape {x.shape}")
+        raise ValueError(f"the index must have as many axes as the array; got shapes {index.shape} and {x.shape}")
     kept = None if dim is None else dim % x.ndim
     return x[tuple(slice(None) if axis == kept else slice(size) for axis, size in enumerate(index.shape))]
 
 
 def tril(x: jax.Array, diagonal: int = 0) -> jax.Array:
-    """Zeros above this diagonal."""
+    """The array with zeros above this diagonal."""
     return jnp.tril(x, diagonal)
 
 
 def triu(x: jax.Array, diagonal: int = 0) -> jax.Array:
-    """Zeros below this diagonal."""
+    """The array with zeros below this diagonal."""
     return jnp.triu(x, diagonal)

@@ -1,4 +1,4 @@
-"""Functions that make Tensors of numbers, of random numbers, and of other Tensors."""
+"""Functions that make Tensors: from data, constants, random numbers or other Tensors."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ cat, stack = lift(_shapes.cat), lift(_shapes.stack)
 
 
 def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False) -> Tensor:
-    """A Tensor of numbers, nested lists of them, or an array, which is copied if it can change.
+    """A Tensor of a number, nested lists of numbers, or an array, which is copied if it is mutable.
 
     >>> tensor([1, 2]), tensor([1.0, 2.0]).dtype
     (Tensor([1, 2]), dtype('float32'))
@@ -34,57 +34,57 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False) -> Tens
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A Tensor of a copy of a numpy array: unlike torch's, it does not follow changes of the original."""
+    """A Tensor of a copy of a numpy array. Unlike in torch, later changes of the array do not change the Tensor."""
     return Tensor(array)
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """`input` where the condition holds, else `other`; either may be a number."""
+    """`input` where the condition is true, `other` elsewhere. Either may be a number."""
     return Tensor.where(input, condition, other)
 
 
 def full(size: Size, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A Tensor of this shape with one value everywhere."""
+    """A Tensor of shape `size` filled with one value."""
     value = Tensor(fill_value).data
     return Tensor(jnp.full(as_shape((size,)), value, canonical(dtype or value.dtype)), requires_grad)
 
 
 def zeros(*size: Size, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in this shape, given as numbers or as one tuple; float32 by default."""
+    """Zeros of a shape, which is given as numbers or as one tuple. The default dtype is float32."""
     return full(as_shape(size), 0.0, dtype=dtype, requires_grad=requires_grad)
 
 
 def ones(*size: Size, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones in this shape. Otherwise as `zeros`."""
+    """Ones of a shape, which is given as numbers or as one tuple. The default dtype is float32."""
     return full(as_shape(size), 1.0, dtype=dtype, requires_grad=requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """One value everywhere, in the shape and, unless another is given, the dtype of a Tensor."""
+    """A Tensor filled with one value, with the shape and by default the dtype of `input`."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape and, unless another is given, the dtype of a Tensor."""
+    """Zeros with the shape and by default the dtype of `input`."""
     return full_like(input, 0, dtype=dtype, requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape and, unless another is given, the dtype of a Tensor."""
+    """Ones with the shape and by default the dtype of `input`."""
     return full_like(input, 1, dtype=dtype, requires_grad=requires_grad)
 
 
 def arange(
     start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Numbers from `start` (0 if only one number is given) up to but not including `end`."""
+    """Numbers from `start` (0 if only one number is given) to `end`, which is not included."""
     numbers = np.arange(*((0, start) if end is None else (start, end)), step)
     dtype = canonical(dtype or (DEFAULT if numbers.dtype.kind == "f" else int))
     return Tensor(jnp.asarray(numbers.astype(dtype)), requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """So many numbers at equal distances from `start` to `end`, both included."""
+    """`steps` evenly spaced numbers from `start` to `end`, both included."""
     return Tensor(jnp.linspace(start, end, steps, dtype=canonical(dtype or DEFAULT)), requires_grad)
 
 
@@ -101,33 +101,33 @@ def _drawn(
 
 
 def rand(*size: Size, dtype: Any = None, key: jax.Array | None = None, requires_grad: bool = False) -> Tensor:
-    """Uniform numbers in [0, 1), from the key or else from the generator; see `manual_seed`."""
+    """Uniform random numbers in [0, 1). Without `key` they come from the generator; see `manual_seed`."""
     return _drawn(jax.random.uniform, size, dtype, key, requires_grad)
 
 
 def randn(*size: Size, dtype: Any = None, key: jax.Array | None = None, requires_grad: bool = False) -> Tensor:
-    """Normal numbers of mean 0 and variance 1, from the key or else from the generator; see `manual_seed`."""
+    """Standard normal random numbers. Without `key` they come from the generator; see `manual_seed`."""
     return _drawn(jax.random.normal, size, dtype, key, requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, key: jax.Array | None = None, requires_grad: bool = False) -> Tensor:
-    """`rand` in the shape and, unless another is given, the dtype of a Tensor."""
+    """`rand` with the shape and by default the dtype of `input`."""
     return rand(input.shape, dtype=dtype or input.dtype, key=key, requires_grad=requires_grad)
 
 
 def randn_like(
     input: Tensor, *, dtype: Any = None, key: jax.Array | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """`randn` in the shape and, unless another is given, the dtype of a Tensor."""
+    """`randn` with the shape and by default the dtype of `input`."""
     return randn(input.shape, dtype=dtype or input.dtype, key=key, requires_grad=requires_grad)
 
 
 def randint(low: int, high: int, size: Size, *, dtype: Any = None, key: jax.Array | None = None) -> Tensor:
-    """Integers from `low` up to but not including `high`, from the key or else from the generator."""
+    """Random integers from `low` to `high`, which is not included. Without `key` they come from the generator."""
     dtype = canonical(dtype or int)
     return Tensor(jax.random.randint(next_key() if key is None else key, as_shape((size,)), low, high, dtype))
 
 
 def randperm(n: int, *, key: jax.Array | None = None) -> Tensor:
-    """The integers below `n` in random order, from the key or else from the generator."""
+    """The integers from 0 to `n - 1` in random order. Without `key` it comes from the generator."""
     return Tensor(jax.random.permutation(next_key() if key is None else key, n))

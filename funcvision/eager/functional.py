@@ -1,9 +1,9 @@
-"""`funcvision.functional` for Tensors: every function of it, lifted; names, arguments and results are the same.
+"""`funcvision.functional` for Tensors: every function, with the same name, arguments and results.
 
     from funcvision.eager import functional as F
     loss = F.cross_entropy(net(images), labels)
 
-Functions that draw random numbers take them from the eager face's generator where no key is given; see `manual_seed`.
+Without a key, functions that draw random numbers use the generator of the eager face; see `manual_seed`.
 """
 
 import functools
@@ -23,7 +23,7 @@ WITH_STATISTICS = ("batch_norm", "instance_norm")  # their second result is not 
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
-    """Lifts a function when it is first asked for."""
+    """Lifts a function at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     lifted = globals()[name] = _lifted(getattr(pure, name))
@@ -38,7 +38,8 @@ def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
     has_aux = function.__name__ in WITH_STATISTICS
     operation = Operation(function, name=function.__name__, has_aux=has_aux)
     parameters = inspect.signature(function).parameters.values()
-    keys = [p.name for p in parameters if p.name in KEYS and p.kind is p.KEYWORD_ONLY]  # attention has another key
+    # Attention has a `key` that is not random. It is positional.
+    keys = [p.name for p in parameters if p.name in KEYS and p.kind is p.KEYWORD_ONLY]
 
     @functools.wraps(function)
     def lifted(*args: Any, **kwargs: Any) -> Any:

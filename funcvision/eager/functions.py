@@ -1,4 +1,4 @@
-"""Methods of `Tensor` under the names that torch also gives them as functions: `eager.exp(x)` is `x.exp()`."""
+"""Methods of `Tensor` as functions, as in torch: `eager.exp(x)` is `x.exp()`."""
 
 from .tensor import Tensor
 

@@ -1,4 +1,4 @@
-"""`Module`: a model of `funcvision.nn` with its arrays in hand, used as torch's modules are."""
+"""`Module`: a model of `funcvision.nn` together with its arrays, used like torch's modules."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import nn
 from ..nn import Arrays, Param
+from ..nn._misfits import described, misfits
 from ._base import as_array
 from ._operation import Operation, differentiable
 from .tensor import Tensor, is_place, run
@@ -19,14 +20,14 @@ Self = TypeVar("Self", bound="Module")
 
 
 class LoadResult(NamedTuple):
-    """What `Module.load_state_dict(strict=False)` passed over."""
+    """The names that `Module.load_state_dict(strict=False)` ignored."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
 class Module:
-    """A model with parameters, running statistics and a mode, whose every call is one node of the graph.
+    """A model with parameters, running statistics and a mode. Each call is one node of the graph.
 
     >>> net = Module(nn.Linear(3, 2), seed=0)
     >>> loss = net(Tensor(np.ones((4, 3)))).square().mean()
@@ -34,16 +35,22 @@ class Module:
     >>> {name: parameter.grad.shape for name, parameter in net.named_parameters()}
     {'weight': (3, 2), 'bias': (2,)}
 
-    model: the description.
-    seed: of the first values, and of what random layers draw; each call draws something else.
-    params: the arrays to start from, as from `model.init`; `state` too, which a model without buffers does not need.
-    jit: compile the forward and the backward pass, once for every set of shapes and for every set of parameters that
-        require a gradient. Without it `forward` runs step by step: it may look at values (`float(lax.stop_gradient(v))`
-        takes one out), branch and loop on them, print, and be debugged.
+    Arrays have funcvision's layouts (channels last) and torch's names. Arguments of a call are Tensors, arrays, trees
+    of these, and options, which are static. With `capture=("layer3",)` a call returns (output, dict of the outputs of
+    these layers), which replaces torch's hooks.
 
-    Arrays have funcvision's layouts (channels last) and torch's names. Arguments of a call may be Tensors, arrays and
-    trees of them, and options, which are static. `capture=("layer3",)` returns (output, dict of those layers' outputs),
-    in place of torch's hooks.
+    Args:
+        model: the description.
+        seed: the seed of the initial values and of random layers, which draw other numbers in each call.
+        params: initial parameters, as `model.init` returns them.
+        state: initial buffers, as `model.init` returns them. A model without buffers does not need it.
+        jit: whether to compile the forward and the backward pass. They are compiled once for every set of shapes and
+            every set of parameters that require a gradient. Without compilation `forward` runs step by step: it may
+            inspect values (with `float(lax.stop_gradient(value))`), branch and loop on them, and print.
+
+    Raises:
+        TypeError: `model` is not a description.
+        ValueError: `params` and `state` do not fit the model.
     """
 
     def __init__(
@@ -51,12 +58,12 @@ class Module:
         state: Mapping[str, Any] | None = None, jit: bool = True,
     ):
         if not isinstance(model, nn.Module):
-            raise TypeError(f"eager.Module takes a model of funcvision.nn and got {type(model).__name__}")
+            raise TypeError(f"eager.Module takes a model of funcvision.nn; got {type(model).__name__}")
         if params is None:
             params, state = model.init(jax.random.key(seed))
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
         declared = model.declarations()
-        _check(model, {name: declaration.stored_shape for name, declaration in declared.items()}, arrays)
+        _check(model, misfits(declared, arrays))
         self.model, self.training = model, True
         self._tensors = {name: Tensor(arrays[name]) for name in declared}
         self._parameters = {name: self._tensors[name] for name in declared if isinstance(declared[name], Param)}
@@ -68,7 +75,7 @@ class Module:
         self._operation = Operation(forward, name=type(model).__name__, has_aux=True, jit=jit, recompute=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The output of `forward`. In training this moves running statistics, also under `no_grad`, as in torch."""
+        """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
         draw = self._key, np.uint32(self._calls)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
@@ -80,28 +87,28 @@ class Module:
     # Mode
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Batch statistics, dropout and the like are on from now on; or off, with `mode=False`."""
+        """Turns batch statistics, dropout and the like on, or off with `mode=False`."""
         self.training = mode
         return self
 
     def eval(self: Self) -> Self:
-        """Batch statistics, dropout and the like are off from now on."""
+        """Turns batch statistics, dropout and the like off."""
         return self.train(False)
 
     # Arrays
 
     @property
     def params(self) -> Arrays:
-        """The parameters as arrays, for `model.apply` and all else that is pure. Copy them before you donate them."""
+        """The parameters as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
         return {name: parameter.data for name, parameter in self._parameters.items()}
 
     @property
     def state(self) -> Arrays:
-        """The buffers as arrays. Otherwise as `params`."""
+        """The buffers as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
         return {name: buffer.data for name, buffer in self._buffers.items()}
 
     def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
-        """Names and parameters: all, or those of the submodule at the path `under`, as in "layer4.0"."""
+        """Names and parameters: all, or those of the submodule at the path `under`, such as "layer4.0"."""
         return _under(self._parameters, under)
 
     def parameters(self, *, under: str = "") -> Iterator[Tensor]:
@@ -111,7 +118,7 @@ class Module:
     def get_parameter(self, name: str) -> Tensor:
         """The parameter of this name."""
         if name not in self._parameters:
-            raise KeyError(f"{type(self.model).__name__} has no parameter {name!r}")
+            raise KeyError(f"{type(self.model).__name__} has no parameter {name!r}; see named_parameters()")
         return self._parameters[name]
 
     def named_buffers(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -127,31 +134,30 @@ class Module:
         return {name: tensor.data for name, tensor in self._tensors.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
-        """Puts arrays into the parameters and buffers, in their dtypes.
+        """Assigns arrays to the parameters and buffers, converted to their dtypes.
+
+        Args:
+            state_dict: arrays by name, in funcvision's layouts.
+            strict: whether missing and unexpected arrays are an error.
 
         Raises:
-            ValueError: arrays of the wrong shape and, if `strict`, missing and unexpected ones. All are named, and
-                nothing has changed.
+            ValueError: an array has another shape or, if `strict`, is missing or unexpected. The error lists all of
+                them, and nothing is assigned.
         """
         arrays = {name: as_array(array) for name, array in state_dict.items()}
-        shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
-        missing, unexpected = ([name for name in a if name not in b] for a, b in ((shapes, arrays), (arrays, shapes)))
-        common = shapes.keys() & arrays.keys()
-        _check(
-            self.model, shapes if strict else {name: shapes[name] for name in common},
-            arrays if strict else {name: arrays[name] for name in common},
-        )
-        for name in common:
+        faults = misfits(self.model.declarations(), arrays)
+        _check(self.model, faults if strict else {what: faults[what] for what in faults if what == "of another shape"})
+        for name in self._tensors.keys() & arrays.keys():
             self._tensors[name].data = arrays[name].astype(self._tensors[name].dtype)
-        return LoadResult(missing, unexpected)
+        return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or sets them to 0."""
+        """Sets the gradients of all parameters to None, or to 0."""
         for parameter in self._parameters.values():
             parameter.grad = None if set_to_none or parameter.grad is None else parameter.grad.detach().zero_()
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Says whether the parameters are trained. Those that are not cost no derivative."""
+        """Sets whether the parameters are trained. No gradient is computed for those that are not."""
         for parameter in self._parameters.values():
             parameter.requires_grad = requires_grad
         return self
@@ -159,7 +165,7 @@ class Module:
     def to(self: Self, target: Any) -> Self:
         """Moves parameters and buffers to another device, or casts them to another floating-point dtype.
 
-        Running statistics stay float32 at least. The Tensors stay the same ones, so optimizers keep them.
+        Running statistics stay float32 at least. The Tensors stay the same objects, so optimizers keep them.
         """
         declared = self.model.declarations()
         for name, tensor in self._tensors.items():
@@ -176,26 +182,19 @@ class Module:
 def _forward(
     model: nn.Module, train: bool, params: Arrays, state: Arrays, draw: Any, args: Any, kwargs: Any
 ) -> Any:
-    """(what the call returns, the new state if it may differ)."""
+    """(the result of the call, the new state if it can differ from the old one)."""
     key, calls = draw
     kwargs = {"key": jax.random.fold_in(key, calls)} | kwargs
     output, new_state, *captured = model.apply(params, state, *args, train=train, **kwargs)
     return (output, *captured) if captured else output, new_state if train else {}
 
 
-def _check(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, jax.Array]) -> None:
-    """Raises one error that names every array that is missing, unexpected or of the wrong shape."""
-    faults = [f"{name} is missing" for name in shapes if name not in arrays]
-    faults += [f"{name} is unexpected" for name in arrays if name not in shapes]
-    faults += [
-        f"{name} has shape {arrays[name].shape} in place of {shape}"
-        for name, shape in shapes.items() if name in arrays and arrays[name].shape != shape
-    ]
+def _check(model: nn.Module, faults: dict[str, list[str]]) -> None:
+    """Raises one error for all faults that `misfits` has found."""
     if faults:
-        shown = "; ".join(faults[:10]) + (f"; and {len(faults) - 10} more" if len(faults) > 10 else "")
         raise ValueError(
-            f"these arrays are not those of this {type(model).__name__}: {shown}. If they have torch's axis orders, "
-            "funcvision.vision.convert turns them into ours"
+            f"these arrays do not fit {type(model).__name__}; {described(faults)}. If they have torch's axis orders, "
+            "funcvision.vision.convert.from_torch turns them into funcvision's"
         )
 
 
@@ -203,5 +202,5 @@ def _under(tensors: dict[str, Tensor], path: str) -> Iterator[tuple[str, Tensor]
     found = [(name, tensor) for name, tensor in tensors.items() if not path or name.startswith(f"{path}.")]
     if not found and path:
         first = dict.fromkeys(name.partition(".")[0] for name in tensors)
-        raise KeyError(f"nothing is held under {path!r}; the first parts of the names are {', '.join(first)}")
+        raise KeyError(f"no array has a name under {path!r}; the first parts of the names are {', '.join(first)}")
     return iter(found)

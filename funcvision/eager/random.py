@@ -1,6 +1,6 @@
-"""The eager face's generator of random numbers, which torch's users expect: in the floors below nothing is hidden.
+"""The global random generator of the eager face, as in torch. The rest of funcvision has no hidden state.
 
-A function that is given a `key` uses that one instead.
+A function that gets a `key` uses that key and not the generator.
 """
 
 import itertools
@@ -15,9 +15,9 @@ _generator: tuple[int, Iterator[int]] = (0, itertools.count())
 
 
 def manual_seed(seed: int) -> None:
-    """Starts the generator anew, so that what follows draws the same numbers every time.
+    """Resets the generator, so that the draws that follow are the same every time.
 
-    Modules do not use it: they have their own `seed`.
+    Modules do not use the generator. Each has a `seed` of its own.
     """
     global _generator
     _generator = seed, itertools.count()

@@ -1,7 +1,7 @@
-"""`Tensor`: a `jax.Array` with torch's methods that remembers how it was computed.
+"""`Tensor`: a `jax.Array` with torch's methods that records how it was computed.
 
-Arrays do not change, so there are no views: a slice or a reshape is an array of its own, and changing it in place does
-not change what it was taken from. `x[1] += 1` does change `x`, for Python assigns the result.
+Arrays are immutable, so there are no views. A slice or a reshape is an array of its own; changing it in place does not
+change the original. `x[1] += 1` does change `x`, because Python assigns the result to `x[1]`.
 """
 
 import functools
@@ -25,7 +25,7 @@ Number = complex | float | int
 
 
 def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
-    """Runs an operation on Tensors and adds it to the graph: (output with Tensors for its arrays, aux as it is)."""
+    """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
     output, aux, node = record(operation, args, kwargs, numbers=numbers)
     leaves, structure = jax.tree.flatten(output)
     wrapped, made = [], 0
@@ -37,11 +37,13 @@ def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, nu
 
 
 def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = False) -> Callable[..., Any]:
-    """A pure function of arrays as a function of Tensors: one node of the graph, compiled forward and backward.
+    """Makes a function of Tensors from a pure function of arrays. Each call is one node of the graph.
 
-    Tensors and arrays may be anywhere in the arguments: in lists, dicts and other trees. Arguments that are no arrays
-    are static and must be hashable; for each value of them the function is compiled anew. With `numbers` Python
-    numbers are arrays too. With `jit=False` the function runs uncompiled and may look at values.
+    Args:
+        function: takes Tensors and arrays anywhere in its arguments: in lists, dicts and other trees. Other arguments
+            are static and must be hashable; the function is compiled for each of their values.
+        jit: whether to compile the function and its gradient. Without compilation it may inspect values.
+        numbers: treat Python numbers as arrays, so that the function is not compiled again for each number.
 
     >>> length = lift(lambda v: jnp.sqrt(jnp.sum(v**2)))
     >>> v = Tensor([3.0, 4.0], requires_grad=True)
@@ -63,7 +65,7 @@ def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[..., Any]:
-    """A method for one of Python's operators, which gives way to operands that it does not know."""
+    """A method for one of Python's operators. For operands of unknown types it returns NotImplemented."""
 
     def operator(self: "Tensor", other: Any) -> Any:
         if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
@@ -74,7 +76,7 @@ def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[...
 
 
 def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method that puts its result in the place of the Tensor's value."""
+    """The in-place version of a method: the Tensor takes the value of the result."""
 
     def changed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
         return self._become(method(self, *args, **kwargs))
@@ -84,7 +86,7 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _filled(x: jax.Array, value: Any) -> jax.Array:
-    """`value` everywhere."""
+    """An array like `x` filled with `value`."""
     return jnp.broadcast_to(jnp.asarray(value).astype(x.dtype), x.shape)
 
 
@@ -104,12 +106,13 @@ _place = lift(jax.device_put, jit=False)
 
 
 class Tensor(TensorBase):
-    """An array that remembers how it was computed, if anything that it was computed from requires a gradient.
-
-    data: anything that `jax.numpy.asarray` takes. Python's own floats become float32, as in torch.
-    requires_grad: `backward` collects a gradient in `grad`.
+    """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
+
+    Args:
+        data: anything that `jax.numpy.asarray` takes. Python's floats become float32, as in torch.
+        requires_grad: whether `backward` stores a gradient in `grad`.
 
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = (x**2).sum()
@@ -121,28 +124,28 @@ class Tensor(TensorBase):
     __slots__ = ()
 
     def _become(self, result: "Tensor") -> "Tensor":
-        """Takes the value of a result and, where operations are recorded, its history."""
+        """Takes the value of a result and, if operations are recorded, its history."""
         if is_grad_enabled() and self.is_leaf and self.requires_grad:
             raise RuntimeError(
-                "a leaf that requires a gradient would be none after a change in place: make a new Tensor, "
-                "`y = x + 1`, or change it under `with no_grad():`"
+                "a leaf that requires a gradient cannot be changed in place, because it would no longer be a leaf: "
+                "make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
             )
         if result.shape != self.shape:
-            raise ValueError(f"an operation in place cannot change the shape {self.shape} to {result.shape}")
+            raise ValueError(f"an in-place operation cannot change the shape from {self.shape} to {result.shape}")
         if ew.kind(result.dtype) > ew.kind(self.dtype):
-            raise TypeError(f"an operation in place cannot put {result.dtype} into a Tensor of {self.dtype}")
+            raise TypeError(f"an in-place operation cannot store {result.dtype} in a Tensor of {self.dtype}")
         result = result.to(self.dtype)
         self.data = result.data
         if is_grad_enabled():
             self._node, self._index = result._node, result._index
-            if isinstance(self._node, Node):  # it keeps the value before the change, so that one is not lost
+            if isinstance(self._node, Node):  # it holds the array from before the change, which stays valid
                 self._node.needed = [(tensor, version) for tensor, version in self._node.needed if tensor is not self]
         return self
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
-            f"a Tensor has no attribute {name!r}. If a function of jax arrays asked for it: there are lifted ones in "
-            "funcvision.eager.functional, and funcvision.eager.lift makes them of any"
+            f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
+            "Tensors in funcvision.eager.functional, or make one with funcvision.eager.lift"
         )
 
     # Elements
@@ -158,22 +161,22 @@ class Tensor(TensorBase):
         is_mask = getattr(index, "dtype", None) == np.bool_ and index.shape == self.shape[: index.ndim]
         if is_mask and np.shape(value) == ():
             mask = index.reshape(*index.shape, *(1,) * (self.ndim - index.ndim))
-            self._become(self.masked_fill(mask, value))  # compiled once, whatever the mask
+            self._become(self.masked_fill(mask, value))  # compiled once for all masks
         else:
             static, starts, arrays = _indexing.parse(index, self.shape)
             self._become(_put(self, value, starts, arrays, static))
 
     def __iter__(self) -> Iterator["Tensor"]:
         if not self.shape:
-            raise TypeError("a Tensor without axes cannot be iterated over")
+            raise TypeError("a Tensor without axes is not iterable")
         return iter(self.unbind())
 
     def gather(self, dim: int, index: Any) -> "Tensor":
-        """Elements along axis `dim` at `index`, which has as many axes and may be shorter in the others."""
+        """Elements of axis `dim` at `index`, which has as many axes as this Tensor and may be shorter in the others."""
         return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
 
     def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
-        """This with the elements of `src` (or one number) put at `index` along axis `dim`; the inverse of `gather`."""
+        """A copy with elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
         return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
 
     def index_select(self, dim: int, index: Any) -> "Tensor":
@@ -181,19 +184,20 @@ class Tensor(TensorBase):
         return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
 
     def masked_select(self, mask: Any) -> "Tensor":
-        """The elements where the mask holds, in one axis."""
+        """The elements where the mask is true, in one axis."""
         return self[mask]
 
     def nonzero(self) -> "Tensor":
-        """The indices of the elements that are not 0, one in each row."""
+        """The indices of the elements that are not 0: one row for each element."""
         return Tensor(np.argwhere(np.asarray(self.data)))
 
-    # Type and place
+    # Dtype and device
 
     def to(self, target: Any) -> "Tensor":
-        """This in another dtype, or on another device: a `jax.Device`, a sharding, or "cpu", "gpu" or "tpu".
+        """The Tensor in another dtype or on another device. If nothing changes, the same Tensor is returned.
 
-        Another Tensor as the target stands for its dtype and device. What is there already comes back as it is.
+        Args:
+            target: a dtype; a `jax.Device`, a sharding, "cpu", "gpu" or "tpu"; or a Tensor, for its dtype and device.
         """
         if isinstance(target, Tensor):
             return self.to(target.dtype).to(target.device)
@@ -204,31 +208,31 @@ class Tensor(TensorBase):
         return self if dtype == self.dtype else _cast(self, dtype)
 
     def cpu(self) -> "Tensor":
-        """This in the memory of the host."""
+        """The Tensor on the CPU."""
         return self.to("cpu")
 
     def type_as(self, other: "Tensor") -> "Tensor":
-        """This in the dtype of another Tensor."""
+        """The Tensor in the dtype of another one."""
         return self.to(other.dtype)
 
     def half(self) -> "Tensor":
-        """This in float16."""
+        """The Tensor in float16."""
         return self.to(jnp.float16)
 
     def bfloat16(self) -> "Tensor":
-        """This in bfloat16."""
+        """The Tensor in bfloat16."""
         return self.to(jnp.bfloat16)
 
     def double(self) -> "Tensor":
-        """This in float64, which jax must be told to have."""
+        """The Tensor in float64, which needs jax_enable_x64."""
         return self.to(np.float64)
 
     def long(self) -> "Tensor":
-        """This in int64, or in int32 where jax's 64-bit types are off."""
+        """The Tensor in int64, or in int32 without jax_enable_x64."""
         return self.to(np.int64)
 
     def contiguous(self) -> "Tensor":
-        """This; arrays here have no strides."""
+        """The Tensor itself, because jax arrays have no strides."""
         return self
 
     # Operators
@@ -262,7 +266,7 @@ class Tensor(TensorBase):
     fill_, copy_ = _in_place(_fill), _in_place(_fill)
 
     def zero_(self) -> "Tensor":
-        """0 everywhere, in place."""
+        """Fills the Tensor with 0, in place."""
         return self.fill_(0)
 
     # Methods that are pure functions
@@ -301,38 +305,38 @@ class Tensor(TensorBase):
 
     @property
     def T(self) -> "Tensor":  # noqa: N802
-        """This with the order of its axes reversed."""
+        """The Tensor with the order of its axes reversed."""
         return self.permute(tuple(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> "Tensor":  # noqa: N802
-        """This with its last two axes swapped."""
+        """The Tensor with its last two axes swapped."""
         return self.transpose(-1, -2)
 
     def clone(self) -> "Tensor":
-        """The same value as a Tensor of its own, through which gradients flow."""
+        """A copy, through which gradients flow."""
         return _clone(self)
 
     def view_as(self, other: "Tensor") -> "Tensor":
-        """This in the shape of another Tensor."""
+        """The Tensor reshaped to the shape of another one."""
         return self.reshape(other.shape)
 
     def expand_as(self, other: "Tensor") -> "Tensor":
-        """This broadcast to the shape of another Tensor."""
+        """The Tensor broadcast to the shape of another one."""
         return self.expand(other.shape)
 
     def where(self, condition: "Tensor", other: Any) -> "Tensor":
-        """This where the condition holds, else `other`."""
+        """The elements of this Tensor where the condition is true, of `other` elsewhere."""
         return _where(condition, self, other)
 
-    # These hide Python's functions of the same names, so they come last
+    # These come last, because in the class body they hide the built-ins of the same names
 
     def equal(self, other: "Tensor") -> "bool":
-        """Whether shape and all elements are the same."""
+        """Whether the shapes and all elements are equal."""
         return self.shape == other.shape and bool(jnp.array_equal(self.data, other.data))
 
     def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
-        """Whether all elements differ by no more than `atol + rtol * |other|`."""
+        """Whether all elements differ by at most `atol + rtol * |other|`."""
         return bool(jnp.allclose(self.data, other.data, rtol, atol))
 
     abs, round = __abs__, lift(ew.round)
@@ -341,11 +345,11 @@ class Tensor(TensorBase):
     )
 
     def float(self) -> "Tensor":
-        """This in float32."""
+        """The Tensor in float32."""
         return self.to(np.float32)
 
     def int(self) -> "Tensor":
-        """This in int32."""
+        """The Tensor in int32."""
         return self.to(np.int32)
 
     def bool(self) -> "Tensor":
@@ -354,12 +358,12 @@ class Tensor(TensorBase):
 
 
 def is_place(target: Any) -> bool:
-    """Whether this says where an array is to be, rather than of which dtype."""
+    """Whether `target` is a device or sharding, and not a dtype."""
     return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
 
 
 def _arrays(index: Any) -> Any:
-    """An index with arrays for its Tensors."""
+    """An index with its Tensors replaced by their arrays."""
     if isinstance(index, tuple):
         return tuple(map(_arrays, index))
     return index.data if isinstance(index, Tensor) else index

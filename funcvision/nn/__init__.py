@@ -1,4 +1,4 @@
-"""Descriptions of layers and models: `Module`, its declarations, and torch's layers over `functional`."""
+"""Descriptions of layers and models: `Module`, its declarations, and torch's layers, which call `functional`."""
 
 from . import init
 from .activation import (
@@ -65,7 +65,7 @@ from .loss import (
     SoftMarginLoss,
     TripletMarginLoss,
 )
-from .module import Arrays, Buffer, Module, Param, remat
+from .module import Arrays, Buffer, Module, Param
 from .norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -114,6 +114,7 @@ from .pool import (
     MaxPool3d,
 )
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from .remat import remat
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -132,7 +133,9 @@ from .upsample import (
 __all__ = [
     "init",
     # module
-    "Arrays", "Buffer", "Module", "Param", "remat",
+    "Arrays", "Buffer", "Module", "Param",
+    # remat
+    "remat",
     # containers
     "Identity", "ModuleDict", "ModuleList", "Sequential",
     # conv

@@ -1,4 +1,4 @@
-"""Modules that are a function with options."""
+"""Modules that call one function with fixed options."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -11,9 +11,9 @@ __all__ = ["Function"]
 
 
 class Function(Module):
-    """Calls `function` with the module's attributes as its options.
+    """Calls `function` with the attributes of the module as options.
 
-    It declares no arrays, so it can also be called by itself, outside `apply`.
+    It declares no arrays, so it can also be called directly, outside `apply`.
     """
 
     function: ClassVar[Callable[..., jax.Array]]

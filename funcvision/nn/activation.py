@@ -1,7 +1,7 @@
 """Activation layers: `functional`'s activations with their options.
 
-`inplace` is taken where torch takes it, so that code written for torch runs, and is ignored: arrays do not change
-here, and XLA reuses memory by itself.
+`inplace` is an argument where it is one in torch, so that code written for torch runs. It is ignored: arrays are
+immutable, and XLA reuses memory on its own.
 """
 
 import jax
@@ -24,43 +24,43 @@ class _InPlace(Function):
 
 
 class ReLU(_InPlace):
-    """See `functional.relu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.relu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.relu
 
 
 class ReLU6(_InPlace):
-    """See `functional.relu6`. `inplace` is ignored: arrays do not change."""
+    """See `functional.relu6`. `inplace` is ignored: arrays are immutable."""
 
     function = F.relu6
 
 
 class SELU(_InPlace):
-    """See `functional.selu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.selu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.selu
 
 
 class SiLU(_InPlace):
-    """See `functional.silu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.silu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.silu
 
 
 class Mish(_InPlace):
-    """See `functional.mish`. `inplace` is ignored: arrays do not change."""
+    """See `functional.mish`. `inplace` is ignored: arrays are immutable."""
 
     function = F.mish
 
 
 class Hardsigmoid(_InPlace):
-    """See `functional.hardsigmoid`. `inplace` is ignored: arrays do not change."""
+    """See `functional.hardsigmoid`. `inplace` is ignored: arrays are immutable."""
 
     function = F.hardsigmoid
 
 
 class Hardswish(_InPlace):
-    """See `functional.hardswish`. `inplace` is ignored: arrays do not change."""
+    """See `functional.hardswish`. `inplace` is ignored: arrays are immutable."""
 
     function = F.hardswish
 
@@ -96,7 +96,7 @@ class Softsign(Function):
 
 
 class ELU(Function):
-    """See `functional.elu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.elu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.elu
 
@@ -105,7 +105,7 @@ class ELU(Function):
 
 
 class CELU(Function):
-    """See `functional.celu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.celu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.celu
 
@@ -123,7 +123,7 @@ class GELU(Function):
 
 
 class LeakyReLU(Function):
-    """See `functional.leaky_relu`. `inplace` is ignored: arrays do not change."""
+    """See `functional.leaky_relu`. `inplace` is ignored: arrays are immutable."""
 
     function = F.leaky_relu
 
@@ -132,7 +132,7 @@ class LeakyReLU(Function):
 
 
 class Threshold(Function):
-    """See `functional.threshold`. `inplace` is ignored: arrays do not change."""
+    """See `functional.threshold`. `inplace` is ignored: arrays are immutable."""
 
     function = F.threshold
 
@@ -141,7 +141,7 @@ class Threshold(Function):
 
 
 class Hardtanh(Function):
-    """See `functional.hardtanh`. `inplace` is ignored: arrays do not change."""
+    """See `functional.hardtanh`. `inplace` is ignored: arrays are immutable."""
 
     function = F.hardtanh
 
@@ -206,7 +206,7 @@ class Softmin(_AlongAxis):
 
 
 class PReLU(Module):
-    """Leaky ReLU with one learnt slope, or one for each of `num_parameters` channels; see `functional.prelu`."""
+    """Leaky ReLU with one learned slope, or one for each of `num_parameters` channels; see `functional.prelu`."""
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25):
         self.num_parameters = num_parameters
@@ -217,7 +217,7 @@ class PReLU(Module):
 
 
 class RReLU(Module):
-    """Leaky ReLU with random slopes in training; see `functional.rrelu`. `inplace` is ignored: arrays do not change."""
+    """Leaky ReLU with random slopes in training; see `functional.rrelu`. `inplace` is ignored: arrays are immutable."""
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
         self.lower, self.upper = lower, upper

@@ -20,22 +20,23 @@ __all__ = ["MultiheadAttention"]
 
 
 class MultiheadAttention(Module):
-    """Attention in `num_heads` subspaces side by side (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+    """Attention with `num_heads` heads in parallel (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
     Args:
         embed_dim: features of the query and of the output, a multiple of `num_heads`.
-        num_heads: their number.
-        dropout: the probability to drop a weight in training.
+        num_heads: the number of heads.
+        dropout: the probability with which an attention weight is dropped in training.
         bias: whether the projections have biases.
-        add_bias_kv: a learned key and value stand behind those given.
-        add_zero_attn: a key and value of zeros stand behind those given.
+        add_bias_kv: append a learned key and value to those given.
+        add_zero_attn: append a key and value of zeros to those given.
         kdim: features of the key, `embed_dim` by default.
         vdim: features of the value, `embed_dim` by default.
-        batch_first: arrays are [batch, length, features]; by default [length, batch, features], as in torch.
-        weight_init: of `out_proj.weight`; the other projections are Glorot uniform.
+        batch_first: arrays are [batch, length, features]. By default they are [length, batch, features], as in torch.
+        weight_init: initialises `out_proj.weight`. The other projections are Glorot uniform.
 
-    `in_proj_weight` [embed_dim, 3 * embed_dim] holds the projections of query, key and value, in this order; where
-    `kdim` or `vdim` differs, `q_proj_weight`, `k_proj_weight` and `v_proj_weight` [in, embed_dim] do.
+    `in_proj_weight` [embed_dim, 3 * embed_dim] holds the projections of query, key and value, in this order. If `kdim`
+    or `vdim` differs from `embed_dim`, there are `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, each
+    [in, embed_dim], in its place.
 
     >>> attention = MultiheadAttention(8, 2, batch_first=True)
     >>> params, state = attention.init(jax.random.key(0))
@@ -75,25 +76,27 @@ class MultiheadAttention(Module):
         need_weights: bool = True, attn_mask: jax.Array | None = None, average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[jax.Array, jax.Array | None]:
-        """(output like the query, weights or None). In `apply`, pass `key` by position: by name it is the random key.
+        """(output of the query's shape, attention weights or None).
+
+        In `apply`, pass the key of attention by position: the argument `key=` of `apply` is the random key.
 
         Args:
             query: [L, N, embed_dim], [N, L, embed_dim] if `batch_first`, or [L, embed_dim].
             key: the same with S keys and `kdim` features.
             value: the same with S values and `vdim` features.
-            key_padding_mask: [N, S] or [S]: booleans, True for a key to **ignore** (here, as in torch, masks mean the
-                contrary of those of `functional.scaled_dot_product_attention`), or numbers added to the logits.
-            need_weights: whether to return the weights, [N, L, S], or [L, S] where there is no batch.
-            attn_mask: [L, S] or [N * num_heads, L, S], likewise True for a pair to ignore, or numbers added.
-            average_attn_weights: if not, the weights are those of each head: [N, num_heads, L, S].
-            is_causal: query i attends to keys 0 to i only. In torch it is a hint that `attn_mask` says so already.
+            key_padding_mask: [N, S] or [S]. Booleans: True means to **ignore** a key. As in torch, this is the opposite
+                of the masks of `functional.scaled_dot_product_attention`. Numbers are added to the logits.
+            need_weights: whether to return the attention weights: [N, L, S], or [L, S] if there is no batch.
+            attn_mask: [L, S] or [N * num_heads, L, S]. Booleans: True means to ignore a pair. Numbers are added.
+            average_attn_weights: whether to average the weights over heads. Otherwise they are [N, num_heads, L, S].
+            is_causal: query i attends only to keys 0 to i. In torch this is a hint that `attn_mask` is causal already.
 
-        A query all of whose keys are ignored gets zeros ahead of `out_proj`, and weights of zero. Torch gives this
-        without `need_weights`, and NaN with it.
+        A query whose keys are all ignored gets zeros as the input of `out_proj`, and weights of zero. Torch does the
+        same without `need_weights` and returns NaN with it.
 
         Raises:
-            ValueError: shapes that do not fit.
-            TypeError: a mask of integers.
+            ValueError: shapes do not match.
+            TypeError: a mask has integers.
         """
         self._check(query, key, value)
         batched = query.ndim == 3
@@ -121,13 +124,13 @@ class MultiheadAttention(Module):
             layout = "batch, length" if self.batch_first else "length, batch"
             raise ValueError(
                 f"MultiheadAttention takes query [{layout}, {self.embed_dim}], key [{layout}, {self.kdim}] and value "
-                f"[{layout}, {self.vdim}], or all three without the batch; got {given[0]}, {given[1]} and {given[2]}"
+                f"[{layout}, {self.vdim}], or all without the batch axis; got {given[0]}, {given[1]} and {given[2]}"
             )
 
     def _project(self, query: jax.Array, key: jax.Array, value: jax.Array) -> list[jax.Array]:
         if self.in_proj_weight is None:
             weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
-        elif query is key is value:  # one product is faster than three
+        elif query is key is value:  # one matrix product is faster than three
             return jnp.split(F.linear(query, self.in_proj_weight, self.in_proj_bias), 3, axis=-1)
         else:
             weights = jnp.split(self.in_proj_weight, 3, axis=-1)
@@ -135,7 +138,7 @@ class MultiheadAttention(Module):
         return [F.linear(*args) for args in zip((query, key, value), weights, biases, strict=True)]
 
     def _split_heads(self, x: jax.Array) -> jax.Array:
-        """An array of forward's layout as [N, heads, length, features of a head]; without a batch N is 1."""
+        """From the layout of `forward` to [N, heads, length, features of a head]. Without a batch N is 1."""
         x = x.reshape(*x.shape[:-1], self.num_heads, self.embed_dim // self.num_heads)
         if x.ndim == 3:
             return x.swapaxes(0, 1)[None]
@@ -150,7 +153,7 @@ class MultiheadAttention(Module):
     def _with_extra_keys(
         self, key: jax.Array, value: jax.Array, mask: jax.Array | None
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-        """What stands behind the given keys and values; no mask covers it."""
+        """Appends the keys and values of `add_bias_kv` and `add_zero_attn`. All queries may attend to these."""
         one = (*key.shape[:2], 1, key.shape[3])
         if self.bias_k is not None and self.bias_v is not None:
             bias_k, bias_v = (
@@ -170,7 +173,7 @@ def _merged_mask(
     query: jax.Array, key: jax.Array, batched: bool, key_padding_mask: jax.Array | None, attn_mask: jax.Array | None,
     is_causal: bool,
 ) -> jax.Array | None:
-    """The sum of all masks as numbers to add to the logits [N, heads, L, S]."""
+    """The sum of all masks, as numbers to add to the logits [N, heads, L, S]."""
     n, heads, length, _ = query.shape
     keys = key.shape[2]
     dtype = accumulation_dtype(query.dtype)
@@ -178,12 +181,12 @@ def _merged_mask(
     if key_padding_mask is not None:
         expected = (n, keys) if batched else (keys,)
         if key_padding_mask.shape != expected:
-            raise ValueError(f"key_padding_mask has shape {key_padding_mask.shape}; it is {expected} for these keys")
+            raise ValueError(f"key_padding_mask has shape {key_padding_mask.shape}; these keys need {expected}")
         masks.append(_additive("key_padding_mask", key_padding_mask, dtype).reshape(n, 1, 1, keys))
     if attn_mask is not None:
         expected = (length, keys), (n * heads, length, keys)
         if attn_mask.shape not in expected:
-            raise ValueError(f"attn_mask has shape {attn_mask.shape}; it is {expected[0]} or {expected[1]} here")
+            raise ValueError(f"attn_mask has shape {attn_mask.shape}; these arrays need {expected[0]} or {expected[1]}")
         leading = (1, 1) if attn_mask.ndim == 2 else (n, heads)
         masks.append(_additive("attn_mask", attn_mask, dtype).reshape(*leading, length, keys))
     if is_causal:
@@ -192,7 +195,7 @@ def _merged_mask(
 
 
 def _additive(name: str, mask: jax.Array, dtype: Any) -> jax.Array:
-    """Minus infinity where a boolean mask says to ignore; numbers as they are."""
+    """A mask as numbers: minus infinity where a boolean mask is True."""
     check_mask(name, mask)
     if mask.dtype == jnp.bool_:
         return jnp.where(mask, jnp.array(-jnp.inf, dtype), jnp.array(0, dtype))

@@ -1,4 +1,4 @@
-"""Modules that hold modules."""
+"""Modules that hold other modules."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -9,7 +9,7 @@ __all__ = ["Identity", "ModuleDict", "ModuleList", "Sequential"]
 
 
 class Identity(Module):
-    """Returns its input; takes and ignores any arguments of construction, as torch's does."""
+    """Returns its input. Like torch's, it ignores all arguments of its constructor."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         pass
@@ -19,7 +19,7 @@ class Identity(Module):
 
 
 class _Sequence(Module):
-    """Children that are counted as well as named."""
+    """Children in an order, accessible by index."""
 
     def __len__(self) -> int:
         return len(self.children())
@@ -33,14 +33,15 @@ class _Sequence(Module):
     def _hold(self, modules: Mapping[str, Module]) -> None:
         for name, module in modules.items():
             if not isinstance(module, Module):
-                raise TypeError(f"{type(self).__name__} holds modules; {name!r} is {module!r}")
+                raise TypeError(f"{type(self).__name__} holds modules, but item {name!r} is {module!r}")
             setattr(self, name, module)
 
 
 class Sequential(_Sequence):
-    """Calls its modules one after another, each on what the one before returned.
+    """Calls its modules in order, each on the output of the one before.
 
-    Takes modules, numbered from 0, or one mapping of names to modules.
+    Args:
+        modules: modules, which are named "0", "1", ...; or one mapping from names to modules.
 
     >>> from funcvision import nn
     >>> list(nn.Sequential(nn.Linear(2, 3), nn.Identity()).declarations())
@@ -59,7 +60,7 @@ class Sequential(_Sequence):
     def __getitem__(self, index: slice) -> "Sequential": ...
 
     def __getitem__(self, index: int | slice) -> Module:
-        """One module, or a Sequential of those in the slice, which keep their names."""
+        """The module at an index, or a Sequential of the modules in a slice, which keep their names."""
         if isinstance(index, slice):
             return Sequential(dict(list(self.children().items())[index]))
         return super().__getitem__(index)
@@ -71,7 +72,7 @@ class Sequential(_Sequence):
 
 
 class ModuleList(_Sequence):
-    """A list of modules, numbered from 0; it has no forward of its own."""
+    """A list of modules, named "0", "1", ... It has no `forward`."""
 
     def __init__(self, modules: Sequence[Module] = ()):
         self._hold({str(i): module for i, module in enumerate(modules)})
@@ -82,17 +83,17 @@ class ModuleList(_Sequence):
     def __getitem__(self, index: slice) -> "ModuleList": ...
 
     def __getitem__(self, index: int | slice) -> Module:
-        """One module, or a ModuleList of those in the slice, numbered from 0."""
+        """The module at an index, or a ModuleList of the modules in a slice, numbered from 0."""
         return ModuleList(list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
 
 
 class ModuleDict(Module):
-    """Modules by name; it has no forward of its own."""
+    """Modules by name. It has no `forward`."""
 
     def __init__(self, modules: Mapping[str, Module] | None = None):
         for name, module in (modules or {}).items():
             if "." in name or not name or hasattr(type(self), name):
-                raise ValueError(f"a module cannot be named {name!r}: dots join names, and methods have theirs")
+                raise ValueError(f"a module cannot be named {name!r}: no dots, not empty, and not the name of a method")
             setattr(self, name, module)
 
     def __getitem__(self, name: str) -> Module:

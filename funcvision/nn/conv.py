@@ -1,4 +1,4 @@
-"""Convolution layers. Kernels are declared in torch's order and stored as XLA likes them best, [*kernel, in, out]."""
+"""Convolution layers. Kernels are declared in torch's axis order and stored as [*kernel, in, out], which suits XLA."""
 
 import math
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class _Conv(Module):
         return type(self).function(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def _border(self) -> tuple[int, ...]:
-        """The padding as `functional.pad` takes it: pairs, the last axis first."""
+        """The padding in the order of `functional.pad`: (before, after) for each axis, the last axis first."""
         strides = per_axis(self.stride, self.axes, "stride")
         dilations = per_axis(self.dilation, self.axes, "dilation")
         pairs = padding_pairs(type(self).__name__, self.padding, self.kernel_size, strides, dilations)
@@ -62,15 +62,15 @@ class _Conv(Module):
 
 
 class Conv1d(_Conv):
-    """Convolution of [..., length, in]; arguments as torch's, `weight` [k, in/groups, out]."""
+    """Convolution of [..., length, in]. Arguments are torch's; `weight` is [k, in/groups, out]."""
 
     axes, function = 1, F.conv1d
 
 
 class Conv2d(_Conv):
-    """Convolution of images [..., height, width, in]; arguments as torch's, `weight` [kh, kw, in/groups, out].
+    """Convolution of images [..., height, width, in]. Arguments are torch's; `weight` is [kh, kw, in/groups, out].
 
-    `weight_init` and `bias_init` replace torch's default initialisation.
+    `weight_init` and `bias_init` replace torch's default initialisers.
 
     >>> Conv2d(3, 64, 7, stride=2, padding=3).weight.stored_shape
     (7, 7, 3, 64)
@@ -80,7 +80,7 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Convolution of [..., depth, height, width, in]; arguments as torch's, `weight` [kd, kh, kw, in/groups, out]."""
+    """Convolution of [..., depth, height, width, in]. Arguments are torch's; `weight`: [kd, kh, kw, in/groups, out]."""
 
     axes, function = 3, F.conv3d
 
@@ -103,7 +103,7 @@ class _ConvTranspose(Module):
         spatial = "DHW"[-self.axes :]
         shape = (in_channels, out_channels // groups, *self.kernel_size)
         self.weight = Param(shape, weight_init, f"IO{spatial}->{spatial}IO")
-        fan_in, _ = init.fans(shape)  # counts as torch counts: over the output channels
+        fan_in, _ = init.fans(shape)  # torch counts the fan in of a transposed kernel over its output channels
         self.bias = Param((out_channels,), bias_init or torch_bias(fan_in)) if bias else None
 
     def forward(self, x: jax.Array) -> jax.Array:
@@ -113,18 +113,18 @@ class _ConvTranspose(Module):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """Transposed convolution of [..., length, in]; `weight` [k, in, out/groups]."""
+    """Transposed convolution of [..., length, in]. `weight` is [k, in, out/groups]."""
 
     axes, function = 1, F.conv_transpose1d
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """Transposed convolution of images [..., height, width, in]; `weight` [kh, kw, in, out/groups]."""
+    """Transposed convolution of images [..., height, width, in]. `weight` is [kh, kw, in, out/groups]."""
 
     axes, function = 2, F.conv_transpose2d
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """Transposed convolution of [..., depth, height, width, in]; `weight` [kd, kh, kw, in, out/groups]."""
+    """Transposed convolution of [..., depth, height, width, in]. `weight` is [kd, kh, kw, in, out/groups]."""
 
     axes, function = 3, F.conv_transpose3d

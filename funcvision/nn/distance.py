@@ -1,4 +1,4 @@
-"""Distances: `functional`'s with their options."""
+"""Distance layers: `functional`'s distances with their options."""
 
 from .. import functional as F
 from ._function import Function

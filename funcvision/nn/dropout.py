@@ -1,4 +1,4 @@
-"""Dropout layers. They act in training, where each use draws from a key of its own."""
+"""Dropout layers. They act only in training. Each use draws from a random key of its own."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -25,36 +25,36 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Drops elements with probability `p`; see `functional.dropout`. `inplace` is ignored: arrays do not change."""
+    """Drops elements with probability `p`; see `functional.dropout`. `inplace` is ignored: arrays are immutable."""
 
     function = F.dropout
 
 
 class Dropout1d(_Dropout):
-    """Drops whole channels of [..., length, channels]. Otherwise as `Dropout`."""
+    """Drops whole channels of [..., length, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout1d
 
 
 class Dropout2d(_Dropout):
-    """Drops whole channels of images [..., height, width, channels]. Otherwise as `Dropout`."""
+    """Drops whole channels of images [..., height, width, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout2d
 
 
 class Dropout3d(_Dropout):
-    """Drops whole channels of [..., depth, height, width, channels]. Otherwise as `Dropout`."""
+    """Drops whole channels of [..., depth, height, width, channels]. Arguments are those of `Dropout`."""
 
     function = F.dropout3d
 
 
 class AlphaDropout(_Dropout):
-    """Dropout for networks of `SELU`s; see `functional.alpha_dropout`. Otherwise as `Dropout`."""
+    """Dropout for networks with `SELU` activations; see `functional.alpha_dropout`."""
 
     function = F.alpha_dropout
 
 
 class FeatureAlphaDropout(_Dropout):
-    """Drops whole channels of networks of `SELU`s; see `functional.feature_alpha_dropout`. Otherwise as `Dropout`."""
+    """Drops whole channels in networks with `SELU` activations; see `functional.feature_alpha_dropout`."""
 
     function = F.feature_alpha_dropout

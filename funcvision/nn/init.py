@@ -1,10 +1,10 @@
-"""Initialisers with the names and distributions of `torch.nn.init`, as values.
+"""Initialisers with the names and distributions of `torch.nn.init`.
 
-An initialiser is any callable `(key, shape, dtype) -> array`, so those of `jax.nn.initializers` serve too.
-`shape` is the parameter's shape in torch's axis order, `[out, in, ...]`: fans are counted as torch counts them.
+An initialiser is any callable `(key, shape, dtype) -> array`, so those of `jax.nn.initializers` work too.
+`shape` is the shape of the parameter in torch's axis order, `[out, in, ...]`. Fans are computed as torch does.
 
-Most distributions map independent standard draws element by element (`Elementwise`). `Module.init` draws the
-numbers for all of these parameters at once, which compiles one random generator instead of one a parameter.
+Most distributions map independent standard draws element by element (`Elementwise`). `Module.init` makes the draws of
+all these parameters at once. This compiles one random generator, not one for each parameter.
 """
 
 import dataclasses
@@ -29,26 +29,32 @@ Mode = Literal["fan_in", "fan_out"]
 
 
 def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """Independent draws, uniform in (-1, 1)."""
+    """Independent draws from the uniform distribution on (-1, 1)."""
     above_minus_one = jnp.nextafter(jnp.array(-1, dtype), jnp.array(0, dtype))
     return jax.random.uniform(key, shape, dtype, minval=above_minus_one, maxval=1)
 
 
 def standard(noise: Noise, draws: jax.Array) -> jax.Array:
-    """Uniform draws as they are, or made standard normal."""
+    """Uniform draws unchanged, or mapped to standard normal ones."""
     return math.sqrt(2) * jax.lax.erf_inv(draws) if noise == "normal" else draws
 
 
 class Elementwise:
-    """An initialiser that maps each standard draw by itself.
+    """An initialiser that maps standard draws element by element.
 
-    `noise` says which draws; `scale(noise, shape)` maps them, given in any arrangement, for a parameter of `shape`.
+    Attributes:
+        noise: the distribution of the standard draws.
     """
 
     noise: ClassVar[Noise]
 
     def scale(self, noise: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """The initial values made of standard draws."""
+        """Maps standard draws to initial values of a parameter.
+
+        Args:
+            noise: standard draws, in any axis order.
+            shape: the shape of the parameter in torch's axis order, from which fans are computed.
+        """
         raise NotImplementedError
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
@@ -62,13 +68,20 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     (147, 3136)
     """
     if len(shape) < 2:
-        raise ValueError(f"fans are defined for weights [out, in, ...] of two axes or more; this has shape {shape}")
+        raise ValueError(f"fans are defined for weights [out, in, ...] with at least two axes, not for shape {shape}")
     receptive = math.prod(shape[2:])
     return shape[1] * receptive, shape[0] * receptive
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor by which weights are widened ahead of a nonlinearity; `param` is leaky ReLU's slope.
+    """The factor for the standard deviation of weights whose output goes into a nonlinearity.
+
+    Args:
+        nonlinearity: torch's name of the function.
+        param: the negative slope of leaky ReLU, 0.01 by default.
+
+    Raises:
+        ValueError: no gain is known for `nonlinearity`.
 
     >>> calculate_gain("relu")
     1.4142135623730951
@@ -84,7 +97,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def _fan(shape: tuple[int, ...], mode: Mode) -> int:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode={mode!r}; it is 'fan_in' or 'fan_out'")
+        raise ValueError(f"mode={mode!r}; give 'fan_in' or 'fan_out'")
     return fans(shape)[mode == "fan_out"]
 
 
@@ -104,7 +117,7 @@ ones = constant(1.0)
 
 @dataclasses.dataclass(frozen=True)
 class uniform(Elementwise):
-    """Uniform in [low, high]."""
+    """Uniform on [low, high]."""
 
     low: float = 0.0
     high: float = 1.0
@@ -116,7 +129,7 @@ class uniform(Elementwise):
 
 @dataclasses.dataclass(frozen=True)
 class normal(Elementwise):
-    """Normal with the given mean and standard deviation."""
+    """Normal with mean `mean` and standard deviation `std`."""
 
     mean: float = 0.0
     std: float = 1.0
@@ -128,7 +141,7 @@ class normal(Elementwise):
 
 @dataclasses.dataclass(frozen=True)
 class trunc_normal(Elementwise):
-    """Normal, cut off outside [low, high] (absolute values, not standard deviations: as in torch)."""
+    """Normal, truncated to [low, high]. As in torch, these are values, not numbers of standard deviations."""
 
     mean: float = 0.0
     std: float = 1.0
@@ -196,19 +209,22 @@ class eye:
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         if len(shape) != 2:
-            raise ValueError(f"eye fills matrices; this parameter has shape {shape}")
+            raise ValueError(f"eye initialises matrices; this parameter has shape {shape}")
         return jnp.eye(*shape, dtype=dtype)
 
 
 @dataclasses.dataclass(frozen=True)
 class dirac:
-    """A convolution [out, in, *kernel] that hands on as many channels as it can, in each of `groups`."""
+    """A kernel [out, in, *kernel] whose convolution is the identity on as many channels as possible in each group."""
 
     groups: int = 1
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         if not 3 <= len(shape) <= 5 or shape[0] % self.groups:
-            raise ValueError(f"dirac({self.groups}) fills kernels [out, in, *kernel], out divisible; this has {shape}")
+            raise ValueError(
+                f"dirac(groups={self.groups}) initialises kernels [out, in, *kernel] with 1 to 3 spatial axes and out "
+                f"divisible by groups; this parameter has shape {shape}"
+            )
         out = shape[0] // self.groups
         kept = jnp.arange(min(out, shape[1]))
         centre = tuple(k // 2 for k in shape[2:])
@@ -220,13 +236,13 @@ class dirac:
 
 @dataclasses.dataclass(frozen=True)
 class orthogonal:
-    """A (semi-)orthogonal matrix [out, the rest], times `gain` (Saxe et al. 2013, https://arxiv.org/abs/1312.6120)."""
+    """A (semi-)orthogonal matrix [out, in * kernel], times `gain` (Saxe et al. 2013, https://arxiv.org/abs/1312.6120)."""
 
     gain: float = 1.0
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         if len(shape) < 2:
-            raise ValueError(f"orthogonal fills weights of two axes or more; this parameter has shape {shape}")
+            raise ValueError(f"orthogonal initialises weights with at least two axes; this parameter has shape {shape}")
         rows, columns = shape[0], math.prod(shape[1:])
         gaussian = jax.random.normal(key, (max(rows, columns), min(rows, columns)), accumulation_dtype(dtype))
         q, r = jnp.linalg.qr(gaussian)
@@ -236,14 +252,14 @@ class orthogonal:
 
 @dataclasses.dataclass(frozen=True)
 class sparse:
-    """A matrix whose columns each have a fraction `sparsity` of zeros, the rest normal (Martens 2010)."""
+    """A matrix with a fraction `sparsity` of zeros in each column and normal values elsewhere (Martens 2010)."""
 
     sparsity: float
     std: float = 0.01
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         if len(shape) != 2:
-            raise ValueError(f"sparse fills matrices; this parameter has shape {shape}")
+            raise ValueError(f"sparse initialises matrices; this parameter has shape {shape}")
         values_key, order_key = jax.random.split(key)
         rank = jnp.argsort(jnp.argsort(jax.random.uniform(order_key, shape), axis=0), axis=0)
         zero = rank < math.ceil(self.sparsity * shape[0])

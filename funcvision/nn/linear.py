@@ -1,4 +1,4 @@
-"""Dense layers and the step from images to vectors."""
+"""Dense layers, embeddings, and layers that reshape."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ __all__ = ["Bilinear", "Embedding", "Flatten", "Linear", "Unflatten"]
 
 
 class Linear(Module):
-    """The affine map [..., in] to [..., out]; `weight` is stored [in, out]."""
+    """The affine map from [..., in] to [..., out]. `weight` is stored as [in, out]."""
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *,
@@ -32,7 +32,7 @@ class Linear(Module):
 
 
 class Bilinear(Module):
-    """`y[o] = x1 @ weight[o] @ x2 + bias[o]`; `weight` [out, in1, in2] as in torch."""
+    """`y[o] = x1 @ weight[o] @ x2 + bias[o]`. `weight` is [out, in1, in2], as in torch."""
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True):
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
@@ -45,9 +45,9 @@ class Bilinear(Module):
 
 
 class Embedding(Module):
-    """A table of vectors looked up by integers: [...] to [..., embedding_dim].
+    """A table of vectors that are looked up by integers: from [...] to [..., embedding_dim].
 
-    The row `padding_idx` starts as zeros and gets no gradient.
+    The row `padding_idx` is initialised with zeros and gets no gradient.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Embedding(Module):
         weight_init: Initializer | None = None,
     ):
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"padding_idx={padding_idx} is no row of a table of {num_embeddings}")
+            raise ValueError(f"padding_idx={padding_idx} is not a row of a table with {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
         self.weight = Param((num_embeddings, embedding_dim), weight_init or default)
@@ -73,10 +73,9 @@ class _NormalWithZeroRow:
 
 
 class Flatten(Module):
-    """[batch, height, width, channels] to [batch, channels * height * width], channels first: in torch's order.
+    """From [batch, height, width, channels] to [batch, channels * height * width], in torch's order (channels first).
 
-    A dense layer after a feature map then has torch's weights as they are. Axes ahead of `start_dim` are kept; the
-    order of the rest matters only where channels stand beside spatial axes.
+    So the weights of torch's dense layer after a feature map fit unchanged. Axes before `start_dim` are kept.
     """
 
     def __init__(self, start_dim: int = 1):
@@ -88,7 +87,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits axis `dim` into axes of the sizes `unflattened_size`, whose product it is; one of them may be -1."""
+    """Splits axis `dim` into axes of the sizes `unflattened_size`. One size may be -1, which means what is left."""
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
@@ -98,6 +97,6 @@ class Unflatten(Module):
         known = math.prod(size for size in self.unflattened_size if size != -1)
         missing = self.unflattened_size.count(-1)
         if missing > 1 or (x.shape[dim] % known if missing else x.shape[dim] != known):
-            raise ValueError(f"axis {dim} of {x.shape} does not split into {self.unflattened_size}")
+            raise ValueError(f"axis {dim} of an array of shape {x.shape} cannot be split into {self.unflattened_size}")
         sizes = tuple(x.shape[dim] // known if size == -1 else size for size in self.unflattened_size)
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])

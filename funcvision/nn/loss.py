@@ -1,7 +1,7 @@
-"""Losses: `functional`'s losses with their options. Called as they are, `CrossEntropyLoss()(logits, labels)`.
+"""Losses: `functional`'s losses with their options. They are called directly: `CrossEntropyLoss()(logits, labels)`.
 
-Weights are numbers, kept as a tuple: unlike torch's they are not in the state dict, so that a loss needs no `apply`.
-Weights that change are an argument of the function.
+Weights are tuples of numbers. Unlike in torch they are not in the state dict, so a loss needs no `apply`. For weights
+that change, call the function in `functional`.
 """
 
 from collections.abc import Sequence

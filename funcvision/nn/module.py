@@ -1,140 +1,57 @@
-"""`Module`: a description of a computation and of the arrays it needs. It holds none of them.
+"""`Module`: a description of a computation and of the arrays that it needs. It holds no arrays.
 
     model = resnet18()
     params, state = model.init(jax.random.key(0))
     logits, state = model.apply(params, state, images, train=True, key=key)
 
-`params` (trained) and `state` (running statistics and the like) are flat dicts keyed as torch's `state_dict`.
+`params` (trained) and `state` (running statistics and the like) are flat dicts with the keys of torch's `state_dict`.
 
-How a call works. `apply` makes a shallow copy of every module of the tree, on which each declaration is replaced by
-its array, and calls `forward` of the outermost copy. A layer that assigns a buffer assigns it on its copy, where
-`apply` reads the new state afterwards. The copies live as long as the call, so `apply` is a pure function.
+How a call works: `apply` makes a shallow copy of every module of the tree. On the copies each declaration is replaced
+by its array. Then `apply` calls `forward` of the outermost copy. A layer that assigns a buffer assigns it on its copy,
+where `apply` reads the new state afterwards. The copies live only during the call, so `apply` is a pure function.
 """
 
 import dataclasses
-import difflib
 import functools
-import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..functional._check import listed
-from ..functional._precision import accumulation_dtype
-from . import init as initializers
+from ._capture import Capture, Complete
+from ._declarations import Buffer, Declaration, Param
+from ._initial_arrays import initial_arrays
+from ._misfits import described, misfits
 from .init import Initializer
 
-__all__ = ["Arrays", "Buffer", "Module", "Param", "remat"]
+__all__ = ["Arrays", "Buffer", "Module", "Param"]
 
 Arrays = dict[str, jax.Array]
 Self = TypeVar("Self", bound="Module")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Declaration:
-    """An array that a module needs.
-
-    `shape` is in torch's axis order and `layout` says how the array is stored here, "OIHW->HWIO"; without one the
-    two are the same. `init(key, shape, dtype)` makes the first value in torch's order.
-    """
-
-    shape: tuple[int, ...]
-    init: Initializer = initializers.zeros
-    layout: str | None = None
-    dtype: Any = None
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The permutation that stores a torch array: `stored = torch_array.transpose(axes)`."""
-        if self.layout is None:
-            return tuple(range(len(self.shape)))
-        torch_order, stored_order = self.layout.split("->")
-        return tuple(torch_order.index(axis) for axis in stored_order)
-
-    @property
-    def stored_shape(self) -> tuple[int, ...]:
-        """The shape of the array in `params` or `state`."""
-        return tuple(self.shape[axis] for axis in self.axes)
-
-    def dtype_for(self, dtype: Any) -> np.dtype:
-        """The dtype of the array in a model that is initialised in `dtype`."""
-        return np.dtype(self.dtype or dtype)
-
-
-class Param(_Declaration):
-    """Declares a trained array; inside `forward` the attribute is the array itself.
-
-    >>> Param((64, 3, 7, 7), initializers.kaiming_normal(), "OIHW->HWIO").stored_shape
-    (7, 7, 3, 64)
-    """
-
-    if TYPE_CHECKING:  # what `self.weight` is in forward
-
-        def __new__(cls, *args: Any, **kwargs: Any) -> jax.Array: ...
-
-
-class Buffer(_Declaration):
-    """Declares an array that is not trained, such as a running statistic. `forward` updates it by assignment."""
-
-    if TYPE_CHECKING:
-
-        def __new__(cls, *args: Any, **kwargs: Any) -> jax.Array: ...
-
-    def dtype_for(self, dtype: Any) -> np.dtype:
-        """Float32 at least: a running mean in bfloat16 would not move."""
-        return np.dtype(self.dtype or accumulation_dtype(dtype))
-
-
-@dataclasses.dataclass(frozen=True)
 class _Call:
-    """What every bound module of one call of `apply` shares."""
+    """What all bound modules of one call of `apply` share."""
 
     train: bool
     key: jax.Array | None
-    captures: list["_Capture"]
-
-
-class _Capture:
-    """Takes down what the modules of these names return, and the names of all that have returned."""
-
-    def __init__(self, names: Sequence[str], stops: bool = False):
-        self.names, self.stops = tuple(names), stops
-        self.outputs: dict[str, Any] = {}
-        self.seen: list[str] = []
-
-    def take(self, name: str, output: Any) -> None:
-        self.seen.append(name)
-        if name in self.names:
-            self.outputs[name] = output
-            if self.stops and len(self.outputs) == len(set(self.names)):
-                raise _Complete(self)
-
-    def check(self) -> None:
-        if missing := [name for name in self.names if name not in self.outputs]:
-            close = difflib.get_close_matches(missing[0], self.seen, n=3, cutoff=0.4)
-            raise ValueError(
-                f"capture names {', '.join(map(repr, missing))}, which no module of this call bears; "
-                f"close to it: {', '.join(map(repr, close)) or 'nothing'}"
-            )
-
-
-class _Complete(BaseException):
-    """Leaves a `forward` whose wanted outputs are all there. Not an error, so `except Exception` lets it through."""
+    captures: list[Capture]
 
 
 class Module:
-    """A description: options, child modules, and `Param`/`Buffer` declarations, set in `__init__` and fixed after it.
+    """A description: options, child modules, and `Param` and `Buffer` declarations. It is fixed after `__init__`.
 
-    Subclasses assign them in `__init__` (there is no base initialiser to call) and compute in `forward`, where
+    Subclasses assign all of these in `__init__`; there is no base initialiser to call. They compute in `forward`, where
     declarations have become arrays and children can be called:
 
-    >>> class Scale(Module):
+    >>> from funcvision import nn
+    >>> class Scale(nn.Module):
     ...     def __init__(self, features: int):
-    ...         self.gain = Param((features,), initializers.ones)
+    ...         self.gain = nn.Param((features,), nn.init.ones)
     ...     def forward(self, x):
     ...         return x * self.gain
     >>> model = Scale(3)
@@ -142,24 +59,25 @@ class Module:
     >>> y, state = model.apply(params, state, jnp.arange(3.0))
     """
 
-    _call: _Call | None = None  # set on the copies that `apply` makes
-    _path: str = ""
-    _uses: int = 0
-    _draws: int = 0
-    _buffers: tuple[str, ...] = ()
+    # These differ only on the copies that `apply` makes.
+    _call: _Call | None = None
+    _path: str = ""  # the path of the module in the outermost one
+    _uses: int = 0  # how often the module has been called
+    _draws: int = 0  # how often it has asked for a random key
+    _buffers: tuple[str, ...] = ()  # its attributes that are declared as buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The computation. Call the module, not this: the call also captures and names the layer in errors."""
+        """The computation. Call the module, not this method: a call also captures and names the layer in errors."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     # What a description declares
 
     def children(self) -> dict[str, "Module"]:
-        """The modules held by this one, by attribute name."""
+        """The modules that are attributes of this one, by attribute name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it with dotted paths, parents first; one that is held twice comes once."""
+        """Dotted paths and modules: this one and all below it, parents first. A shared module comes once."""
         seen = set()
 
         def walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
@@ -168,34 +86,54 @@ class Module:
             seen.add(id(module))
             yield path, module
             for name, child in module.children().items():
-                yield from walk(child, f"{path}.{name}" if path else name)
+                yield from walk(child, _join(path, name))
 
         return walk(self, "")
 
-    def declarations(self) -> dict[str, _Declaration]:
-        """Every `Param` and `Buffer` of the tree under its name in torch's `state_dict`, in its order."""
+    def declarations(self) -> dict[str, Declaration]:
+        """Every `Param` and `Buffer` of the tree, with the names and the order of torch's `state_dict`."""
         found = {}
         for path, module in self.named_modules():
             for kind in (Param, Buffer):
                 for name, value in vars(module).items():
                     if isinstance(value, kind):
-                        found[f"{path}.{name}" if path else name] = value
+                        found[_join(path, name)] = value
         return found
 
+    # Changed copies of a description
+
     def replace(self: Self, path: str, module: "Module") -> Self:
-        """A description in which the module at `path` is another one: `model.replace("fc", nn.Linear(512, 10))`."""
-        name, _, rest = path.partition(".")
-        children = self.children()
-        if name not in children:
-            raise KeyError(f"{type(self).__name__} has no child {name!r}; it has {', '.join(children) or 'none'}")
-        changed = object.__new__(type(self))
-        vars(changed).update(vars(self) | {name: children[name].replace(rest, module) if rest else module})
-        return changed
+        """A description with another module at `path`, such as `model.replace("fc", nn.Linear(512, 10))`.
+
+        A module that is held at several paths is one module. So it is replaced at all of them, whichever is named.
+
+        Raises:
+            KeyError: there is no module at `path`.
+
+        >>> from funcvision import nn
+        >>> tied = nn.Linear(2, 2)
+        >>> model = nn.Sequential(tied, nn.ReLU(), tied).replace("2", nn.Linear(2, 2, bias=False))
+        >>> model[0] is model[2], list(model.declarations())
+        (True, ['0.weight'])
+        """
+        target: Module = self
+        for name in path.split("."):
+            children = target.children()
+            if name not in children:
+                held = ", ".join(children) or "none"
+                raise KeyError(f"{path!r}: {type(target).__name__} has no child {name!r}; its children are {held}")
+            target = children[name]
+        return self._rebuild(lambda _, old: module if old is target else {})  # pyright: ignore[reportReturnType]
 
     def with_init(self: Self, rule: Callable[["Module"], Mapping[str, Initializer]]) -> Self:
-        """A description whose parameters start otherwise: as `rule` says of each module, by attribute name.
+        """A description with other initialisers.
 
-        A name whose attribute is None, such as the bias of a layer without one, is passed over.
+        Args:
+            rule: is called with every module and returns initialisers by attribute name. A name whose attribute is
+                None, such as the bias of a layer without one, is ignored.
+
+        Raises:
+            KeyError: `rule` names an attribute that is not declared.
 
         >>> from funcvision import nn
         >>> rule = lambda layer: {"weight": nn.init.zeros} if isinstance(layer, nn.Linear) else {}
@@ -203,30 +141,63 @@ class Module:
         >>> float(abs(params["0.weight"]).max())
         0.0
         """
-        copies: dict[int, Module] = {}
 
-        def copy(module: Module) -> Module:
-            if id(module) not in copies:
-                changed = copies[id(module)] = object.__new__(type(module))
-                contents = {k: copy(v) if isinstance(v, Module) else v for k, v in vars(module).items()}
-                for name, init in rule(module).items():
-                    declared = contents[name]
-                    if isinstance(declared, _Declaration):
-                        contents[name] = dataclasses.replace(declared, init=init)
-                vars(changed).update(contents)
-            return copies[id(module)]
+        def redeclared(path: str, module: Module) -> dict[str, Declaration]:
+            changes = {}
+            for name, init in rule(module).items():
+                declared = vars(module).get(name, "no attribute")
+                if isinstance(declared, Declaration):
+                    changes[name] = dataclasses.replace(declared, init=init)
+                elif declared is not None:
+                    names = [name for name, value in vars(module).items() if isinstance(value, Declaration)]
+                    raise KeyError(
+                        f"the rule names {name!r} of {type(module).__name__} ({path or 'outermost'}), which declares "
+                        f"{', '.join(names) or 'nothing'}"
+                    )
+            return changes
 
-        return copy(self)  # pyright: ignore[reportReturnType]
+        return self._rebuild(redeclared)  # pyright: ignore[reportReturnType]
+
+    def _rebuild(self, rule: "Callable[[str, Module], Module | Mapping[str, Any]]") -> "Module":
+        """The tree with some modules or attributes changed. Modules that are shared stay shared.
+
+        Args:
+            rule: is called once with every module and the first path to it, parents first. It returns a module to put
+                in its place, or those attributes that change. A module is copied only if it or one below it changes.
+        """
+        rebuilt: dict[int, Module] = {}
+
+        def rebuild(path: str, module: Module) -> Module:
+            if id(module) not in rebuilt:
+                changes = rule(path, module)
+                if isinstance(changes, Module):
+                    rebuilt[id(module)] = changes
+                else:
+                    changes = dict(changes)
+                    for name, child in module.children().items():
+                        if (new := rebuild(_join(path, name), child)) is not child:
+                            changes[name] = new
+                    rebuilt[id(module)] = module._copy(changes) if changes else module
+            return rebuilt[id(module)]
+
+        return rebuild("", self)
+
+    def _copy(self, changes: Mapping[str, Any], kind: "type[Module] | None" = None) -> "Module":
+        """A shallow copy with some attributes changed, of class `kind` if it is given. Does not call `__init__`."""
+        copy = object.__new__(kind or type(self))
+        vars(copy).update(vars(self))
+        vars(copy).update(changes)
+        return copy
 
     # The two pure functions that make it run
 
     def init(self, key: jax.Array, *, dtype: Any = jnp.float32) -> tuple[Arrays, Arrays]:
-        """New `(params, state)` from a random key, floating-point parameters in `dtype`.
+        """Initial `(params, state)` from a random key, with floating-point parameters in `dtype`.
 
-        Can be jitted and traced: `jax.jit(model.init, out_shardings=...)` makes each shard where it will live.
+        It can be jitted and traced: `jax.jit(model.init, out_shardings=...)` makes each shard on its own device.
         """
         declared = self.declarations()
-        made = _initial_arrays(key, tuple((d, d.dtype_for(dtype)) for d in declared.values()))
+        made = initial_arrays(key, tuple((d, d.dtype_for(dtype)) for d in declared.values()))
         arrays = dict(zip(declared, made, strict=True))
         params = {name: array for name, array in arrays.items() if isinstance(declared[name], Param)}
         return params, {name: array for name, array in arrays.items() if name not in params}
@@ -250,73 +221,107 @@ class Module:
 
         Args:
             params: the trained arrays, by name.
-            state: the other arrays, by name. The new state has the same names; it differs only where `train` is set.
-            train: batch statistics, dropout and the like are on.
-            key: what random layers draw from; each layer and each use of it gets a key of its own.
-            capture: names of modules, `("layer3", "layer4.0.relu")`, whose outputs come back as a third result, a dict.
-                Further uses of one module have a count behind the name: `"layer4.0.relu_1"` is the second.
+            state: the other arrays, by name. The new state has the same names; it differs only if `train` is set.
+            train: whether batch statistics, dropout and the like are on.
+            key: a random key. Each use of each random layer derives a key of its own from it.
+            capture: names of modules, such as `("layer3", "layer4.0.relu")`. Their outputs come back as a third result,
+                a dict. If a module is called several times, its later outputs have a count behind the name:
+                `"layer4.0.relu_1"` is the second.
 
         Raises:
-            ValueError: an array is missing, unexpected or of the wrong shape; a random layer got no key.
+            ValueError: an array is missing, unexpected or of another shape; a random layer got no key; `capture` names
+                a module that did not run.
         """
-        _check(self.declarations(), params, state)
-        wanted = _Capture(capture or ())
-        call = _Call(train, key, [wanted] if wanted.names else [])
-        bound: dict[int, Module] = {}
-        output = _bind(self, "", {**params, **state}, call, bound)(*args, **kwargs)
-        new_state = {}
-        for path, module in self.named_modules():
-            copy = bound[id(module)]
-            new_state |= {f"{path}.{name}" if path else name: vars(copy)[name] for name in copy._buffers}
+        self._check_arrays(params, state)
+        wanted = Capture(capture or ())
+        bound = self._bind({**params, **state}, _Call(train, key, [wanted] if wanted.names else []))
+        output = bound(*args, **kwargs)
+        new_state = {
+            _join(module._path, name): vars(module)[name]
+            for _, module in bound.named_modules() for name in module._buffers
+        }
         if capture is None:
             return output, new_state
         wanted.check()
         return output, new_state, {name: wanted.outputs[name] for name in capture}
+
+    def _check_arrays(self, params: Arrays, state: Arrays) -> None:
+        """Raises one error that lists every array that is missing, unexpected, misplaced or of another shape."""
+        declared = self.declarations()
+        faults = {
+            "params": misfits(declared, params, kind=Param),
+            "state": misfits(declared, state, kind=Buffer),
+        }
+        if any(faults.values()):
+            found = " | ".join(f"{what}: {described(those)}" for what, those in faults.items() if those)
+            raise ValueError(f"these arrays do not fit {type(self).__name__}; {found}")
+
+    def _bind(self, arrays: Arrays, call: _Call) -> "Module":
+        """The copy of the tree for one call, with arrays in place of the declarations."""
+
+        def bindings(path: str, module: Module) -> dict[str, Any]:
+            declared = {name: value for name, value in vars(module).items() if isinstance(value, Declaration)}
+            buffers = tuple(name for name, value in declared.items() if isinstance(value, Buffer))
+            own = {name: arrays[_join(path, name)] for name in declared}
+            return {**own, "_call": call, "_path": path, "_buffers": buffers}
+
+        return self._rebuild(bindings)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = self._call
         if call is None:
             if self.declarations():
                 raise RuntimeError(
-                    f"{type(self).__name__} is a description and holds no arrays. Make them with "
-                    "`params, state = model.init(key)` and run it with `model.apply(params, state, ...)`"
+                    f"{type(self).__name__} is a description and holds no arrays. Make arrays with "
+                    "`params, state = model.init(key)` and run the model with `model.apply(params, state, ...)`"
                 )
             return self.forward(*args, **kwargs)
         try:
             output = self.forward(*args, **kwargs)
         except Exception as error:
-            if not getattr(error, "__notes__", None):  # the innermost layer is the one to name
+            if not getattr(error, "__notes__", None):  # only the innermost layer is named
                 error.add_note(f"in layer {self._path or '(outermost)'}: {self._headline()}")
             raise
         name = self._path if self._uses == 0 else f"{self._path}_{self._uses}"
         vars(self)["_uses"] = self._uses + 1
         for capture in call.captures:
-            capture.take(name, output)
+            capture.record(name, output)
         return output
 
-    # What `forward` may ask
+    # What `forward` may use
 
     @property
     def training(self) -> bool:
-        """Whether this call of `apply` trains."""
+        """The `train` of this call of `apply`."""
         if self._call is None:
-            raise RuntimeError(f"{type(self).__name__} does not know whether it trains: run it in `model.apply(...)`")
+            raise RuntimeError(
+                f"{type(self).__name__} asks whether it trains, which `apply` says: run it with "
+                "`model.apply(params, state, ..., train=...)`"
+            )
         return self._call.train
 
     def captured(self, names: Sequence[str], forward: Callable[..., Any], *args: Any) -> dict[str, Any]:
-        """What modules below this one return during `forward(*args)`, which is left as soon as all of them have.
+        """The outputs of modules below this one during `forward(*args)`, as with `apply(capture=...)`.
 
-        It is `apply(capture=...)` for use within a model: names are counted from this module.
+        It is for use within a `forward`. `forward(*args)` is left as soon as all of these modules have returned.
+
+        Args:
+            names: paths of modules, from this module on.
+            forward: a function that calls them.
+            args: arguments of `forward`.
+
+        Raises:
+            ValueError: a module of `names` did not run.
         """
         if self._call is None:
-            raise RuntimeError(f"{type(self).__name__} holds no arrays: run it in `model.apply(...)`")
+            raise RuntimeError(f"{type(self).__name__} holds no arrays: run it with `model.apply(params, state, ...)`")
         prefix = f"{self._path}." if self._path else ""
-        capture = _Capture([prefix + name for name in names], stops=True)
+        capture = Capture([prefix + name for name in names], stops=True)
         self._call.captures.append(capture)
         try:
             forward(*args)
             capture.check()
-        except _Complete as complete:
+        except Complete as complete:
             if complete.args != (capture,):
                 raise
         finally:
@@ -324,11 +329,11 @@ class Module:
         return {name: capture.outputs[prefix + name] for name in names}
 
     def random_key(self) -> jax.Array:
-        """A new key for this use of this layer, made of the key of `apply`, the layer's path and a count."""
+        """A new random key, derived from the key of `apply`, the path of this layer and the count of its draws."""
         if self._call is None or self._call.key is None:
             raise ValueError(
-                f"layer {self._path!r} ({self._headline()}) draws random numbers and got no key: "
-                "pass one, `model.apply(params, state, x, train=True, key=jax.random.key(0))`"
+                f"layer {self._path!r} ({self._headline()}) draws random numbers, but `apply` got no key. "
+                "Pass one: `model.apply(params, state, x, train=True, key=jax.random.key(0))`"
             )
         vars(self)["_draws"] = self._draws + 1
         path = np.uint32(zlib.crc32(self._path.encode()))
@@ -347,19 +352,19 @@ class Module:
             old = vars(self)[name]
             if value.shape != old.shape or value.dtype != old.dtype:
                 raise ValueError(
-                    f"buffer {name!r} of {own} is {old.dtype}{old.shape} and cannot become {value.dtype}{value.shape}"
+                    f"buffer {name!r} of {own} is {old.dtype}{old.shape}; it cannot become {value.dtype}{value.shape}"
                 )
         elif self._call is not None:
-            raise AttributeError(f"forward of {own} sets {name!r}: only a declared Buffer can change during a call")
+            raise AttributeError(f"forward of {own} assigns {name!r}; only a declared Buffer can change in a call")
         elif vars(self).get("_sealed"):
             raise AttributeError(
-                f"{own} is a description and does not change once built; "
-                f"`model.replace({name!r}, module)` makes one with another child"
+                f"{own} is a description and does not change after __init__; "
+                f"`model.replace({name!r}, module)` makes a description with another child"
             )
         elif hasattr(Module, name):
-            raise AttributeError(f"{own} cannot have an attribute {name!r}: it is part of every Module")
-        elif isinstance(value, list | tuple | dict) and _holds_modules(value):
-            raise TypeError(f"{own}.{name} is a plain {type(value).__name__} of modules: use ModuleList or ModuleDict")
+            raise AttributeError(f"{own} cannot have an attribute {name!r}: every Module has a member of that name")
+        elif isinstance(value, _CONTAINERS):
+            _check_container(own, name, value)
         vars(self)[name] = value
 
     def _headline(self) -> str:
@@ -374,37 +379,8 @@ class Module:
         return "\n".join([self._headline()[:-1], *lines, ")"]) if lines else self._headline()
 
 
-def remat(module: Module, *args: Any) -> Any:
-    """`module(*args)` within a `forward`, but the backward pass computes what is inside again instead of keeping it.
-
-    `jax.checkpoint` by itself would leave the module's new running statistics behind. Where intermediates are captured
-    nothing is computed again. See https://docs.jax.dev/en/latest/gradient-checkpointing.html.
-    """
-    if module._call is None or module._call.captures:
-        return module(*args)
-    updated = [below for _, below in module.named_modules() if below._buffers]
-
-    def buffers() -> list[dict[str, Any]]:
-        return [{name: vars(below)[name] for name in below._buffers} for below in updated]
-
-    def set_buffers(values: list[dict[str, Any]]) -> None:
-        for below, value in zip(updated, values, strict=True):
-            vars(below).update(value)
-
-    @jax.checkpoint
-    def run(*args: Any) -> tuple[Any, list[dict[str, Any]]]:
-        before = buffers()
-        output, after = module(*args), buffers()
-        set_buffers(before)
-        return output, after
-
-    output, after = run(*args)
-    set_buffers(after)
-    return output
-
-
 def _sealing(build: Any) -> Any:
-    """`__init__` that fixes the description when the outermost initialiser returns."""
+    """Makes an `__init__` fix the description at the end of the outermost `__init__`."""
 
     @functools.wraps(build)
     def sealed(self: Module, *args: Any, **kwargs: Any) -> None:
@@ -413,109 +389,41 @@ def _sealing(build: Any) -> Any:
             vars(self)["_sealed"] = False
         build(self, *args, **kwargs)
         if outermost:
+            for name, value in vars(self).items():
+                if isinstance(value, list | dict | set):  # modules may have been added to it after its assignment
+                    _check_container(type(self).__name__, name, value)
             vars(self)["_sealed"] = True
 
     return sealed
 
 
-def _holds_modules(value: Any) -> bool:
-    return any(isinstance(item, Module) for item in (value.values() if isinstance(value, dict) else value))
+def _check_container(owner: str, name: str, value: Any) -> None:
+    """Raises TypeError if a plain container holds modules or declarations, which `declarations` would not find."""
+    found = next(_declaring(value), None)
+    if isinstance(found, Module):
+        raise TypeError(
+            f"{owner}.{name} is a plain {type(value).__name__} that holds modules ({type(found).__name__}). "
+            "Their arrays would not be declared: use ModuleList or ModuleDict, nested if need be"
+        )
+    if found is not None:
+        raise TypeError(
+            f"{owner}.{name} is a plain {type(value).__name__} that holds a {type(found).__name__}. It would not be "
+            "declared: assign it to an attribute of its own, or to one of a module in a ModuleList"
+        )
 
 
-def _bind(module: Module, path: str, arrays: Arrays, call: _Call, bound: dict[int, Module]) -> Module:
-    """The copy of a module for one call. A module that is held twice has one copy, under its first path."""
-    if id(module) in bound:
-        return bound[id(module)]
-    copy = bound[id(module)] = object.__new__(type(module))
-    contents: dict[str, Any] = {}
-    for name, value in vars(module).items():
-        where = f"{path}.{name}" if path else name
-        if isinstance(value, Module):
-            value = _bind(value, where, arrays, call, bound)
-        elif isinstance(value, _Declaration):
-            value = arrays[where]
-        contents[name] = value
-    buffers = tuple(name for name, value in vars(module).items() if isinstance(value, Buffer))
-    vars(copy).update(contents, _call=call, _path=path, _buffers=buffers)
-    return copy
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_DECLARING = (Module, Declaration)
 
 
-def _check(declared: dict[str, _Declaration], params: Arrays, state: Arrays) -> None:
-    """Raises one error that lists every array that is missing, unexpected, misplaced or of the wrong shape."""
-    faults = []
-    for what, kind, arrays in (("params", Param, params), ("state", Buffer, state)):
-        names = {name for name, declaration in declared.items() if isinstance(declaration, kind)}
-        if missing := names - arrays.keys():
-            faults.append(f"{what} lacks {listed(sorted(missing), 5)}")
-        if unexpected := arrays.keys() - names:
-            faults.append(f"{what} has {listed(sorted(unexpected), 5)}, which the model does not declare there")
-        for name in sorted(names & arrays.keys()):
-            if jnp.shape(arrays[name]) != declared[name].stored_shape:
-                faults.append(f"{name} has shape {jnp.shape(arrays[name])} in place of {declared[name].stored_shape}")
-    if faults:
-        raise ValueError("these arrays are not this model's: " + "; ".join(faults))
+def _declaring(value: Any) -> Iterator[Module | Declaration]:
+    """The modules and declarations at any depth of plain containers."""
+    if isinstance(value, _DECLARING):
+        yield value
+    elif isinstance(value, _CONTAINERS):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _declaring(item)
 
 
-_Wanted = tuple[tuple[_Declaration, np.dtype], ...]
-_DRAWN = 1 << 27  # numbers at a time: drawing them takes several times the memory that they end in
-
-
-def _initial_arrays(key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
-    """First values, as stored, made for some hundred million numbers at a time."""
-    groups: list[list[tuple[_Declaration, np.dtype]]] = [[]]
-    size = 0
-    for one in wanted:
-        count = math.prod(one[0].shape)
-        if groups[-1] and size + count > _DRAWN:
-            groups.append([])
-            size = 0
-        groups[-1].append(one)
-        size += count
-    arrays = []
-    for number, group in enumerate(groups):
-        arrays += _arrays_at_once(jax.random.fold_in(key, number) if number else key, tuple(group))
-    return arrays
-
-
-def _arrays_at_once(key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
-    """First values of one group.
-
-    What costs is compiling, a random generator above all. So the standard draws of all parameters come from one, and
-    a second program cuts and scales them; as a single program XLA would repeat the generator in every cut.
-    """
-    shares: dict[tuple[initializers.Noise, np.dtype], int] = {}
-    for declaration, dtype in wanted:
-        if isinstance(declaration.init, initializers.Elementwise):
-            share = declaration.init.noise, accumulation_dtype(dtype)
-            shares[share] = shares.get(share, 0) + math.prod(declaration.shape)
-    draws_key, own_key = jax.random.split(key)
-    return _cut(_standard_draws(draws_key, tuple(shares.items())), own_key, wanted)
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _standard_draws(key: jax.Array, shares: tuple[tuple[tuple[initializers.Noise, np.dtype], int], ...]) -> Any:
-    """For each (kind of noise, dtype) as many draws as asked; normal ones are made of uniform ones."""
-    pools = {}
-    for number, dtype in enumerate(dict.fromkeys(dtype for (_, dtype), _ in shares)):
-        sizes: dict[initializers.Noise, int] = {noise: size for (noise, of), size in shares if of == dtype}
-        drawn = initializers.draw(jax.random.fold_in(key, number), (sum(sizes.values()),), dtype)
-        for noise, part in zip(sizes, jax.lax.split(drawn, list(sizes.values())), strict=True):
-            pools[noise, dtype.name] = initializers.standard(noise, part)
-    return pools
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _cut(pools: dict[tuple[str, str], jax.Array], key: jax.Array, wanted: _Wanted) -> list[jax.Array]:
-    used = dict.fromkeys(pools, 0)
-    arrays = []
-    for number, (declaration, dtype) in enumerate(wanted):
-        init, shape = declaration.init, declaration.shape
-        if isinstance(init, initializers.Elementwise):
-            pool = init.noise, accumulation_dtype(dtype).name
-            start, used[pool] = used[pool], used[pool] + math.prod(shape)
-            noise = jax.lax.slice(pools[pool], (start,), (used[pool],)).reshape(declaration.stored_shape)
-            arrays.append(init.scale(noise, shape).astype(dtype))
-        else:
-            value = init(jax.random.fold_in(key, number), shape, dtype)
-            arrays.append(value.transpose(declaration.axes))
-    return arrays
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

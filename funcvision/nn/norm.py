@@ -1,4 +1,4 @@
-"""Normalisation layers over channels-last arrays."""
+"""Normalisation layers for channels-last arrays."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -18,7 +18,7 @@ __all__ = [
 
 
 class _Tracked(Module):
-    """Channels with a learned affine map and running statistics, both optional."""
+    """An optional learned affine map and optional running statistics for each channel."""
 
     axes: ClassVar[tuple[int, ...]]
 
@@ -37,8 +37,8 @@ class _Tracked(Module):
         if x.ndim not in self.axes or x.shape[-1] != self.num_features:
             axes = " or ".join(map(str, self.axes))
             raise ValueError(
-                f"{type(self).__name__} takes channels-last arrays of {axes} axes with {self.num_features} channels "
-                f"and got {x.shape}"
+                f"{type(self).__name__} takes channels-last arrays of {axes} axes with {self.num_features} channels; "
+                f"got shape {x.shape}"
             )
 
 
@@ -50,7 +50,7 @@ class _BatchNorm(_Tracked):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, weight_init, bias_init)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Normalises; in training it moves the running statistics, by 1/n on the n-th batch if momentum is None."""
+        """Normalises. In training it updates the running statistics, with weight 1/n at batch n if momentum is None."""
         self._check(x)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
@@ -90,7 +90,7 @@ class BatchNorm3d(_BatchNorm):
 class SyncBatchNorm(_BatchNorm):
     """Batch normalisation over all devices, of any number of axes.
 
-    It computes what the others compute: in a sharded `jit` a mean over the batch is over all devices by itself.
+    It computes the same as the other batch norms: in a sharded `jit`, their means over the batch are over all devices.
     """
 
     axes = (2, 3, 4, 5)
@@ -104,7 +104,7 @@ class _InstanceNorm(_Tracked):
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        """Normalises each channel of each sample; where statistics are tracked, evaluation uses those instead."""
+        """Normalises each channel of each sample. In evaluation it uses the running statistics if they are tracked."""
         self._check(x)
         tracked = self.running_mean is not None
         y, statistics = F.instance_norm(
@@ -112,7 +112,7 @@ class _InstanceNorm(_Tracked):
             use_input_stats=not tracked or self.training, momentum=self.momentum or 0.0, eps=self.eps,
         )
         if tracked and self.training and statistics is not None:
-            self.running_mean, self.running_var = statistics  # torch, too, does not count batches here
+            self.running_mean, self.running_var = statistics  # like torch, it does not count batches
         return y
 
 
@@ -135,7 +135,7 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 class LayerNorm(Module):
-    """Normalises over the last axes, of shape `normalized_shape`."""
+    """Normalises over the last axes, whose shape is `normalized_shape`."""
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
@@ -151,7 +151,7 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Divides by the root mean square over the last axes, of shape `normalized_shape`."""
+    """Divides by the root mean square over the last axes, whose shape is `normalized_shape`."""
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
@@ -165,7 +165,7 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Normalises each sample's `num_groups` groups of channels."""
+    """Normalises each of `num_groups` groups of channels of each sample."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
         if num_channels % num_groups:
@@ -179,7 +179,7 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """AlexNet's normalisation across neighbouring channels; see `functional.local_response_norm`."""
+    """The normalisation of AlexNet across neighbouring channels; see `functional.local_response_norm`."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k

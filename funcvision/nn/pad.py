@@ -1,6 +1,6 @@
-"""Padding layers over channels-last arrays.
+"""Padding layers for channels-last arrays.
 
-`padding` is one number for all ends, or torch's (left, right, top, bottom, front, back): the last axis first. Negative
+`padding` is one number for all sides, or torch's (left, right, top, bottom, front, back), the last axis first. Negative
 numbers crop. See `functional.pad` for the modes.
 """
 
@@ -28,7 +28,7 @@ class _Pad(Module):
         ends = 2 * self.axes
         self.padding = (padding,) * ends if isinstance(padding, int) else tuple(padding)
         if len(self.padding) != ends:
-            raise ValueError(f"{type(self).__name__} takes one number or {ends}, two per axis, and got {padding}")
+            raise ValueError(f"{type(self).__name__} takes one number, or {ends}: two per axis; got {padding}")
 
     def forward(self, x: jax.Array) -> jax.Array:
         return F.pad(x, self.padding, self.mode, self.value)
@@ -77,54 +77,54 @@ class ZeroPad3d(_Pad):
 
 
 class ReflectionPad1d(_Pad):
-    """Mirrors [..., length, channels] about its border elements."""
+    """Pads [..., length, channels] with its reflection about the border elements."""
 
     axes, mode = 1, "reflect"
 
 
 class ReflectionPad2d(_Pad):
-    """Mirrors images [..., height, width, channels] about their border pixels."""
+    """Pads images [..., height, width, channels] with their reflection about the border pixels."""
 
     axes, mode = 2, "reflect"
 
 
 class ReflectionPad3d(_Pad):
-    """Mirrors [..., depth, height, width, channels] about its border elements."""
+    """Pads [..., depth, height, width, channels] with its reflection about the border elements."""
 
     axes, mode = 3, "reflect"
 
 
 class ReplicationPad1d(_Pad):
-    """Repeats the border elements of [..., length, channels]."""
+    """Pads [..., length, channels] with copies of the border elements."""
 
     axes, mode = 1, "replicate"
 
 
 class ReplicationPad2d(_Pad):
-    """Repeats the border pixels of images [..., height, width, channels]."""
+    """Pads images [..., height, width, channels] with copies of the border pixels."""
 
     axes, mode = 2, "replicate"
 
 
 class ReplicationPad3d(_Pad):
-    """Repeats the border elements of [..., depth, height, width, channels]."""
+    """Pads [..., depth, height, width, channels] with copies of the border elements."""
 
     axes, mode = 3, "replicate"
 
 
 class CircularPad1d(_Pad):
-    """Goes on at the other end of [..., length, channels]."""
+    """Pads [..., length, channels] with the elements of the opposite end."""
 
     axes, mode = 1, "circular"
 
 
 class CircularPad2d(_Pad):
-    """Goes on at the other end of images [..., height, width, channels]."""
+    """Pads images [..., height, width, channels] with the pixels of the opposite side."""
 
     axes, mode = 2, "circular"
 
 
 class CircularPad3d(_Pad):
-    """Goes on at the other end of [..., depth, height, width, channels]."""
+    """Pads [..., depth, height, width, channels] with the elements of the opposite side."""
 
     axes, mode = 3, "circular"

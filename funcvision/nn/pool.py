@@ -1,4 +1,4 @@
-"""Pooling layers over channels-last arrays: `functional`'s pools with their options."""
+"""Pooling layers for channels-last arrays: `functional`'s pools with their options."""
 
 from .. import functional as F
 from ..functional._check import Size
@@ -13,7 +13,7 @@ __all__ = [
 
 
 class _MaxPool(Function):
-    # ceil_mode by name only: in torch's order return_indices, which does not exist here, comes before it.
+    # ceil_mode is keyword-only, because in torch return_indices, which does not exist here, comes before it.
     def __init__(
         self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, *,
         ceil_mode: bool = False,
@@ -23,25 +23,25 @@ class _MaxPool(Function):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest element of windows of [..., length, channels]; see `functional.max_pool2d`."""
+    """The largest element of each window of [..., length, channels]; see `functional.max_pool2d`."""
 
     function = F.max_pool1d
 
 
 class MaxPool2d(_MaxPool):
-    """The largest element of windows of images [..., height, width, channels]; see `functional.max_pool2d`."""
+    """The largest element of each window of images [..., height, width, channels]; see `functional.max_pool2d`."""
 
     function = F.max_pool2d
 
 
 class MaxPool3d(_MaxPool):
-    """The largest element of windows of [..., depth, height, width, channels]; see `functional.max_pool2d`."""
+    """The largest element of each window of [..., depth, height, width, channels]; see `functional.max_pool2d`."""
 
     function = F.max_pool3d
 
 
 class AvgPool1d(Function):
-    """The mean of windows of [..., length, channels]; see `functional.avg_pool2d`."""
+    """The mean of each window of [..., length, channels]; see `functional.avg_pool2d`."""
 
     function = F.avg_pool1d
 
@@ -63,13 +63,13 @@ class _AvgPool(Function):
 
 
 class AvgPool2d(_AvgPool):
-    """The mean of windows of images [..., height, width, channels]; see `functional.avg_pool2d`."""
+    """The mean of each window of images [..., height, width, channels]; see `functional.avg_pool2d`."""
 
     function = F.avg_pool2d
 
 
 class AvgPool3d(_AvgPool):
-    """The mean of windows of [..., depth, height, width, channels]; see `functional.avg_pool2d`."""
+    """The mean of each window of [..., depth, height, width, channels]; see `functional.avg_pool2d`."""
 
     function = F.avg_pool3d
 
@@ -80,19 +80,19 @@ class _LPPool(Function):
 
 
 class LPPool1d(_LPPool):
-    """The p-norm of windows of [..., length, channels]; see `functional.lp_pool2d`."""
+    """The p-norm of each window of [..., length, channels]; see `functional.lp_pool2d`."""
 
     function = F.lp_pool1d
 
 
 class LPPool2d(_LPPool):
-    """The p-norm of windows of images [..., height, width, channels]; see `functional.lp_pool2d`."""
+    """The p-norm of each window of images [..., height, width, channels]; see `functional.lp_pool2d`."""
 
     function = F.lp_pool2d
 
 
 class LPPool3d(_LPPool):
-    """The p-norm of windows of [..., depth, height, width, channels]; see `functional.lp_pool2d`."""
+    """The p-norm of each window of [..., depth, height, width, channels]; see `functional.lp_pool2d`."""
 
     function = F.lp_pool3d
 

@@ -1,6 +1,6 @@
 """Recurrent layers and their cells, with torch's parameters and gate order.
 
-A layer projects the inputs of all steps in one product and then scans over time. The cells take one step.
+A layer projects the inputs of all time steps in one matrix product and then scans over time. A cell computes one step.
 """
 
 import math
@@ -23,7 +23,8 @@ Step = Callable[[jax.Array, jax.Array, State], State]
 Nonlinearity = Literal["tanh", "relu"]
 
 
-# One step: what the input and the hidden state project to, [..., gates * hidden], and the state, to the next state
+# A step takes the projections of the input and of the hidden state, each [..., gates * hidden_size], and the state. It
+# returns the next state.
 
 
 def _tanh_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
@@ -37,7 +38,7 @@ def _relu_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> S
 def _rnn_step(nonlinearity: Nonlinearity) -> Step:
     steps: dict[str, Step] = {"tanh": _tanh_step, "relu": _relu_step}
     if nonlinearity not in steps:
-        raise ValueError(f"nonlinearity={nonlinearity!r}; it is 'tanh' or 'relu'")
+        raise ValueError(f"nonlinearity={nonlinearity!r}; give 'tanh' or 'relu'")
     return steps[nonlinearity]
 
 
@@ -58,7 +59,7 @@ def _gru_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> St
 
 
 class _Recurrent(Module):
-    """Layers of one kind of step, each in one direction or both."""
+    """Layers with one kind of step, in one direction or in both."""
 
     state_names: ClassVar[tuple[str, ...]] = ("hx",)
 
@@ -68,14 +69,14 @@ class _Recurrent(Module):
     ):
         if min(input_size, hidden_size, num_layers) < 1:
             raise ValueError(
-                f"sizes are 1 or more; got input_size={input_size}, hidden_size={hidden_size}, num_layers={num_layers}"
+                f"sizes must be positive; got {input_size=}, {hidden_size=}, {num_layers=}"
             )
         if not 0 <= proj_size < hidden_size:
             raise ValueError(f"proj_size={proj_size} must be less than hidden_size={hidden_size}, or 0 for none")
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout={dropout} is not a probability from 0 to 1")
         if dropout and num_layers == 1:
-            warnings.warn(f"dropout={dropout} acts between layers and has no effect with num_layers=1", stacklevel=5)
+            warnings.warn(f"dropout={dropout} has no effect with num_layers=1: it acts between layers", stacklevel=5)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         self.proj_size, self.step = proj_size, step
@@ -94,7 +95,7 @@ class _Recurrent(Module):
                     self._declare(f"weight_hr{suffix}", (proj_size, hidden_size), within)
 
     def _suffixes(self, layer: int) -> list[str]:
-        """The ends of the names of one layer's parameters, a direction each."""
+        """The suffixes of the parameter names of one layer, one for each direction."""
         return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
 
     def _declare(self, name: str, shape: tuple[int, ...], initializer: init.Initializer) -> None:
@@ -104,8 +105,8 @@ class _Recurrent(Module):
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             layout = "batch, length" if self.batch_first else "length, batch"
             raise ValueError(
-                f"{type(self).__name__} takes [{layout}, {self.input_size}] or [length, {self.input_size}] "
-                f"and got {x.shape}"
+                f"{type(self).__name__} takes [{layout}, {self.input_size}] or [length, {self.input_size}]; "
+                f"got shape {x.shape}"
             )
         batched = x.ndim == 3
         if not batched:
@@ -133,7 +134,7 @@ class _Recurrent(Module):
         return x, final if len(self.state_names) > 1 else final[0]
 
     def _scan(self, x: jax.Array, state: State, suffix: str) -> tuple[State, jax.Array]:
-        """One layer in one direction: its last state, and its hidden states [length, batch, features], in order."""
+        """Runs one layer in one direction: (final state, hidden states [length, batch, features] in order of time)."""
         weight_hh, bias_hh = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}", None)
         weight_hr = getattr(self, f"weight_hr{suffix}", None)
 
@@ -147,7 +148,7 @@ class _Recurrent(Module):
         return lax.scan(advance, state, from_input, reverse=suffix.endswith("_reverse"))
 
     def _initial_states(self, x: jax.Array, hx: Any, batched: bool) -> State:
-        """The given state, or zeros, each array [layers * directions, batch, features]."""
+        """The given state or zeros. Each array is [layers * directions, batch, features]."""
         count = self.num_layers * len(self._suffixes(0))
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: len(self.state_names)]
         if hx is None:
@@ -162,13 +163,13 @@ class _Recurrent(Module):
 def _as_tuple(layer: str, names: tuple[str, ...], hx: Any) -> State:
     states = (hx,) if len(names) == 1 else tuple(hx)
     if len(states) != len(names):
-        raise ValueError(f"{layer} takes hx=({', '.join(names)}) and got {len(states)} arrays")
+        raise ValueError(f"{layer} takes hx=({', '.join(names)}); got {len(states)} arrays")
     return states
 
 
 def _check_state(layer: str, name: str, state: jax.Array, shape: tuple[int, ...], dtype: Any) -> None:
     if state.shape != shape or state.dtype != dtype:
-        raise ValueError(f"{layer} takes {name} of {dtype}{list(shape)} here and got {state.dtype}{list(state.shape)}")
+        raise ValueError(f"{layer} needs {name} of {dtype}{list(shape)} here; got {state.dtype}{list(state.shape)}")
 
 
 class RNN(_Recurrent):
@@ -177,19 +178,22 @@ class RNN(_Recurrent):
     Args:
         input_size: features of the input.
         hidden_size: features of the hidden state.
-        num_layers: layers, each of which reads the one before.
+        num_layers: the number of layers. The input of each is the output of the one before.
         nonlinearity: "tanh" or "relu".
-        bias: whether there are `bias_ih_l0`, ...
-        batch_first: the input and output are [batch, length, features]; by default [length, batch, features].
-        dropout: between layers, in training.
-        bidirectional: a second network reads each layer's input backwards; their outputs stand side by side.
+        bias: whether there are biases `bias_ih_l0`, `bias_hh_l0`, ...
+        batch_first: input and output are [batch, length, features]. By default they are [length, batch, features].
+        dropout: the probability of dropout between layers, in training.
+        bidirectional: add a network that reads the input of each layer backwards. The outputs are concatenated.
 
-    Called with `x`, [length, input_size] or the above, and `hx` [num_layers * directions, batch, hidden_size], zeros by
-    default and always layer first, it returns the last layer's hidden states at all times and every layer's last one.
-    Parameters have torch's names, `weight_ih_l0`, `weight_hh_l0_reverse`, ..., and are stored [in, out].
-    Packed sequences of different lengths are not supported.
+    It is called with the input and optionally `hx`, the initial hidden states [num_layers * directions, batch,
+    hidden_size] (zeros by default). It returns the hidden states of the last layer at all time steps, and the final
+    hidden states of all layers, of the shape of `hx`. The batch axis may be left out of the input and `hx`; in `hx` it
+    is never first. Parameters have torch's names, `weight_ih_l0`, `weight_hh_l0_reverse`, ..., and weights are stored
+    as [in, out]. Packed sequences of different lengths are not supported.
 
-    Raises ValueError for inputs or states of another shape, and for states of another dtype.
+    Raises:
+        ValueError: an option is out of range; on a call, an input or state of another shape, or a state of another
+            dtype than the input.
     """
 
     def __init__(
@@ -205,9 +209,9 @@ class RNN(_Recurrent):
 class LSTM(_Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
 
-    Arguments as of `RNN`, and `proj_size`: where not 0, `weight_hr_l0` projects hidden states to this size (Sak et al.
-    2014, https://arxiv.org/abs/1402.1128). `hx` and the second result are pairs (hidden, cell), the cell always of
-    `hidden_size` features. Gates are stored in torch's order: input, forget, cell, output.
+    Arguments are those of `RNN`, and `proj_size`: if it is not 0, `weight_hr_l0` projects hidden states to this size
+    (Sak et al. 2014, https://arxiv.org/abs/1402.1128). `hx` and the second result are pairs (hidden, cell); the cell
+    always has `hidden_size` features. Gates are stored in torch's order: input, forget, cell, output.
 
     >>> lstm = LSTM(3, 8, num_layers=2, bidirectional=True)
     >>> params, state = lstm.init(jax.random.key(0))
@@ -230,8 +234,8 @@ class LSTM(_Recurrent):
 class GRU(_Recurrent):
     """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078).
 
-    The reset gate multiplies what the hidden state projects to, as in torch; in the paper it multiplies the state.
-    Arguments and results as of `RNN`. Gates are stored in torch's order: reset, update, new.
+    The reset gate multiplies the projection of the hidden state, as in torch; in the paper it multiplies the state.
+    Arguments and results are those of `RNN`. Gates are stored in torch's order: reset, update, new.
     """
 
     def __init__(
@@ -244,7 +248,7 @@ class GRU(_Recurrent):
 
 
 class _Cell(Module):
-    """One step for [..., input_size]."""
+    """One step of a recurrent network, for inputs [..., input_size]."""
 
     state_names: ClassVar[tuple[str, ...]] = ("hx",)
 
@@ -260,7 +264,7 @@ class _Cell(Module):
     def forward(self, x: jax.Array, hx: Any = None) -> Any:
         layer, shape = type(self).__name__, (*x.shape[:-1], self.hidden_size)
         if x.shape[-1:] != (self.input_size,):
-            raise ValueError(f"{layer} takes [..., {self.input_size}] and got {x.shape}")
+            raise ValueError(f"{layer} takes [..., {self.input_size}]; got shape {x.shape}")
         if hx is None:
             states = tuple(jnp.zeros(shape, x.dtype) for _ in self.state_names)
         else:
@@ -273,7 +277,7 @@ class _Cell(Module):
 
 
 class RNNCell(_Cell):
-    """One step of `RNN`: `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to the next state."""
+    """One step of `RNN`: from `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to a new state."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: Nonlinearity = "tanh"):
         self.nonlinearity = nonlinearity
@@ -281,7 +285,7 @@ class RNNCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    """One step of `LSTM`: `x` [..., input_size] and (hidden, cell), zeros by default, to the next (hidden, cell)."""
+    """One step of `LSTM`: from `x` [..., input_size] and (hidden, cell), zeros by default, to a new pair."""
 
     state_names = ("h_0", "c_0")
 
@@ -290,7 +294,7 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """One step of `GRU`: `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to the next state."""
+    """One step of `GRU`: from `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to a new state."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
         super().__init__(_gru_step, 3, input_size, hidden_size, bias)

@@ -1,7 +1,7 @@
 """The transformer of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), with torch's parameters.
 
-All take sequences [length, batch, d_model], or [batch, length, d_model] with `batch_first`, or without a batch. Masks
-are those of `MultiheadAttention`: in boolean ones True means to **ignore**, and numbers are added to the logits.
+Sequences are [length, batch, d_model], or [batch, length, d_model] with `batch_first`; the batch axis may be left out.
+Masks are those of `MultiheadAttention`: True in a boolean mask means to **ignore**; numbers are added to the logits.
 """
 
 import copy
@@ -33,12 +33,12 @@ def _activation(activation: Activation) -> Callable[[jax.Array], jax.Array]:
     if not isinstance(activation, str):
         return activation
     if activation not in named:
-        raise ValueError(f'activation={activation!r}; it is "relu", "gelu" or a function of an array')
+        raise ValueError(f'activation={activation!r}; give "relu", "gelu" or a function of an array')
     return named[activation]
 
 
 class _Layer(Module):
-    """What the layers of encoder and decoder share: residual blocks, and the last of them."""
+    """The residual blocks that encoder and decoder layers share."""
 
     norm_first: bool
     activation: Callable[[jax.Array], jax.Array]
@@ -49,7 +49,7 @@ class _Layer(Module):
     def _add(
         self, x: jax.Array, block: Callable[[jax.Array], jax.Array], norm: LayerNorm, dropout: Dropout
     ) -> jax.Array:
-        """`x` and what the block makes of it, normalised behind the sum or ahead of the block."""
+        """The sum of `x` and `block` of it, with the norm after the sum or before the block."""
         return x + dropout(block(norm(x))) if self.norm_first else norm(x + dropout(block(x)))
 
     def _feed_forward(self, x: jax.Array) -> jax.Array:
@@ -57,19 +57,19 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Self-attention, then two dense layers at each position, both with shortcuts.
+    """Self-attention, then two dense layers at each position, each of the two with a shortcut.
 
     Args:
         d_model: features.
-        nhead: heads of attention, a divisor of `d_model`.
+        nhead: the number of attention heads, a divisor of `d_model`.
         dim_feedforward: features between the dense layers.
-        dropout: probability, for weights of attention, behind each block and between the dense layers.
-        activation: "relu", "gelu" or a function.
-        layer_norm_eps: of the layer norms.
-        batch_first: the layout.
-        norm_first: normalise ahead of each block (Xiong et al. 2020, https://arxiv.org/abs/2002.04745), not behind it.
+        dropout: the probability of dropout of attention weights, after each block and between the dense layers.
+        activation: "relu", "gelu" or a function, applied between the dense layers.
+        layer_norm_eps: the `eps` of the layer norms.
+        batch_first: sequences are [batch, length, d_model].
+        norm_first: normalise before each block (Xiong et al. 2020, https://arxiv.org/abs/2002.04745), not after it.
         bias: whether dense layers, attention and norms have biases.
-        weight_init: of the dense layers and the output projection of attention.
+        weight_init: initialises the dense layers and the output projection of attention.
 
     >>> layer = TransformerEncoderLayer(8, 2, 16, batch_first=True)
     >>> params, state = layer.init(jax.random.key(0))
@@ -105,9 +105,9 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerEncoder(Module):
-    """`num_layers` layers like `encoder_layer`, one after another, then `norm` if given.
+    """`num_layers` layers like `encoder_layer`, one after another, then `norm` if it is given.
 
-    Each has parameters of its own, and its own first values: torch starts all of them from the same.
+    Each layer has its own parameters with their own initial values. In torch all layers have the same initial values.
     """
 
     def __init__(self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: Module | None = None):
@@ -127,7 +127,7 @@ class TransformerEncoder(Module):
 class TransformerDecoderLayer(_Layer):
     """Self-attention, attention to `memory`, then two dense layers, each with a shortcut.
 
-    Arguments as of `TransformerEncoderLayer`.
+    Arguments are those of `TransformerEncoderLayer`.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class TransformerDecoderLayer(_Layer):
 
 
 class TransformerDecoder(Module):
-    """`num_layers` layers like `decoder_layer`, then `norm` if given. Otherwise as `TransformerEncoder`."""
+    """`num_layers` layers like `decoder_layer`, then `norm` if it is given, as in `TransformerEncoder`."""
 
     def __init__(self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None):
         self.layers = ModuleList([copy.deepcopy(decoder_layer) for _ in range(num_layers)])
@@ -186,10 +186,10 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """An encoder of the source and a decoder of the target that attends to it, each normalised at its end.
+    """An encoder of the source, and a decoder of the target that attends to the output of the encoder.
 
-    Arguments as of `TransformerEncoderLayer`. Weights start Glorot uniform. Torch's `custom_encoder` and
-    `custom_decoder` are left out: use `model.replace("encoder", module)`.
+    Both end with a layer norm. Arguments are those of `TransformerEncoderLayer`. Weights are Glorot uniform. Torch's
+    `custom_encoder` and `custom_decoder` are not arguments: use `model.replace("encoder", module)`.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int) -> jax.Array:
-        """A mask [sz, sz] of numbers with which each position attends to none behind it.
+        """A mask [sz, sz] of numbers with which no position attends to a later one.
 
         >>> Transformer.generate_square_subsequent_mask(2)
         Array([[  0., -inf],

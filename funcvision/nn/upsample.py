@@ -1,4 +1,4 @@
-"""Layers that change the resolution of channels-last arrays without weights."""
+"""Layers without weights that change the resolution of channels-last arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +34,7 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Resizes images [..., height, width, channels] bilinearly; the centres of the corner pixels stay in place."""
+    """Resizes images [..., height, width, channels] bilinearly, with the centres of the corner pixels aligned."""
 
     def __init__(self, size: Size | None = None, scale_factor: Factor | None = None):
         super().__init__(size, scale_factor, "bilinear", align_corners=True)
@@ -59,5 +59,5 @@ class PixelUnshuffle(Function):
 
 
 def _pair(value: Any) -> Any:
-    """One number as two, so that `interpolate` knows of how many axes it speaks."""
+    """One number repeated, so that `interpolate` resizes two axes."""
     return value if value is None or isinstance(value, Sequence) else (value, value)

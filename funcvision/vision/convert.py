@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import nn
 from ..functional._check import listed
+from ..nn._misfits import described, misfits
 from . import _mapping, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
 from ._torch_pickle import Tensor
@@ -176,22 +177,15 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
     declared = model.declarations()
     counters = {name: np.zeros(one.shape, np.int64) for name, one in declared.items() if name.endswith(_COUNTER)}
     tensors = counters | dict(tensors)
+    faults = misfits(declared, tensors, torch_order=True)
     kinds = {name: _kind(declaration.dtype_for(jnp.float32)) for name, declaration in declared.items()}
-    faults = {
-        "missing": [name for name in declared if name not in tensors],
-        "unexpected": [name for name in tensors if name not in declared],
-        "of another shape": [
-            f"{name} is {tuple(tensors[name].shape)}, not {declaration.shape}" for name, declaration in declared.items()
-            if name in tensors and tuple(tensors[name].shape) != declaration.shape
-        ],
-        "of another dtype": [
-            f"{name} is {tensors[name].dtype}, not {kind}" for name, kind in kinds.items()
-            if name in tensors and _kind(tensors[name].dtype) != kind
-        ],
-    }  # fmt: skip
-    if any(faults.values()):
-        counted = (f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items() if names)
-        raise ValueError(f"{what} do not fit {type(model).__name__}; " + "; ".join(counted))
+    if wrong := [
+        f"{name} is {tensors[name].dtype}, not {kind}" for name, kind in kinds.items()
+        if name in tensors and _kind(tensors[name].dtype) != kind
+    ]:  # fmt: skip
+        faults["of another dtype"] = wrong
+    if faults:
+        raise ValueError(f"{what} do not fit {type(model).__name__}; {described(faults)}")
     return {name: tensors[name] for name in declared}
 
 

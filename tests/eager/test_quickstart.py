@@ -9,7 +9,7 @@ EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "quickstart
 def test_quickstart(tmp_path, capsys):
     main = runpy.run_path(str(EXAMPLE))["main"]
     accuracy = main(["--epochs", "5", "--out", str(tmp_path / "model.pth")])
-    assert accuracy > 0.8  # 87% seen
+    assert accuracy > 0.8  # 87% was measured
     printed = capsys.readouterr().out
     assert "Epoch 5" in printed
     assert 'Predicted: "' in printed

@@ -50,7 +50,7 @@ def test_values_on_the_host():
     np.testing.assert_array_equal(np.asarray(x, np.float64), [[1, 2], [3, 4]])
     assert bool(eager.tensor([[True]]))
     assert 2 if x[0, 0] > 0 else 3
-    with pytest.raises(ValueError, match=r"item is for Tensors of one element.*\(2, 2\)"):
+    with pytest.raises(ValueError, match=r"item is for Tensors with one element.*\(2, 2\)"):
         x.item()
     with pytest.raises(ValueError, match="neither true nor false"):
         bool(x > 1)
@@ -70,7 +70,7 @@ def test_operands_of_other_libraries_and_strangers():
     with pytest.raises(TypeError, match="unsupported operand"):
         x + "1"
     assert (x == None) is False  # noqa: E711
-    assert x in {x: 1}  # hashed by identity
+    assert x in {x: 1}  # the hash is that of the object
 
 
 def test_data_can_be_set():
@@ -79,7 +79,7 @@ def test_data_can_be_set():
     assert x.tolist() == [0, 1]
     assert isinstance(x.data, jax.Array)
     assert x.is_leaf
-    with pytest.raises(ValueError, match=r"grad is None or a Tensor of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"grad must be None or a Tensor of shape \(2,\)"):
         x.grad = eager.ones(3)
 
 
@@ -88,7 +88,7 @@ def test_conversions():
     assert x.to(x.dtype) is x
     assert x.long().tolist() == x.int().tolist() == [1, -1]
     assert (x.half().dtype, x.bfloat16().dtype, x.long().dtype) == (np.float16, jnp.bfloat16, np.int32)
-    with pytest.raises(ValueError, match="float64 is off in jax"):
+    with pytest.raises(ValueError, match="float64 is turned off in jax"):
         x.double()
     assert eager.tensor([1, 2]).to(x).dtype == np.float32
     other = jax.devices()[1]
@@ -102,7 +102,7 @@ def test_conversions():
 
 
 def test_numbers_of_python_and_numpy():
-    assert eager.tensor(np.ones(2)).dtype == np.float32  # jax's 64-bit types are off
+    assert eager.tensor(np.ones(2)).dtype == np.float32  # jax_enable_x64 is off
     assert eager.tensor([True]).dtype == np.bool_
     assert eager.tensor([1, 2], dtype=jnp.float16).dtype == np.float16
     array = np.ones(2, np.float32)
@@ -114,10 +114,10 @@ def test_numbers_of_python_and_numpy():
 
 @pytest.mark.parametrize(("index", "error", "message"), [
     (5, IndexError, "index 5 is out of range for axis 0"), ((0, 0, 0), IndexError, "3 indices for an array of shape"),
-    ((..., 0, ...), IndexError, "one ... only"), (slice(None, None, -1), ValueError, "use flip"),
+    ((..., 0, ...), IndexError, "only one ..."), (slice(None, None, -1), ValueError, "use flip"),
     ([0, 3], IndexError, "indices from 0 to 3 are out of range for axis 0, which has 3"),
     (1.5, TypeError, "an index is"),
-    (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not fit"), ("a", TypeError, "an index is"),
+    (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not match"), ("a", TypeError, "an index is"),
 ])  # fmt: skip
 def test_indices_that_do_not_fit(index, error, message):
     x = eager.zeros(3, 4)
@@ -142,9 +142,11 @@ def test_indices_given_as_tensors():
 @pytest.mark.parametrize(("use", "error", "message"), [
     (lambda x: x @ x.int(), TypeError, "matmul takes one dtype"),
     (lambda x: x.int().mean(), TypeError, r"call \.float"),
-    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"), (lambda x: x.topk(9), ValueError, "no 9 elements"),
+    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"),
+    (lambda x: x.topk(9), ValueError, "k=9 is not between 0 and"),
     (lambda x: x.clamp(), ValueError, "clamp needs"), (lambda x: x.int() ** -1, ValueError, "no integer power -1"),
-    (lambda x: x.where(x, 0), TypeError, "condition of bools"), (lambda x: x[None].t(), ValueError, "t transposes"),
+    (lambda x: x.where(x, 0), TypeError, "condition of booleans"),
+    (lambda x: x[None].t(), ValueError, "t takes at most two axes"),
     (lambda x: x.div(x, rounding_mode="up"), ValueError, "rounding_mode='up'"),
     (lambda x: x.repeat(2), ValueError, "a number for each axis"),
     (lambda x: x.gather(0, eager.tensor([0])), ValueError, "as many axes"),

@@ -25,5 +25,5 @@ def test_rrelu_draws_in_training_only():
     np.testing.assert_allclose(model.apply({}, {}, x)[0], -0.3, rtol=1e-6)
     drawn, _ = model.apply({}, {}, x, train=True, key=jax.random.key(0))
     assert len(np.unique(drawn)) > 40
-    with pytest.raises(ValueError, match=r"RReLU\(.*draws random numbers and got no key"):
+    with pytest.raises(ValueError, match=r"RReLU\(.*draws random numbers, but `apply` got no key"):
         model.apply({}, {}, x, train=True)

@@ -1,4 +1,4 @@
-"""MultiheadAttention beyond torch's numbers: dropout, dtypes, the causal mask without another, errors."""
+"""MultiheadAttention: dropout, dtypes, a causal mask alone, errors. tests/parity compares its results with torch."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def test_dropout_of_weights_draws_from_the_key_of_apply():
     assert np.abs(y - whole).max() > 0.01
     np.testing.assert_allclose(full.sum(-1), np.ones((3, 5)), rtol=1e-6)
     assert (weights == 0).any(), "the weights that come back are those in use, after dropout"
-    with pytest.raises(ValueError, match=r"MultiheadAttention\(.*draws random numbers and got no key"):
+    with pytest.raises(ValueError, match=r"MultiheadAttention\(.*draws random numbers, but `apply` got no key"):
         layer.apply(params, state, X, X, X, train=True)
 
 
@@ -53,11 +53,11 @@ def test_bfloat16_in_bfloat16_out():
 
 @pytest.mark.parametrize(("arrays", "options", "match"), [
     ((X[..., :7], X, X), {}, r"takes query \[batch, length, 8\].*got \(3, 5, 7\)"),
-    ((X[0], X, X), {}, "or all three without the batch"),
+    ((X[0], X, X), {}, "or all without the batch axis"),
     ((X[:2], X, X), {}, r"got \(2, 5, 8\), \(3, 5, 8\)"),
     ((X, X, X[:, :4]), {}, r"\(3, 4, 8\)"),
-    ((X, X, X), {"key_padding_mask": jnp.zeros((5, 3), bool)}, r"key_padding_mask has shape \(5, 3\); it is \(3, 5\)"),
-    ((X, X, X), {"attn_mask": jnp.zeros((3, 5, 5), bool)}, r"\(3, 5, 5\); it is \(5, 5\) or \(6, 5, 5\)"),
+    ((X, X, X), {"key_padding_mask": jnp.zeros((5, 3), bool)}, r"shape \(5, 3\); these keys need \(3, 5\)"),
+    ((X, X, X), {"attn_mask": jnp.zeros((3, 5, 5), bool)}, r"\(3, 5, 5\); these arrays need \(5, 5\) or \(6, 5, 5\)"),
 ])
 def test_errors(arrays, options, match):
     layer, params, state = build()

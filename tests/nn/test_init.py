@@ -38,7 +38,7 @@ def test_orthogonal_rows_or_columns(shape):
 
 
 def test_orthogonal_is_uniform_over_orthogonal_matrices():
-    """Without the correction of signs, the diagonal would be negative in nearly all of them."""
+    """Without the correction of signs, the diagonal would be negative in nearly all matrices."""
     matrices = jax.jit(jax.vmap(lambda key: init.orthogonal()(key, (3, 3), jnp.float32)))(jax.random.split(KEY, 4000))
     np.testing.assert_allclose(matrices.mean(0), np.zeros((3, 3)), atol=4 / math.sqrt(3 * 4000))
     determinants = np.linalg.det(np.asarray(matrices))
@@ -54,13 +54,13 @@ def test_sparse_has_so_many_zeros_in_each_column(sparsity, rows, zeros):
 
 
 @pytest.mark.parametrize(("initializer", "shape", "match"), [
-    (init.xavier_uniform(), (3,), r"two axes or more; this has shape \(3,\)"),
-    (init.kaiming_normal(), (), "two axes or more"),
-    (init.kaiming_normal(mode="fan"), (2, 3), "mode='fan'; it is 'fan_in' or 'fan_out'"),
+    (init.xavier_uniform(), (3,), r"at least two axes, not for shape \(3,\)"),
+    (init.kaiming_normal(), (), "at least two axes"),
+    (init.kaiming_normal(mode="fan"), (2, 3), "mode='fan'; give 'fan_in' or 'fan_out'"),
     (init.kaiming_uniform(nonlinearity="swish"), (2, 3), "no gain is known for 'swish'"),
-    (init.eye(), (2, 3, 4), "eye fills matrices"),
-    (init.sparse(0.1), (3,), "sparse fills matrices"),
-    (init.orthogonal(), (3,), "two axes or more"),
+    (init.eye(), (2, 3, 4), "eye initialises matrices"),
+    (init.sparse(0.1), (3,), "sparse initialises matrices"),
+    (init.orthogonal(), (3,), "at least two axes"),
     (init.dirac(), (3, 3), "dirac"),
     (init.dirac(2), (3, 3, 1), "divisible"),
 ])

@@ -1,4 +1,4 @@
-"""Module: what a description declares, how it is bound, what it refuses."""
+"""Module: declarations, binding, initial arrays, changed copies, errors."""
 
 import copy
 import pickle
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from funcvision import nn
-from funcvision.nn import init
+from funcvision.nn import _initial_arrays, init
 
 
 class Block(nn.Module):
@@ -121,7 +121,7 @@ def test_capture(net):
     assert list(seen) == ["blocks.0", "fc", "blocks.1.conv"]
     np.testing.assert_array_equal(seen["fc"], y)
     assert seen["blocks.0"].shape == X.shape
-    with pytest.raises(ValueError, match=r"'blocks.2', which no module.*close to it: 'blocks"):
+    with pytest.raises(ValueError, match=r"'blocks.2', but no module of that name ran.*similar names: 'blocks"):
         model.apply(params, state, X, capture=("blocks.2",))
 
 
@@ -166,7 +166,7 @@ def test_a_layer_without_key_says_which_and_how():
 def test_unbound_calls():
     with pytest.raises(RuntimeError, match=r"model.init\(key\).*model.apply"):
         Net()(X)
-    np.testing.assert_array_equal(nn.Sequential(nn.Identity())(X), X)  # nothing to bind
+    np.testing.assert_array_equal(nn.Sequential(nn.Identity())(X), X)  # it declares no arrays
     with pytest.raises(RuntimeError, match="whether it trains"):
         Noise()(X)
 
@@ -175,13 +175,18 @@ def test_arrays_that_do_not_fit_are_all_named(net):
     model, params, state = net
     wrong = {name: value for name, value in params.items() if name != "fc.bias"}
     wrong |= {"fc.weight": params["fc.weight"].T, "head.weight": params["fc.bias"]}
-    faults = r"lacks fc.bias; params has head.weight.*fc.weight has shape \(5, 48\) in place of \(48, 5\)"
-    with pytest.raises(ValueError, match=faults):
+    faults = (
+        "these arrays do not fit Net; params: 1 missing: fc.bias; 1 unexpected: head.weight; "
+        "1 of another shape: fc.weight is (5, 48), not (48, 5)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(faults)}$"):
         model.apply(wrong, state, X)
-    with pytest.raises(ValueError, match="and 1 more"):
+    with pytest.raises(ValueError, match=r"Net; state: 6 missing: blocks\.0\.bn\.running_mean"):
         model.apply(params, {}, X)
-    with pytest.raises(ValueError, match=r"state has fc\.bias"):
+    with pytest.raises(ValueError, match=r"Net; state: 1 misplaced: fc\.bias is a parameter$"):
         model.apply(params, state | {"fc.bias": params["fc.bias"]}, X)
+    with pytest.raises(ValueError, match=r"6 misplaced: .*running_mean is a buffer, .* \| state: 6 missing: "):
+        model.apply(params | state, {}, X)
 
 
 def test_errors_name_the_layer(net):
@@ -193,14 +198,16 @@ def test_errors_name_the_layer(net):
 
 def test_a_description_does_not_change():
     model = Net()
-    with pytest.raises(AttributeError, match=r"does not change once built.*replace\('fc'"):
+    with pytest.raises(AttributeError, match=r"does not change after __init__.*replace\('fc'"):
         model.fc = nn.Linear(2, 3)
     other = model.replace("fc", nn.Linear(48, 7)).replace("blocks.1.bn", nn.Identity())
     assert other.declarations()["fc.weight"].shape == (7, 48)
     assert "blocks.1.bn.weight" not in other.declarations()
     assert list(model.declarations()) == NAMES
-    with pytest.raises(KeyError, match="has no child 'head'; it has blocks, flatten, fc"):
+    with pytest.raises(KeyError, match="Net has no child 'head'; its children are blocks, flatten, fc"):
         model.replace("head", nn.Identity())
+    with pytest.raises(KeyError, match=r"'blocks\.1\.norm': Block has no child 'norm'; its children are conv, bn"):
+        model.replace("blocks.1.norm", nn.Identity())
 
 
 def test_forward_may_set_buffers_only():
@@ -217,7 +224,7 @@ def test_forward_may_set_buffers_only():
     np.testing.assert_array_equal(run(Sets("count", jnp.ones(2)))["count"], [1, 1])
     with pytest.raises(AttributeError, match="only a declared Buffer"):
         run(Sets("cache", 3))
-    with pytest.raises(ValueError, match=r"buffer 'count' of Sets is float32\(2,\) and cannot become float32\(3,\)"):
+    with pytest.raises(ValueError, match=r"buffer 'count' of Sets is float32\(2,\); it cannot become float32\(3,\)"):
         run(Sets("count", jnp.ones(3)))
 
 
@@ -226,29 +233,109 @@ def test_what_a_module_refuses_to_hold():
         def __init__(self, name, value):
             setattr(self, name, value)
 
-    with pytest.raises(TypeError, match="plain list of modules: use ModuleList"):
-        Holds("layers", [nn.Identity()])
-    with pytest.raises(TypeError, match="plain dict of modules"):
-        Holds("layers", {"a": nn.Identity()})
-    with pytest.raises(AttributeError, match="part of every Module"):
+    for kind, value in {
+        "list": [nn.Identity()], "tuple": (None, nn.Identity()), "dict": {"a": nn.Identity()}, "set": {nn.Identity()},
+    }.items():  # fmt: skip
+        fault = rf"Holds\.layers is a plain {kind} that holds modules \(Identity\)\. .*use ModuleList or ModuleDict"
+        with pytest.raises(TypeError, match=fault):
+            Holds("layers", value)
+    for value in ([[nn.Identity()]], {"a": [nn.Identity()]}, [{"a": (1, nn.Identity())}]):
+        with pytest.raises(TypeError, match="holds modules"):
+            Holds("layers", value)
+    for value in ([nn.Param((2,))], {"a": [nn.Param((2,))]}, ((nn.Param((2,)),),)):
+        with pytest.raises(TypeError, match=r"holds a Param\. It would not be declared: assign it to an attribute"):
+            Holds("weights", value)
+    with pytest.raises(TypeError, match="holds a Buffer"):
+        Holds("counts", [nn.Buffer((2,))])
+    with pytest.raises(AttributeError, match="'apply': every Module has a member of that name"):
         Holds("apply", nn.Identity())
+    assert Holds("sizes", [(1, 2), {"a": [3]}]).sizes == [(1, 2), {"a": [3]}]
+
+
+def test_a_list_that_gets_modules_after_its_assignment_is_refused():
+    class Appends(nn.Module):
+        def __init__(self):
+            self.layers = []
+            self.layers.append(nn.Identity())
+
+    with pytest.raises(TypeError, match=r"Appends\.layers is a plain list that holds modules"):
+        Appends()
+
+
+class Tied(nn.Module):
+    """One layer under two names."""
+
+    def __init__(self):
+        self.first = nn.Linear(3, 3)
+        self.second = self.first
+
+    def forward(self, x):
+        return self.second(self.first(x))
 
 
 def test_a_module_held_twice_has_one_set_of_arrays():
-    class Tied(nn.Module):
-        def __init__(self):
-            self.first = nn.Linear(3, 3)
-            self.second = self.first
-
-        def forward(self, x):
-            return self.second(self.first(x))
-
     model = Tied()
     params, state = model.init(jax.random.key(0))
     assert list(params) == ["first.weight", "first.bias"]
     w, b = params["first.weight"], params["first.bias"]
     x = jnp.ones((1, 3))
     np.testing.assert_allclose(model.apply(params, state, x)[0], (x @ w + b[None]) @ w + b[None], atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["first", "second"])
+def test_replacing_a_shared_module_replaces_it_everywhere(path):
+    model = Tied().replace(path, nn.Linear(3, 3, bias=False))
+    assert model.first is model.second
+    assert list(model.declarations()) == ["first.weight"]
+
+
+def test_changed_copies_keep_shared_modules_shared():
+    class Deep(nn.Module):
+        def __init__(self):
+            self.norm = nn.BatchNorm1d(3)
+            self.inner = nn.Sequential(Tied(), self.norm)
+            self.outer = self.inner[0].first
+
+        def forward(self, x):
+            return self.outer(self.inner(self.norm(x)))
+
+    model = Deep()
+    names = list(model.declarations())
+    ones = lambda layer: {"weight": init.ones} if isinstance(layer, nn.Linear) else {}
+    changed = model.with_init(ones)
+    replaced = model.replace("inner.1", nn.BatchNorm1d(3, affine=False))
+    for copied in (changed, replaced):
+        assert copied.outer is copied.inner[0].first is copied.inner[0].second
+        assert copied.norm is copied.inner[1]
+    assert list(changed.declarations()) == names
+    assert [n for n in names if n not in replaced.declarations()] == ["norm.weight", "norm.bias"]
+    assert changed.norm is model.norm  # nothing changes below it
+    assert changed.outer is not model.outer
+    params, state = changed.init(jax.random.key(0))
+    np.testing.assert_array_equal(params["inner.0.first.weight"], np.ones((3, 3)))
+    _, new = changed.apply(params, state, jnp.ones((2, 3)), train=True)
+    assert new.keys() == state.keys()
+    assert int(new["norm.num_batches_tracked"]) == 2
+
+
+def test_a_replacement_may_hold_modules_of_the_description():
+    model = Tied()
+    wrapped = model.replace("first", nn.Sequential(model.first, nn.ReLU()))
+    assert list(wrapped.declarations()) == ["first.0.weight", "first.0.bias"]
+    pair = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    tied = pair.replace("1", nn.Sequential(pair[0], nn.ReLU()))
+    assert list(tied.declarations()) == ["0.weight", "0.bias"]
+    assert tied[0] is tied[1][0]
+
+
+def test_with_init_refuses_names_that_are_not_declared():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    assert list(model.with_init(lambda m: {"bias": init.ones} if isinstance(m, nn.Linear) else {}).declarations()) == [
+        "0.weight"
+    ]
+    for name in ("wieght", "in_features"):
+        with pytest.raises(KeyError, match=rf"'{name}' of Linear \(0\), which declares weight"):
+            model.with_init(lambda m, name=name: {name: init.ones} if isinstance(m, nn.Linear) else {})
 
 
 def test_init_is_deterministic_traceable_and_shardable():
@@ -317,7 +404,7 @@ def test_repr_shows_options_and_children():
 
 
 class Twice(nn.Module):
-    """A child that is called twice, computed again in the backward pass or not."""
+    """A child that is called twice, with or without recomputation in the backward pass."""
 
     def __init__(self, again: bool):
         self.again = again
@@ -328,7 +415,7 @@ class Twice(nn.Module):
         return call(self.child, call(self.child, x))
 
 
-@jax.enable_x64(True)  # a bias ahead of a norm has no gradient but rounding, which must not decide
+@jax.enable_x64(True)  # the gradient of a bias before a norm is only rounding error
 def test_remat_changes_nothing_but_what_is_kept():
     x, key = jax.random.normal(jax.random.key(1), (8, 3)), jax.random.key(2)
     params, state = Twice(False).init(jax.random.key(0))
@@ -349,11 +436,11 @@ def test_remat_changes_nothing_but_what_is_kept():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6), *found)
 
 
-def test_many_first_values_are_made_in_groups(monkeypatch):
-    """Each group draws numbers of its own, and a model of one group the same as ever."""
+def test_many_initial_values_are_made_in_groups(monkeypatch):
+    """Each group has its own draws. The first group has the values that it has without others."""
     model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(4)))
     whole, _ = model.init(jax.random.key(0))
-    monkeypatch.setattr(nn.module, "_DRAWN", 80)  # a layer has 72
+    monkeypatch.setattr(_initial_arrays, "_MAX_NUMBERS_PER_GROUP", 80)  # a layer has 72
     apart, _ = model.init(jax.random.key(0))
     assert list(apart) == list(whole)
     assert {name: array.shape for name, array in apart.items()} == {name: array.shape for name, array in whole.items()}
@@ -362,3 +449,26 @@ def test_many_first_values_are_made_in_groups(monkeypatch):
     assert (np.abs(weights) <= 8**-0.5).all()
     first, _ = model[:1].init(jax.random.key(0))
     np.testing.assert_array_equal(first["0.weight"], apart["0.weight"])
+
+
+def test_no_two_groups_of_initial_values_share_a_key(monkeypatch):
+    class Declares(nn.Module):
+        def __init__(self, **declared):
+            for name, declaration in declared.items():
+                setattr(self, name, declaration)
+
+    def keys(key, shape, dtype):
+        """The key that an initialiser gets and those that it may derive."""
+        return jnp.stack([jax.random.key_data(one) for one in (key, *jax.random.split(key))]).astype(dtype)
+
+    monkeypatch.setattr(_initial_arrays, "_MAX_NUMBERS_PER_GROUP", 12)  # two arrays of 6
+    found, _ = Declares(**{f"a{i}": nn.Param((3, 2), keys, dtype=np.uint32) for i in range(10)}).init(jax.random.key(0))
+    rows = np.concatenate(list(found.values()))
+    assert len(np.unique(rows, axis=0)) == len(rows) == 30
+
+    def draws(key, shape, dtype):
+        return init.uniform(-1, 1)(jax.random.split(key)[0], shape, dtype)
+
+    model = Declares(own=nn.Param((12,), draws), **{f"a{i}": nn.Param((12,), init.uniform(-1, 1)) for i in range(4)})
+    values = np.concatenate(list(model.init(jax.random.key(0))[0].values()))
+    assert len(np.unique(values)) == values.size == 60

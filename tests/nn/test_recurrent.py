@@ -1,4 +1,4 @@
-"""Recurrent layers beyond torch's numbers: a layer is its cell in a loop, dtypes, dropout, errors."""
+"""Recurrent layers: equal to their cells in a loop, dtypes, dropout, errors. tests/parity compares with torch."""
 
 import jax
 import jax.numpy as jnp
@@ -51,14 +51,14 @@ def test_dropout_draws_anew_between_each_two_layers():
     run = jax.jit(lambda key, train: layer.apply(params, {}, X, train=train, key=key)[0][1], static_argnums=1)
     last, again, other = run(KEY, True), run(KEY, True), run(jax.random.key(1), True)
     np.testing.assert_array_equal(last, again)
-    np.testing.assert_array_equal(last[0], run(KEY, False)[0])  # nothing drops ahead of the first layer
+    np.testing.assert_array_equal(last[0], run(KEY, False)[0])  # there is no dropout before the first layer
     assert (np.abs(last - other).max((1, 2)) > 1e-3).tolist() == [False, True, True]
     with pytest.raises(ValueError, match=r"GRU\(.*got no key"):
         layer.apply(params, {}, X, train=True)
 
 
 def test_dropout_of_a_single_layer_warns():
-    with pytest.warns(UserWarning, match="acts between layers and has no effect") as caught:
+    with pytest.warns(UserWarning, match="dropout=0.5 has no effect with num_layers=1") as caught:
         nn.LSTM(3, 4, dropout=0.5)
     assert caught[0].filename == __file__
 
@@ -67,15 +67,15 @@ H, C = jnp.zeros((1, 2, 4)), jnp.zeros((1, 2, 4))
 
 
 @pytest.mark.parametrize(("name", "options", "arguments", "match"), [
-    ("LSTM", {}, (X[..., :2],), r"LSTM takes \[length, batch, 3\] or \[length, 3\] and got \(5, 2, 2\)"),
+    ("LSTM", {}, (X[..., :2],), r"LSTM takes \[length, batch, 3\] or \[length, 3\]; got shape \(5, 2, 2\)"),
     ("LSTM", {"batch_first": True}, (X[0, 0],), r"\[batch, length, 3\]"),
-    ("LSTM", {}, (X, H), "h_0, c_0.* and got 1 arrays"),
-    ("LSTM", {}, (X, (H, C[:, :1])), r"takes c_0 of float32\[1, 2, 4\] here and got float32\[1, 1, 4\]"),
+    ("LSTM", {}, (X, H), "h_0, c_0.*; got 1 arrays"),
+    ("LSTM", {}, (X, (H, C[:, :1])), r"needs c_0 of float32\[1, 2, 4\] here; got float32\[1, 1, 4\]"),
     ("LSTM", {"proj_size": 2}, (X, (H, C)), r"h_0 of float32\[1, 2, 2\]"),
     ("GRU", {"num_layers": 2}, (X, H), r"hx of float32\[2, 2, 4\]"),
     ("RNN", {}, (X[:, 0], H), r"hx of float32\[1, 4\]"),
-    ("RNN", {}, (X.astype(jnp.bfloat16), H), r"hx of bfloat16\[1, 2, 4\] here and got float32"),
-    ("GRUCell", {}, (X[0, :, :2],), r"GRUCell takes \[..., 3\] and got \(2, 2\)"),
+    ("RNN", {}, (X.astype(jnp.bfloat16), H), r"hx of bfloat16\[1, 2, 4\] here; got float32"),
+    ("GRUCell", {}, (X[0, :, :2],), r"GRUCell takes \[..., 3\]; got shape \(2, 2\)"),
     ("LSTMCell", {}, (X[0], (H[0], C)), r"c_0 of float32\[2, 4\]"),
 ])
 def test_errors_of_a_call(name, options, arguments, match):
@@ -86,7 +86,7 @@ def test_errors_of_a_call(name, options, arguments, match):
 
 
 @pytest.mark.parametrize(("build", "match"), [
-    (lambda: nn.RNN(3, 4, nonlinearity="gelu"), "nonlinearity='gelu'; it is 'tanh' or 'relu'"),
+    (lambda: nn.RNN(3, 4, nonlinearity="gelu"), "nonlinearity='gelu'; give 'tanh' or 'relu'"),
     (lambda: nn.LSTM(3, 4, proj_size=4), "proj_size=4 must be less than hidden_size=4"),
     (lambda: nn.GRU(3, 0), "hidden_size=0"),
     (lambda: nn.GRU(3, 4, num_layers=2, dropout=1.5), "dropout=1.5 is not a probability"),

@@ -1,4 +1,4 @@
-"""Transformers beyond torch's numbers: layers of their own, dropout, captures, dtypes, errors."""
+"""Transformers: distinct layers, dropout, captures, dtypes, errors. tests/parity compares with torch."""
 
 import jax
 import jax.numpy as jnp
@@ -56,5 +56,5 @@ def test_bfloat16_in_bfloat16_out():
 
 
 def test_activation_is_known():
-    with pytest.raises(ValueError, match="activation='tanh'; it is"):
+    with pytest.raises(ValueError, match="activation='tanh'; give"):
         nn.TransformerEncoderLayer(8, 2, activation="tanh")

@@ -1,4 +1,4 @@
-"""How a layer or model is compared with torch's: same arrays in both, then outputs, gradients and new state."""
+"""Compares a layer or model with torch's: with the same arrays, outputs, gradients and new state must agree."""
 
 import contextlib
 import functools
@@ -14,14 +14,15 @@ from funcvision import nn
 from tests.parity.reference import assert_close, nchw, nhwc, random, same
 
 QUICKLY = {"xla_backend_optimization_level": 0}
-"""For programs that run once: XLA's passes are the same, and LLVM takes half as long."""
+"""For programs that run once: XLA's passes are the same, but LLVM takes half as long."""
 
 
 def randomise(theirs: torch.nn.Module, seed: int = 0) -> None:
-    """Gives every array of a torch module a value that no initialiser gives, so that an ignored one is found out.
+    """Gives every array of a torch module a value that no initialiser gives, so that ignoring an array is noticed.
 
-    Weights keep the signal's variance, factors of norms are in [0.5, 1.5), running variances too, the rest is
-    within 0.5 of 0; counts of batches are 3. Tables of integers stay: with one index throughout any order would do.
+    Weights keep the variance of the signal. Weights of norms and running variances are in [0.5, 1.5), other arrays in
+    [-0.5, 0.5). Counts of batches are 3. Tables of indices are not changed: if all indices were equal, the tests would
+    not notice a wrong order.
     """
     rng = np.random.default_rng(seed)
     with torch.no_grad():
@@ -37,10 +38,10 @@ def randomise(theirs: torch.nn.Module, seed: int = 0) -> None:
 
 
 def arrays_of(ours: nn.Module, theirs: torch.nn.Module) -> tuple[nn.Arrays, nn.Arrays]:
-    """(params, state) of our description with a torch module's values; the two must declare the same names."""
+    """(params, state) of a description with the values of a torch module. Both must declare the same names."""
     tensors = _tensors(theirs)
     declared = ours.declarations()
-    assert declared.keys() == tensors.keys(), f"only in one of the two: {sorted(declared.keys() ^ tensors.keys())}"
+    assert declared.keys() == tensors.keys(), f"names on one side only: {sorted(declared.keys() ^ tensors.keys())}"
     params, state = {}, {}
     for name, declaration in declared.items():
         assert declaration.shape == tuple(tensors[name].shape), name
@@ -54,23 +55,25 @@ def assert_layer_equal(
     channels_last: bool = False, key: jax.Array | None = None, rtol: float | None = None, keep_values: bool = False,
     gradients: bool = True, **options: Any,
 ) -> None:
-    """Compares a layer or model of ours with one of torch that holds the same arrays.
+    """Compares a layer or model with torch's, with the same arrays in both.
 
-    Compared are every output, the gradients of every floating-point input and parameter for random cotangents, and in
-    training the new state. Ours runs jitted.
+    It compares all outputs, the gradients with respect to all floating-point inputs and parameters for random
+    cotangents, and in training the new state. The description runs jitted.
 
     Args:
         ours: a description.
-        theirs: a torch module with the same names and shapes; its values, dtype and mode are changed.
-        inputs: the positional arguments: arrays in our layout, or trees of them such as an LSTM's (h, c).
-        dtype: what both sides compute in; floating-point arrays are cast to it. "float64" for gradients of deep models.
-        train: the mode of both; random layers need p = 0 or the two draw different numbers.
-        channels_last: inputs and outputs of three axes or more are [batch, ..., channels] here, channels first there.
-        key: for layers that ask for one.
-        rtol: in place of the tolerance of the dtype.
+        theirs: a torch module with the same names and shapes. Its values, dtype and mode are changed.
+        inputs: the positional arguments: arrays in funcvision's layout, or trees of arrays such as an LSTM's (h, c).
+        dtype: the dtype of both sides, to which floating-point arrays are cast. Deep models need "float64" to compare
+            gradients.
+        train: the mode of both. Random layers need p = 0, because both sides draw different numbers.
+        channels_last: inputs and outputs with at least three axes are [batch, ..., channels] in funcvision and
+            channels-first in torch.
+        key: the random key, for layers that need one.
+        rtol: a tolerance that replaces that of the dtype.
         keep_values: compare with the values in `theirs`, not with random ones.
-        gradients: whether they are compared too.
-        options: keyword arguments of both calls; arrays among them (masks) are converted, not differentiated.
+        gradients: whether to compare gradients, too.
+        options: keyword arguments of both calls. Arrays among them (masks) are converted and not differentiated.
     """
     with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():
         theirs.to(getattr(torch, dtype)).train(train)
@@ -91,7 +94,8 @@ def assert_layer_equal(
             for i, array in enumerate(expected)
         ]
 
-        statistics = {name: tensor.clone() for name, tensor in theirs.named_buffers()}  # a recomputation changes them
+        # Copies, because torch's recomputation changes its buffers.
+        statistics = {name: tensor.clone() for name, tensor in theirs.named_buffers()}
         pulled = {f"input {i}": t for i, t in enumerate(jax.tree.leaves(tensors)) if t.requires_grad}
         pulled |= {name: p for name, p in theirs.named_parameters() if gradients and p.requires_grad}
         declared = ours.declarations()
@@ -99,7 +103,7 @@ def assert_layer_equal(
             name: _stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
             for name, gradient in _torch_gradients(results, cotangents, pulled, channels_last).items()
         }
-        del results, pulled  # what torch kept for its gradients, which are as large as some models
+        del results, pulled  # frees what torch stored for its gradients, which can be large
 
         def forward(params: Any, inputs: Any) -> Any:
             arrays = {name: jnp.asarray(v) for name, v in masks.items()}
@@ -142,7 +146,7 @@ def _where_given(values: list[Any], cotangents: list[Any]) -> list[Any]:
 
 
 def _tensors(theirs: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """What torch saves of a module, each shared tensor once."""
+    """The tensors of the state dict of a module, with each shared tensor once."""
     saved = theirs.state_dict()
     return {n: t.detach() for n, t in (*theirs.named_parameters(), *theirs.named_buffers()) if n in saved}
 
@@ -171,7 +175,7 @@ def _assert_same_state(
 
 
 def _assert_same_gradients(found: dict[str, Any], reference: dict[str, np.ndarray], rtol: float | None) -> None:
-    """Where torch's gradient is zero but for rounding (a bias ahead of a batch norm), ours must be so too."""
+    """If torch's gradient is only rounding error (a bias before a batch norm), the other gradient must be so, too."""
     largest = max((np.abs(array).max(initial=0.0) for array in reference.values()), default=0.0)
     for name, array in reference.items():
         tiny = 100 * np.finfo(array.dtype).eps * largest
@@ -180,4 +184,4 @@ def _assert_same_gradients(found: dict[str, Any], reference: dict[str, np.ndarra
             assert_close(found[name], array, rtol=rtol, what=what)
         else:
             assert found[name].shape == array.shape, what
-            assert np.abs(found[name]).max(initial=0.0) <= tiny, f"{what}: torch's is zero, ours is not"
+            assert np.abs(found[name]).max(initial=0.0) <= tiny, f"{what} is zero in torch and not in funcvision"

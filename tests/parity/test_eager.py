@@ -217,7 +217,7 @@ def test_numbers_are_weak_as_in_torch(dtype):
     with jax.enable_x64(True):
         for number, (name, operation) in itertools.product([True, 2, 2.5], OPERATIONS.items()):
             if name == "rsub" and number is True:
-                continue  # torch refuses it
+                continue  # torch raises an error
             ours, theirs = operation(eager.tensor(array), number), operation(torch.from_numpy(array), number)
             assert ours.dtype == theirs.numpy().dtype, (name, number)
         assert eager.tensor(2.5).dtype == np.float32
@@ -332,6 +332,6 @@ def test_manual_descent():
 
     ours = descend(eager, eager.tensor(ROW, requires_grad=True), eager.tensor(X))
     theirs = descend(torch, torch.tensor(ROW, requires_grad=True), torch.tensor(X))
-    assert_close(ours.data, theirs, rtol=1e-4)  # the descent makes rounding larger
+    assert_close(ours.data, theirs, rtol=1e-4)  # gradient descent amplifies rounding errors
     assert ours.is_leaf
     assert ours.requires_grad

@@ -1,4 +1,4 @@
-"""The distributions of initialisers, and what layers start from, against torch's, by samples."""
+"""The distributions of initialisers and of the initial values of layers against torch's, by samples."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ KEY = jax.random.key(0)
 
 
 def assert_same_distribution(ours, theirs, what=""):
-    """Two samples of equal size: equal if constant, else as close as two draws of one distribution are.
+    """Compares two samples of equal size: equal if constant, else as close as two samples of one distribution.
 
     The seeds are fixed, so each comparison passes or fails once and for all. The Kolmogorov-Smirnov test would
     fail one true pair in 1000; the standard deviation has a standard error below std / sqrt(n); the largest of n
@@ -49,7 +49,7 @@ def test_initialisers(name, args):
     ours = np.asarray(getattr(init, name)(*args)(KEY, shape, jnp.float32))
     assert ours.shape == shape
     assert_same_distribution(ours, theirs)
-    if name == "trunc_normal" and args != (0.0, 0.02):  # whose edges no draw comes near
+    if name == "trunc_normal" and args != (0.0, 0.02):  # its draws are far from the limits
         np.testing.assert_allclose([ours.min(), ours.max()], [theirs.min(), theirs.max()], atol=2e-3)
 
 

@@ -1,4 +1,4 @@
-"""Optimizers and schedules against torch's, step for step on the same gradients."""
+"""Optimizers and schedules against torch's: the same after each step on the same gradients."""
 
 import jax
 import numpy as np
@@ -35,7 +35,7 @@ OPTIMIZERS = {
 
 
 def pair(dtype="float32"):
-    """The same parameters for us and for torch, and a function that gives both the same new gradients."""
+    """The same parameters as Tensors and in torch, and a function that gives both the same new gradients."""
     arrays = [random(i, *shape, dtype=dtype, low=0.5, high=1.5) for i, shape in enumerate(SHAPES)]
     ours = [eager.tensor(array, requires_grad=True) for array in arrays]
     theirs = [torch.tensor(array, requires_grad=True) for array in arrays]
@@ -63,7 +63,7 @@ def test_steps(name, dtype):
         optimizer = getattr(optim, algorithm)(ours, **options)
         reference = getattr(torch.optim, algorithm)(theirs, **options)
         for step in range(STEPS):
-            gradients(step, leave_out=[1] if step in (0, 3) else [])  # its moments and its count wait
+            gradients(step, leave_out=[1] if step in (0, 3) else [])  # its moments and count do not change
             optimizer.step()
             reference.step()
             assert_same(ours, theirs, rtol=2e-6 if dtype == "float32" else 1e-12)
@@ -131,7 +131,7 @@ def scheduled(algorithm):
 def test_schedules(name, algorithm):
     ours, theirs = scheduled(algorithm)
     schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
-    theirs.step()  # torch warns otherwise
+    theirs.step()  # without this torch warns
     for epoch in range(60):
         np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, atol=1e-15)
         assert schedule.last_epoch == reference.last_epoch == epoch

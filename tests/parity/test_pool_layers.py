@@ -1,4 +1,4 @@
-"""Pooling, padding and upsampling layers against torch's of the same name and arguments."""
+"""Pooling, padding and upsampling layers against torch's layers of the same name and arguments."""
 
 import jax.numpy as jnp
 import pytest
@@ -47,11 +47,11 @@ def test_upsampling_of_one_image_without_a_batch_axis():
 
 
 def test_padding_takes_one_number_or_two_per_axis():
-    with pytest.raises(ValueError, match="ZeroPad2d takes one number or 4, two per axis, and got"):
+    with pytest.raises(ValueError, match="ZeroPad2d takes one number, or 4: two per axis; got"):
         nn.ZeroPad2d((1, 2))
 
 
 def test_indices_of_maxima_are_not_given():
-    """torch's fifth argument: whoever passes it must not silently get another option."""
+    """torch's fifth argument must not silently be taken for another option."""
     with pytest.raises(TypeError):
         nn.MaxPool2d(3, 2, 1, 1, True)  # pyright: ignore[reportCallIssue]

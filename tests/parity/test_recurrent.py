@@ -14,7 +14,7 @@ def both(name, *args, **options):
 
 
 def states(name, layers, *batch, hidden=4, output=4):
-    """A state to start from: one array, or the LSTM's two."""
+    """An initial state: one array, or two for the LSTM."""
     h, c = random(1, layers, *batch, output), random(2, layers, *batch, hidden)
     return (h, c) if name == "LSTM" else h
 
@@ -66,6 +66,6 @@ def test_rectifying_cell():
 
 
 def test_dropout_is_between_layers_only():
-    """Torch draws other numbers, but dropping everything leaves nothing to draw."""
+    """With p=1 everything is dropped, so torch's different random numbers do not matter."""
     ours, theirs = both("LSTM", 3, 4, num_layers=2, dropout=1.0)
     assert_layer_equal(ours, theirs, [random(0, 5, 2, 3)], train=True, key=jax.random.key(0))

@@ -49,7 +49,7 @@ def test_decoder_layer(options, masks):
 
 
 def test_encoder():
-    """Its torch twin has a fast path in evaluation, which writes zeros where keys are padded; autograd turns it off."""
+    """In evaluation torch has a fast path, which writes zeros at padded keys. Autograd turns it off."""
     ours = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 3, nn.LayerNorm(8))
     layer = torch.nn.TransformerEncoderLayer(8, 2, 16)
     theirs = torch.nn.TransformerEncoder(layer, 3, torch.nn.LayerNorm(8), enable_nested_tensor=False)

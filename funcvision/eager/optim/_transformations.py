@@ -1,4 +1,4 @@
-"""Torch's gradient transformations that optax lacks or computes otherwise, in optax's style."""
+"""Gradient transformations of torch's optimizers that optax lacks or computes differently, in optax's style."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ __all__ = ["dampen", "scale_by_adagrad", "scale_by_amsgrad"]
 
 
 class DampenState(NamedTuple):
-    """Whether a step has been taken."""
+    """Whether the first step has been taken."""
 
     started: jax.Array
 
 
 def dampen(dampening: Any) -> optax.GradientTransformation:
-    """Scales by `1 - dampening` from the second step on, as torch does ahead of momentum."""
+    """Scales by `1 - dampening` from the second step on, as torch does before momentum."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, DampenState]:
         scale = jnp.where(state.started, 1 - dampening, 1)
@@ -26,16 +26,16 @@ def dampen(dampening: Any) -> optax.GradientTransformation:
 
 
 class AdagradState(NamedTuple):
-    """How many steps were taken, and the sum of the squares of their gradients."""
+    """The number of steps taken, and the sum of the squares of their gradients."""
 
     count: jax.Array
     sum_of_squares: Any
 
 
 def scale_by_adagrad(lr_decay: Any, initial_accumulator_value: Any, eps: Any) -> optax.GradientTransformation:
-    """Divides by the root of the sum of squares, plus `eps` (optax adds it under the root), and by a growing number.
+    """Divides by `sqrt(sum of squares) + eps` and by `1 + lr_decay * steps taken before`.
 
-    That number is 1 + lr_decay * steps taken before. Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html.
+    Optax adds `eps` under the root. See Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html.
     """
 
     def init(params: Any) -> AdagradState:
@@ -51,7 +51,7 @@ def scale_by_adagrad(lr_decay: Any, initial_accumulator_value: Any, eps: Any) ->
 
 
 class AmsgradState(NamedTuple):
-    """Steps taken, the two moments, and the largest second moment so far."""
+    """The number of steps taken, the two moments, and the largest second moment so far."""
 
     count: jax.Array
     mu: Any
@@ -60,9 +60,9 @@ class AmsgradState(NamedTuple):
 
 
 def scale_by_amsgrad(b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:
-    """AMSGrad (Reddi et al. 2018, https://arxiv.org/abs/1904.09237), the largest second moment taken as torch takes it.
+    """AMSGrad (Reddi et al. 2018, https://arxiv.org/abs/1904.09237) with torch's order of operations.
 
-    That is before its bias is corrected; optax takes it after.
+    Torch takes the maximum of the second moments before their bias is corrected; optax takes it afterwards.
     """
 
     def init(params: Any) -> AmsgradState:

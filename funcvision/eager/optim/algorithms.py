@@ -1,4 +1,4 @@
-"""Torch's optimizers, put together of optax's transformations and equal to torch's step for step."""
+"""Torch's optimizers, composed of optax's transformations. Each step has the result of torch's."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ def _if(wanted: bool, step: optax.GradientTransformation) -> optax.GradientTrans
 
 
 def _coupled(options: Options) -> list[optax.GradientTransformation]:
-    """What comes first in most of them: the sign, and weight decay as a part of the gradient."""
+    """The first steps of most optimizers: the sign, and weight decay as a part of the gradient."""
     decay = optax.add_decayed_weights(options.weight_decay)
     return [_if(options.maximize, optax.scale(-1.0)), _if(options.uses("weight_decay"), decay)]
 
@@ -24,8 +24,8 @@ def _coupled(options: Options) -> list[optax.GradientTransformation]:
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum if it is not 0 (Sutskever et al. 2013).
 
-    With d the gradient plus `weight_decay` times the parameter: `v = momentum * v + (1 - dampening) * d` (v = d in
-    the first step), and `p -= lr * v`; with `nesterov`, `p -= lr * (d + momentum * v)`.
+    Let d be the gradient plus `weight_decay` times the parameter p. Then `v = momentum * v + (1 - dampening) * d`
+    (`v = d` in the first step) and `p -= lr * v`. With `nesterov` it is `p -= lr * (d + momentum * v)`.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
     ):
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError(f"nesterov needs momentum and no dampening; got {momentum=} and {dampening=}")
+            raise ValueError(f"nesterov needs a positive momentum and dampening=0; got {momentum=} and {dampening=}")
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
             "nesterov": nesterov, "maximize": maximize,
@@ -41,16 +41,17 @@ class SGD(Optimizer):
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """The steps in optax's terms."""
+        """The optax transformation."""
         dampened = _if(options.uses("momentum") and options.uses("dampening"), dampen(options.dampening))
         momentum = _if(options.uses("momentum"), optax.trace(options.momentum, options.nesterov))
         return optax.chain(*_coupled(options), dampened, momentum, optax.scale_by_learning_rate(options.lr))
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980); `weight_decay` adds to the gradient.
+    """Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980).
 
-    `amsgrad` divides by the largest second moment so far.
+    `weight_decay` times the parameter is added to the gradient. `amsgrad` divides by the root of the largest second
+    moment so far.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class Adam(Optimizer):
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """The steps in optax's terms."""
+        """The optax transformation."""
         return optax.chain(*_coupled(options), _moments(options), optax.scale_by_learning_rate(options.lr))
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -79,7 +80,7 @@ class AdamW(Adam):
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """The steps in optax's terms."""
+        """The optax transformation."""
         sign = _if(options.maximize, optax.scale(-1.0))
         decay = optax.add_decayed_weights(options.weight_decay)
         return optax.chain(sign, _moments(options), decay, optax.scale_by_learning_rate(options.lr))
@@ -91,7 +92,10 @@ def _moments(options: Options) -> optax.GradientTransformation:
 
 
 class RMSprop(Optimizer):
-    """Divides by a running root mean square (Hinton 2012), of deviations if `centered`, then adds momentum."""
+    """Divides the gradient by its running root mean square (Hinton 2012), then adds momentum.
+
+    With `centered` the divisor is the running standard deviation.
+    """
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
@@ -104,7 +108,7 @@ class RMSprop(Optimizer):
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """The steps in optax's terms; torch adds `eps` to the root."""
+        """The optax transformation. Like torch, it adds `eps` to the root."""
         scale = optax.scale_by_stddev if options.centered else optax.scale_by_rms
         scaled = scale(options.alpha, options.eps, eps_in_sqrt=False)
         momentum = _if(options.uses("momentum"), optax.trace(options.momentum))
@@ -112,7 +116,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Divides by the root of the sum of all squared gradients (Duchi et al. 2011)."""
+    """Divides the gradient by the root of the sum of all squared gradients (Duchi et al. 2011)."""
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
@@ -125,6 +129,6 @@ class Adagrad(Optimizer):
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """The steps in optax's terms."""
+        """The optax transformation."""
         scale = scale_by_adagrad(options.lr_decay, options.initial_accumulator_value, options.eps)
         return optax.chain(*_coupled(options), scale, optax.scale_by_learning_rate(options.lr))

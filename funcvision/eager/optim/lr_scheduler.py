@@ -1,8 +1,8 @@
 """Learning-rate schedules. They write Python numbers into `optimizer.param_groups`; a step of the optimizer reads them.
 
-Each one says how the learning rate of a step follows from that of the step before, so several can act on one optimizer.
-Call `scheduler.step()` after `optimizer.step()`, once an epoch or once a batch, as the schedule's numbers are meant.
-To go on where a run ended, restore optimizer and scheduler by `load_state_dict`.
+Each schedule computes a learning rate from the one before, so several schedules can act on one optimizer. Call
+`scheduler.step()` after `optimizer.step()`, once an epoch or once a batch: whichever the numbers of the schedule count.
+To resume a run, restore the optimizer and the scheduler by `load_state_dict`.
 """
 
 import bisect
@@ -19,24 +19,25 @@ Optimizer = Any  # anything with `param_groups`
 
 
 class LRScheduler:
-    """What all schedules share; subclasses give `next_lr`.
+    """The base class of schedules. Subclasses define `next_lr`.
 
-    last_epoch: how many steps have been taken.
-    base_lrs: the learning rates of the groups before the first schedule touched them.
+    Attributes:
+        last_epoch: the number of steps taken.
+        base_lrs: the learning rates of the groups before the first schedule changed them.
     """
 
     STATE: tuple[str, ...] = ("last_epoch", "base_lrs", "last_lrs")
 
     def __init__(self, optimizer: Optimizer):
         if not hasattr(optimizer, "param_groups"):
-            raise TypeError(f"a schedule needs an optimizer and got {type(optimizer).__name__}")
+            raise TypeError(f"a schedule takes an optimizer; got {type(optimizer).__name__}")
         self.optimizer = optimizer
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
         self.last_epoch = -1
         self.step()
 
     def next_lr(self, lr: float, base_lr: float, epoch: int) -> float:
-        """The learning rate of an epoch, made of that before it (at epoch 0, of what the optimizer has)."""
+        """The learning rate of an epoch, from `lr`, that of the epoch before (at epoch 0, that of the optimizer)."""
         raise NotImplementedError
 
     def next_lrs(self) -> list[float]:
@@ -45,13 +46,13 @@ class LRScheduler:
         return [self.next_lr(group["lr"], base_lr, self.last_epoch) for group, base_lr in groups]
 
     def step(self) -> None:
-        """Goes on by one epoch, or by whatever the schedule counts."""
+        """Advances by one epoch, or by one batch if the schedule counts batches."""
         self.last_epoch += 1
         self.last_lrs = self.next_lrs()
         self._write(self.last_lrs)
 
     def restart(self, lrs: Sequence[float]) -> None:
-        """Begins anew at epoch 0 from these learning rates."""
+        """Restarts at epoch 0 with these learning rates."""
         self.last_epoch = -1
         self._write(lrs)
         self.step()
@@ -65,17 +66,17 @@ class LRScheduler:
             group["lr"] = lr
 
     def state_dict(self) -> dict[str, Any]:
-        """What has changed since the schedule was made; the arguments it was made with are not in it."""
+        """The variables of the schedule. The arguments of its constructor are not included."""
         return {name: getattr(self, name) for name in self.STATE}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from a `state_dict`. The learning rates themselves are in that of the optimizer."""
+        """Restores a `state_dict`. The learning rates themselves are in that of the optimizer."""
         for name in self.STATE:
             setattr(self, name, state_dict[name])
 
 
 class LambdaLR(LRScheduler):
-    """The first learning rate times a function of the epoch, one for all groups or one for each."""
+    """The initial learning rate times a function of the epoch: one for all groups, or one for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]):
         groups = len(optimizer.param_groups)
@@ -90,7 +91,7 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Times `gamma` every `step_size` epochs."""
+    """Multiplies the learning rate by `gamma` every `step_size` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
         self.step_size, self.gamma = step_size, gamma
@@ -102,7 +103,7 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Times `gamma` at each of the `milestones`; one that is named twice counts twice."""
+    """Multiplies the learning rate by `gamma` at each of the `milestones`: twice at one that is listed twice."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1):
         self.milestones, self.gamma = list(milestones), gamma
@@ -114,11 +115,11 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """Times `factor` for `total_iters` epochs, then back."""
+    """Multiplies the learning rate by `factor` for `total_iters` epochs, and then restores it."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5):
         if not 0 < factor <= 1:
-            raise ValueError(f"ConstantLR takes a factor above 0, at most 1; got {factor}")
+            raise ValueError(f"ConstantLR takes a factor above 0 and at most 1; got {factor}")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer)
 
@@ -130,13 +131,15 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Times a factor that goes from `start_factor` to `end_factor` in a line over `total_iters` epochs."""
+    """Multiplies by a factor that moves linearly from `start_factor` to `end_factor` in `total_iters` epochs."""
 
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
     ):
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR takes {start_factor=} above 0 and {end_factor=} from 0, both at most 1")
+            raise ValueError(
+                f"LinearLR takes 0 < start_factor <= 1 and 0 <= end_factor <= 1; got {start_factor=}, {end_factor=}"
+            )
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer)
 
@@ -151,7 +154,7 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Times `gamma` every epoch."""
+    """Multiplies the learning rate by `gamma` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float):
         self.gamma = gamma
@@ -163,7 +166,7 @@ class ExponentialLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """Times `(1 - epoch / total_iters) ** power`, which is 0 at the end."""
+    """Multiplies the learning rate by `(1 - epoch / total_iters) ** power`, which reaches 0 at `total_iters`."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0):
         self.total_iters, self.power = total_iters, power
@@ -177,9 +180,9 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the first learning rate to `eta_min` in `T_max` epochs, and back up in the next `T_max`.
+    """Half a cosine from the initial learning rate to `eta_min` in `T_max` epochs, and back in the next `T_max`.
 
-    Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, without restarts.
+    See Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983. There are no restarts.
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
@@ -190,25 +193,34 @@ class CosineAnnealingLR(LRScheduler):
         """The learning rate of an epoch."""
         if epoch == 0:
             return lr
-        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the one before is eta_min and says nothing
+        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # lr is eta_min, so the ratio below would divide by 0
             return lr + (base_lr - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
         now, before = (1 + math.cos(math.pi * e / self.T_max) for e in (epoch, epoch - 1))
         return now / before * (lr - self.eta_min) + self.eta_min
 
 
 class OneCycleLR(LRScheduler):
-    """Up to `max_lr`, then down to almost nothing, with momentum the other way round (Smith and Topin 2018).
+    """Raises the learning rate to `max_lr` and then lowers it to nearly 0, with the opposite for momentum.
 
-    See https://arxiv.org/abs/1708.07120. Steps are batches.
+    See Smith and Topin 2018, https://arxiv.org/abs/1708.07120. It counts batches.
 
-    max_lr: the peak, one for all groups or one for each.
-    total_steps: the length of the cycle; or give `epochs` and `steps_per_epoch`.
-    pct_start: the share of it in which the learning rate rises.
-    anneal_strategy: "cos" or "linear".
-    cycle_momentum: move momentum, or the first beta, from `max_momentum` to `base_momentum` and back.
-    div_factor: the first learning rate is `max_lr / div_factor`.
-    final_div_factor: the last one is the first one divided by this.
-    three_phase: go down to the first learning rate as fast as up, and then to the last one.
+    Args:
+        optimizer: the optimizer.
+        max_lr: the peak: one for all groups, or one for each group.
+        total_steps: the length of the cycle in steps. It defaults to `epochs * steps_per_epoch`.
+        epochs: the number of epochs.
+        steps_per_epoch: the number of steps of an epoch.
+        pct_start: the fraction of the cycle in which the learning rate rises.
+        anneal_strategy: "cos" or "linear".
+        cycle_momentum: whether to move momentum, or the first beta, from `max_momentum` to `base_momentum` and back.
+        base_momentum: the momentum at the peak of the learning rate.
+        max_momentum: the momentum at the start and at the end.
+        div_factor: the initial learning rate is `max_lr / div_factor`.
+        final_div_factor: the final learning rate is the initial one divided by this.
+        three_phase: lower the learning rate to the initial one as fast as it rose, and then to the final one.
+
+    Raises:
+        ValueError: an option is out of range, or the optimizer has no momentum to cycle.
     """
 
     def __init__(
@@ -223,8 +235,8 @@ class OneCycleLR(LRScheduler):
             total_steps = epochs * steps_per_epoch
         if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                f"OneCycleLR takes {total_steps=} above 0, {pct_start=} from 0 to 1, and {anneal_strategy=} of "
-                '"cos" and "linear"'
+                'OneCycleLR takes a positive total_steps, pct_start from 0 to 1 and anneal_strategy "cos" or "linear"; '
+                f"got {total_steps=}, {pct_start=}, {anneal_strategy=}"
             )
         groups = optimizer.param_groups
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in groups):
@@ -233,9 +245,9 @@ class OneCycleLR(LRScheduler):
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = group["initial_lr"] = peak / div_factor
         self.total_steps, self.cycle_momentum, self.anneal_strategy = total_steps, cycle_momentum, anneal_strategy
-        factors = 1.0, div_factor, 1 / final_div_factor  # of the first learning rate
+        factors = 1.0, div_factor, 1 / final_div_factor  # relative to the initial learning rate
         rise = pct_start * total_steps - 1
-        # (last step, learning rate there as a factor of the first one, momentum there)
+        # For each end of a phase: (step, learning rate relative to the initial one, momentum)
         self._phases = [(0.0, factors[0], max_momentum), (rise, factors[1], base_momentum)]
         if three_phase:
             self._phases.append((2 * rise, factors[0], max_momentum))
@@ -243,9 +255,9 @@ class OneCycleLR(LRScheduler):
         super().__init__(optimizer)
 
     def next_lrs(self) -> list[float]:
-        """The learning rates of the groups at `last_epoch`; sets the momentum, too."""
+        """The learning rates of the groups at `last_epoch`. This also sets the momentum."""
         if self.last_epoch > self.total_steps:
-            raise ValueError(f"OneCycleLR was made for {self.total_steps} steps and has been called once more")
+            raise ValueError(f"OneCycleLR has total_steps={self.total_steps}, and step was called more often than that")
         factor, momentum = self._at(self.last_epoch)
         for group in self.optimizer.param_groups if self.cycle_momentum else ():
             if "betas" in group:
@@ -255,7 +267,7 @@ class OneCycleLR(LRScheduler):
         return [base_lr * factor for base_lr in self.base_lrs]
 
     def _at(self, step: int) -> tuple[float, float]:
-        """Factor of the first learning rate, and momentum."""
+        """(learning rate relative to the initial one, momentum) at a step."""
         ends = [end for end, _, _ in self._phases[1:-1]]
         phase = bisect.bisect_left(ends, step)
         (begin, *first), (end, *last) = self._phases[phase], self._phases[phase + 1]
@@ -267,13 +279,13 @@ class OneCycleLR(LRScheduler):
 
 
 class SequentialLR(LRScheduler):
-    """One schedule after another: the next one starts, at its epoch 0, at each of the `milestones`."""
+    """Runs one schedule after another. At each of the `milestones` the next one starts, at its epoch 0."""
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]):
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError(f"{len(schedulers)} schedules need one milestone less; got {len(milestones)}")
+            raise ValueError(f"{len(schedulers)} schedules need one milestone less than that; got {len(milestones)}")
         if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
-            raise ValueError("the schedules of a SequentialLR must be made for its own optimizer")
+            raise ValueError("the schedules of a SequentialLR must have been made with its optimizer")
         self.schedulers, self.milestones = list(schedulers), list(milestones)
         self.optimizer, self.last_epoch = optimizer, 0
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
@@ -282,7 +294,7 @@ class SequentialLR(LRScheduler):
         self.last_lrs = first.last_lrs
 
     def step(self) -> None:
-        """Goes on by one epoch."""
+        """Advances by one epoch."""
         self.last_epoch += 1
         scheduler = self.schedulers[bisect.bisect_right(self.milestones, self.last_epoch)]
         if self.last_epoch in self.milestones:
@@ -292,24 +304,34 @@ class SequentialLR(LRScheduler):
         self.last_lrs = scheduler.last_lrs
 
     def state_dict(self) -> dict[str, Any]:
-        """What has changed, in this and in each of the schedules."""
+        """The variables of this schedule and of each of its schedules."""
         return super().state_dict() | {"schedulers": [scheduler.state_dict() for scheduler in self.schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from a `state_dict`."""
+        """Restores a `state_dict`."""
         super().load_state_dict(state_dict)
         for scheduler, state in zip(self.schedulers, state_dict["schedulers"], strict=True):
             scheduler.load_state_dict(state)
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """Times `factor` when a quantity has not improved for more than `patience` epochs; `step` is given it.
+    """Multiplies the learning rate by `factor` if a metric has not improved for more than `patience` epochs.
 
-    mode: "min" if smaller is better, "max" if larger.
-    threshold: by how much it must improve, as a share of the best so far (`threshold_mode` "rel") or in itself ("abs").
-    cooldown: epochs to wait after a reduction before counting again.
-    min_lr: a lower limit.
-    eps: smaller reductions than this are left out.
+    Call `step(metric)`.
+
+    Args:
+        optimizer: the optimizer.
+        mode: "min" if smaller metrics are better, "max" if larger ones are.
+        factor: the factor, below 1.
+        patience: the number of epochs without improvement that are tolerated.
+        threshold: the least change that counts as an improvement.
+        threshold_mode: "rel" if `threshold` is relative to the best metric so far, "abs" if it is absolute.
+        cooldown: epochs after a reduction in which epochs without improvement are not counted.
+        min_lr: the lower limit of the learning rate.
+        eps: reductions by at most this much are not made.
+
+    Raises:
+        ValueError: an option is out of range.
     """
 
     STATE = (*LRScheduler.STATE, "best", "num_bad_epochs", "cooldown_counter")
@@ -321,7 +343,8 @@ class ReduceLROnPlateau(LRScheduler):
     ):
         if not factor < 1 or mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             raise ValueError(
-                f'ReduceLROnPlateau takes {factor=} below 1, {mode=} "min" or "max", {threshold_mode=} "rel" or "abs"'
+                'ReduceLROnPlateau takes a factor below 1, mode "min" or "max" and threshold_mode "rel" or "abs"; '
+                f"got {factor=}, {mode=}, {threshold_mode=}"
             )
         self.optimizer, self.last_epoch = optimizer, 0
         self.base_lrs = self.last_lrs = [group["lr"] for group in optimizer.param_groups]
@@ -331,7 +354,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.num_bad_epochs = self.cooldown_counter = 0
 
     def step(self, metrics: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Takes note of the quantity and reduces the learning rates if it is time."""
+        """Records the metric and reduces the learning rates if it has not improved for too long."""
         self.last_epoch += 1
         current = float(metrics)
         if self._improves(current):

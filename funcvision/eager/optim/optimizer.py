@@ -1,4 +1,4 @@
-"""`Optimizer`: parameters in groups, a state for each parameter, and one compiled step of an optax transformation."""
+"""`Optimizer`: groups of parameters, a state for each parameter, and one compiled step of an optax transformation."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from ..tensor import Tensor
 
 __all__ = ["Optimizer", "Options"]
 
-LEAST = {  # what options may be: the least value, and the first one that is too large
+_RANGES = {  # for each option the least value, and the first value that is too large
     "lr": (0, float("inf")), "momentum": (0, float("inf")), "weight_decay": (0, float("inf")), "eps": (0, float("inf")),
     "alpha": (0, float("inf")), "lr_decay": (0, float("inf")), "initial_accumulator_value": (0, float("inf")),
     "betas": (0, 1),
@@ -21,9 +21,10 @@ LEAST = {  # what options may be: the least value, and the first one that is too
 
 
 class Options:
-    """The options of a group while its transformation is made: numbers are traced, so changing them compiles nothing.
+    """The options of a group, from which its transformation is made.
 
-    What a number switches on, such as a momentum that is not 0, is asked by `uses`, and decides what is compiled.
+    Numbers are traced, so a change of a number does not compile again. `uses` says whether a number is not 0, such as a
+    momentum. This is static: it determines what is compiled.
     """
 
     def __init__(self, numbers: Mapping[str, Any], flags: tuple[tuple[str, Any], ...]):
@@ -38,36 +39,41 @@ class Options:
 
 
 class Optimizer:
-    """What all optimizers share; subclasses say by `transformation` what optax transformation they are.
+    """The base class of optimizers. Subclasses define `transformation`.
 
-    params: Tensors that require a gradient, or a list of dicts `{"params": [...], "lr": ...}`, one for each group with
-        options of its own.
-    defaults: the options of groups that do not set them.
+    `param_groups` is a list of dicts as in torch. Options can be changed in it between steps, as learning-rate
+    schedulers do. A step leaves parameters without a gradient, and their states, unchanged.
 
-    `param_groups` is a list of dicts as in torch: options can be changed between steps, which is what learning-rate
-    schedulers do. Parameters without a gradient are left out of a step, and their state stays as it is.
+    Args:
+        params: Tensors that require a gradient, or a list of dicts `{"params": [...], "lr": ...}`, one for each group
+            with options of its own.
+        defaults: options for groups that do not set them.
+
+    Raises:
+        TypeError: `params` are not Tensors.
+        ValueError: there are no parameters, or `add_param_group` refuses a group.
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
-            raise TypeError(f"an optimizer takes Tensors, such as net.parameters(), and got {type(params).__name__}")
+            raise TypeError(f"an optimizer takes Tensors, such as net.parameters(); got {type(params).__name__}")
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._states: dict[Tensor, tuple[Any, ...]] = {}
-        self._made_for: dict[Tensor, Any] = {}  # the options that are on, of which the form of a state depends
-        # The states are nobody else's, so their memory is used again; parameters may be held by others.
+        self._made_for: dict[Tensor, Any] = {}  # the static options that a state was made for
+        # States are donated, because only this object refers to them. Parameters may have other references.
         self._update = jax.jit(functools.partial(_update, self.transformation), static_argnums=0, donate_argnums=4)
         groups = list(params)
         if not groups:
-            raise ValueError("an optimizer needs parameters and got none; was net.parameters() used up before?")
+            raise ValueError("an optimizer needs parameters; got none. Was the iterator net.parameters() used before?")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
-        """What is done to the gradient of a parameter before it is added to it: a chain of always as many steps.
+        """The optax transformation from a gradient to the change of the parameter.
 
-        A step that the options leave out is `optax.identity()`.
+        It is a chain with a fixed number of steps. A step that the options turn off is `optax.identity()`.
         """
         raise NotImplementedError
 
@@ -75,29 +81,29 @@ class Optimizer:
         """Adds parameters with options of their own.
 
         Raises:
-            ValueError: an option that makes no sense, a parameter that is no leaf or already in a group.
-            TypeError: something that is no Tensor.
+            ValueError: an option is out of range, or a parameter is not a leaf or is in a group already.
+            TypeError: a parameter is not a Tensor.
         """
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         added = {**self.defaults, **group, "params": params}
         known = {id(param) for group in self.param_groups for param in group["params"]}
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError(f"an optimizer takes Tensors and got {type(param).__name__}")
+                raise TypeError(f"an optimizer takes Tensors; got {type(param).__name__}")
             if not param.is_leaf:
-                raise ValueError("an optimizer changes leaves, and this Tensor is the result of an operation")
+                raise ValueError("an optimizer takes leaves, but this Tensor is the result of an operation")
             if id(param) in known:
-                raise ValueError("a parameter is given twice, in one group or in two")
+                raise ValueError("a parameter is given twice, in one group or in two groups")
             known.add(id(param))
-        for name, (least, end) in LEAST.items():
+        for name, (least, end) in _RANGES.items():
             for value in jax.tree.leaves(added.get(name, least)):
                 if not least <= value < end:
-                    limits = f"{least} or more" + (f" and below {end}" if end == 1 else "")
+                    limits = f"at least {least}" + (f" and below {end}" if end == 1 else "")
                     raise ValueError(f"{type(self).__name__} got {name}={added[name]}; it must be {limits}")
         self.param_groups.append(added)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or sets them to 0."""
+        """Sets the gradients of all parameters to None, or to 0."""
         for group in self.param_groups:
             for param in group["params"]:
                 param.grad = None if set_to_none or param.grad is None else param.grad.detach().zero_()
@@ -105,7 +111,11 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter that has a gradient.
 
-        `closure`, if given, computes the loss anew and calls backward; its result is returned.
+        Args:
+            closure: a function that computes the loss, calls backward and returns the loss. It runs before the update.
+
+        Returns:
+            The result of `closure`, or None.
         """
         loss = None
         if closure is not None:
@@ -128,15 +138,16 @@ class Optimizer:
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Options and states, parameters being numbered in the order of the groups: a tree of arrays and numbers."""
+        """Options and states as a tree of arrays and numbers. Parameters are numbered in the order of the groups."""
         params = [param for group in self.param_groups for param in group["params"]]
         numbers = {param: number for number, param in enumerate(params)}
         groups = [{**group, "params": [numbers[param] for param in group["params"]]} for group in self.param_groups]
-        states = {numbers[p]: jax.tree.map(jnp.copy, state) for p, state in self._states.items()}  # a step reuses ours
+        # Copies, because a step donates the states.
+        states = {numbers[param]: jax.tree.map(jnp.copy, state) for param, state in self._states.items()}
         return {"state": states, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes up options and states from `state_dict` of an optimizer with the same groups.
+        """Restores options and states from the `state_dict` of an optimizer with the same groups.
 
         Raises:
             ValueError: the groups or the states are not those of this optimizer.
@@ -144,7 +155,7 @@ class Optimizer:
         groups = state_dict["param_groups"]
         sizes, own = ([len(group["params"]) for group in g] for g in (groups, self.param_groups))
         if sizes != own:
-            raise ValueError(f"the groups saved have {sizes} parameters and those of this optimizer {own}")
+            raise ValueError(f"the saved groups have {sizes} parameters; the groups of this optimizer have {own}")
         states = {}
         for group, mine in zip(groups, self.param_groups, strict=True):
             for number, param in zip(group["params"], mine["params"], strict=True):
@@ -152,7 +163,7 @@ class Optimizer:
                     state = states[param] = jax.tree.map(jnp.array, state_dict["state"][number])
                     wanted = jax.eval_shape(functools.partial(self._first_state, {**mine, **group}, param))
                     if _shapes(state) != _shapes(wanted):
-                        raise ValueError(f"what was saved of parameter {number} is no state of {type(self).__name__}")
+                        raise ValueError(f"the saved state of parameter {number} is not one of {type(self).__name__}")
         for group, mine in zip(groups, self.param_groups, strict=True):
             mine.update({name: value for name, value in group.items() if name != "params"})
         self._states, self._made_for = states, {}
@@ -162,7 +173,7 @@ class Optimizer:
         return f"{type(self).__name__}(" + "; ".join(groups) + ")"
 
     def _options(self, group: Mapping[str, Any]) -> tuple[tuple[tuple[str, Any], ...], dict[str, Any]]:
-        """What decides what is compiled, and the numbers that do not."""
+        """(static options, which determine what is compiled; numbers, which are traced)."""
         options = {name: group[name] for name in self.defaults}
         numbers = {name: value for name, value in options.items() if not isinstance(value, bool)}
         flags = {name: value for name, value in options.items() if isinstance(value, bool)}
@@ -174,7 +185,7 @@ class Optimizer:
         return self.transformation(Options(numbers, flags)).init(param.data)
 
     def _fit_state(self, group: Mapping[str, Any], param: Tensor) -> None:
-        """Makes the state of a parameter, or, where an option was turned on since the last step, its part of it."""
+        """Makes the state of a parameter, or the parts of it for options that were turned on after the last step."""
         first = self._first_state(group, param)
         pairs = zip(first, self._states.get(param) or first, strict=True)
         self._states[param] = tuple(
@@ -183,9 +194,9 @@ class Optimizer:
 
 
 def _update(transformation: Any, flags: Any, numbers: Any, arrays: Any, gradients: Any, states: Any) -> Any:
-    """New parameters and states of all groups, each parameter by itself."""
+    """The new parameters and states of all groups. Each parameter is updated by itself."""
     new_arrays, new_states = [], []
-    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer step
+    with jax.numpy_dtype_promotion("standard"):  # optax computes a float to the power of an integer step
         for group_flags, group_numbers, *group in zip(flags, numbers, arrays, gradients, states, strict=True):
             update = transformation(Options(group_numbers, group_flags)).update
             pairs = []

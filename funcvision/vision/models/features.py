@@ -1,4 +1,4 @@
-"""A model cut down to the feature maps that a detector, a segmenter or a loss looks at."""
+"""A model cut down to the feature maps that a detector, a segmenter or a loss uses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,19 +16,21 @@ def features(
     model: str | nn.Module, layers: Sequence[str] | Mapping[str, str], *,
     image: tuple[int, int, int] = (224, 224, 3), **options: Any,
 ) -> nn.Module:
-    """A description that returns what some layers of a model return, and declares only the arrays that this takes.
+    """A description that returns the outputs of some layers of a model.
 
-    Its `forward` gives a dict, and ends at the last of the layers. Names of arrays are the model's, so its weights fit:
+    Its `forward` returns a dict and ends as soon as these layers have returned. It declares only the arrays that they
+    need, under the names that these have in the model. So weights of the model fit:
     `{name: params[name] for name in backbone.declarations() if name in params}`.
 
     Args:
-        model: the name of a model or a description.
-        layers: names of modules, as for `apply(capture=...)`; or a mapping of these to the keys of the result.
-        image: (height, width, channels) of some image that the model takes; the result takes others as the model does.
-        options: of the builder, where `model` is a name.
+        model: the name of a model, or a description.
+        layers: names of modules, as for `apply(capture=...)`; or a mapping from these names to keys of the result.
+        image: (height, width, channels) of an image that the model accepts. The layers that run are found with it. The
+            result accepts images of other sizes as the model does.
+        options: options of the builder, if `model` is a name.
 
     Raises:
-        ValueError: a layer is none of the model's.
+        ValueError: the model has no such layer, or options are given for a description.
 
     >>> backbone = features("resnet18", {"layer2": "fine", "layer4": "coarse"})
     >>> params, state = jax.jit(backbone.init)(jax.random.key(0))
@@ -39,14 +41,15 @@ def features(
     if isinstance(model, str):
         model = get_model(model, **options)
     elif options:
-        raise ValueError(f"{', '.join(options)}: options are of a builder, and {type(model).__name__} is built already")
+        raise ValueError(f"{', '.join(options)}: options are for a name; this {type(model).__name__} is built already")
     names = dict(layers) if isinstance(layers, Mapping) else {name: name for name in layers}
-    whole = _returning(model, names)
-    return _without_unused(whole, "", _used_arrays(whole, jax.ShapeDtypeStruct((2, *image), jnp.float32)))
+    kind = type(f"{type(model).__name__}Features", (_Features, type(model)), {"__module__": __name__})
+    whole = model._copy({"_layers": names}, kind)
+    return _without_unused(whole, _used_arrays(whole, jax.ShapeDtypeStruct((2, *image), jnp.float32)))
 
 
 class _Features(nn.Module):
-    """Mixed into a model's class by `features`: returns intermediate results in place of the model's own."""
+    """Mixed into the class of a model: `forward` returns outputs of layers, not the output of the model."""
 
     _layers: Mapping[str, str]
 
@@ -56,22 +59,14 @@ class _Features(nn.Module):
 
 
 class _LeftOut(nn.Module):
-    """In the place of a module that is not reached."""
+    """Stands in the place of a module that does not run."""
 
     def forward(self, *args: Any) -> Any:
-        raise ValueError("this part of the model was left out: it lies behind the layers that `features` was asked for")
-
-
-def _returning(model: nn.Module, layers: Mapping[str, str]) -> nn.Module:
-    """The model as one that returns what its layers do."""
-    kind = type(model)
-    changed = object.__new__(type(f"{kind.__name__}Features", (_Features, kind), {"__module__": __name__}))
-    vars(changed).update(vars(model), _layers=layers)
-    return changed
+        raise ValueError("`features` left out this part of the model: the layers that it was asked for do not need it")
 
 
 def _used_arrays(model: nn.Module, image: Any) -> set[str]:
-    """Names of the arrays that an evaluation or a training step looks at."""
+    """Names of the arrays that are read in evaluation or in training."""
     params, state = jax.eval_shape(model.init, jax.random.key(0))
     arrays = {**params, **state}
     used = set()
@@ -87,16 +82,13 @@ def _used_arrays(model: nn.Module, image: Any) -> set[str]:
     return used
 
 
-def _without_unused(module: nn.Module, path: str, used: set[str]) -> nn.Module:
-    """The module in which those that declare arrays, and none that is used, are left out."""
-    kept = {}
-    for name, value in vars(module).items():
-        if isinstance(value, nn.Module):
-            where = f"{path}.{name}" if path else name
-            declared = [f"{where}.{key}" for key in value.declarations()]
-            unused = declared and not used.intersection(declared)
-            value = _LeftOut() if unused else _without_unused(value, where, used)
-        kept[name] = value
-    changed = object.__new__(type(module))
-    vars(changed).update(kept)
-    return changed
+def _without_unused(model: nn.Module, used: set[str]) -> nn.Module:
+    """The model without the modules that declare arrays of which none is used."""
+    owners = {name.rpartition(".")[0] for name in used}
+    needed = {id(module) for path, module in model.named_modules() if path in owners}
+
+    def rule(path: str, module: nn.Module) -> nn.Module | dict[str, Any]:
+        unused = module.declarations() and not any(id(below) in needed for _, below in module.named_modules())
+        return _LeftOut() if path and unused else {}
+
+    return model._rebuild(rule)
