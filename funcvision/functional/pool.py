@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from ._check import Size, channels_last, per_axis
 from ._kinks import absolute
-from ._pool_lowering import Window, window_max, window_sum
+from ._pool_lowering import Window, first_largest, window_max, window_sum
 from ._precision import at_least_float32
-from ._resample import adaptive_windows, mean_taps, resample, window_index
+from ._resample import adaptive_windows, window_index
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -25,16 +27,16 @@ OutputSize = int | None | Sequence[int | None]
 
 def max_pool1d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> jax.Array:
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest element of each window of [..., length, channels]. Otherwise like `max_pool2d`."""
-    return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> jax.Array:
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest element of each window over two axes, equal to torch's.
 
     Args:
@@ -55,15 +57,15 @@ def max_pool2d(
     >>> max_pool2d(jnp.ones((8, 112, 112, 64)), 3, stride=2, padding=1).shape
     (8, 56, 56, 64)
     """
-    return _max_pool(2, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> jax.Array:
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest element of each window of [..., depth, height, width, channels]. Otherwise like `max_pool2d`."""
-    return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def avg_pool1d(
@@ -175,12 +177,16 @@ def adaptive_avg_pool3d(x: jax.Array, output_size: OutputSize) -> jax.Array:
     return _adaptive_avg_pool(3, x, output_size)
 
 
-def adaptive_max_pool1d(x: jax.Array, output_size: OutputSize) -> jax.Array:
+def adaptive_max_pool1d(
+    x: jax.Array, output_size: OutputSize, return_indices: bool = False
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest elements of windows of [..., length, channels]. Otherwise like `adaptive_max_pool2d`."""
-    return _adaptive_max_pool(1, x, output_size)
+    return _adaptive_max_pool(1, x, output_size, return_indices)
 
 
-def adaptive_max_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
+def adaptive_max_pool2d(
+    x: jax.Array, output_size: OutputSize, return_indices: bool = False
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest element of each window, for the windows of `adaptive_avg_pool2d`.
 
     Args:
@@ -194,18 +200,24 @@ def adaptive_max_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
     Raises:
         ValueError: an output size is below 1.
     """
-    return _adaptive_max_pool(2, x, output_size)
+    return _adaptive_max_pool(2, x, output_size, return_indices)
 
 
-def adaptive_max_pool3d(x: jax.Array, output_size: OutputSize) -> jax.Array:
+def adaptive_max_pool3d(
+    x: jax.Array, output_size: OutputSize, return_indices: bool = False
+) -> jax.Array | tuple[jax.Array, jax.Array]:
     """The largest elements of windows of [..., depth, height, width, channels]; like `adaptive_max_pool2d`."""
-    return _adaptive_max_pool(3, x, output_size)
+    return _adaptive_max_pool(3, x, output_size, return_indices)
 
 
 def _max_pool(
-    axes: int, x: jax.Array, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool
-) -> jax.Array:
-    return window_max(x, _windows(f"max_pool{axes}d", x, axes, kernel_size, stride, padding, dilation, ceil_mode))
+    axes: int, x: jax.Array, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    windows = _windows(f"max_pool{axes}d", x, axes, kernel_size, stride, padding, dilation, ceil_mode)
+    if return_indices:
+        return window_max((x, _flat_indices(x, axes)), windows)
+    return window_max((x,), windows)[0]
 
 
 def _avg_pool(
@@ -229,12 +241,22 @@ def _lp_pool(
     windows = _windows(f"lp_pool{axes}d", x, axes, kernel_size, stride, 0, 1, ceil_mode)
     if abs(norm_type) == np.inf:
         sign = int(np.sign(norm_type))
-        return sign * window_max(sign * absolute(x), windows)
-    total = window_sum(at_least_float32(x) ** norm_type, windows)
+        return sign * window_max((sign * absolute(x),), windows)[0]
+    if norm_type == 0:
+        raise ValueError(f"lp_pool{axes}d: norm_type is the order of the norm, which cannot be 0")
+    total = window_sum(_power(at_least_float32(x), norm_type), windows)
     size = math.prod(window.size for window in windows)
     total = total * (size / _counts(total, windows, x.shape[-axes - 1 :], (0,) * axes))
+    if norm_type == 1:  # torch takes the absolute value and the sign, so that the derivative is 0 at 0 and NaN
+        return jnp.where(absolute(total) > 0, total, lax.stop_gradient(total)).astype(x.dtype)
     zero = total == 0  # there the derivative of the root is infinite, and torch's is 0
-    return jnp.where(zero, 0, jnp.where(zero, 1, total) ** (1 / norm_type)).astype(x.dtype)
+    root = _power(jnp.where(zero, 1, total), 1 / norm_type)
+    return jnp.where(zero, 0 if norm_type > 0 else np.inf, root).astype(x.dtype)
+
+
+def _power(x: jax.Array, exponent: float) -> jax.Array:
+    """`x ** exponent`; NaN for the root of minus infinity, as in torch, which IEEE's power of 1/2 has as infinity."""
+    return jnp.sqrt(x) if exponent == 0.5 else x**exponent
 
 
 def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.Array:
@@ -246,27 +268,46 @@ def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.
     y = jnp.mean(split, tuple(range(first + 1, first + 2 * axes, 2)))
     for axis, m in enumerate(sizes, start=first):
         if y.shape[axis] != m:
-            y = resample(y, axis, mean_taps(y.shape[axis], m))
+            y = _adaptive_axis_mean(y, axis, m)
     return y.astype(x.dtype)
 
 
-def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.Array:
+def _adaptive_axis_mean(x: jax.Array, axis: int, m: int) -> jax.Array:
+    start, end = adaptive_windows(x.shape[axis], m)
+    index, inside = window_index(start, end)
+    ones = (1,) * axis, (1,) * (x.ndim - 1 - axis)
+    inside = inside.reshape(*ones[0], *index.shape, *ones[1])
+    # What a shorter window repeats becomes 0 by a choice and not by a product, because it can be infinite.
+    total = jnp.sum(jnp.where(inside, jnp.take(x, index, axis, mode="clip"), 0), axis + 1)
+    return total / (end - start).reshape(*ones[0], m, *ones[1]).astype(x.dtype)
+
+
+def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize, return_indices: bool) -> Any:
     sizes = _output_sizes(f"adaptive_max_pool{axes}d", x, axes, output_size)
+    candidates = (x, _flat_indices(x, axes)) if return_indices else (x,)
     for i in reversed(range(axes)):  # the last axis first: then the first in row-major order gets the gradient
-        x = _adaptive_axis_max(x, x.ndim - 1 - axes + i, sizes[i])
-    return x
+        axis = x.ndim - 1 - axes + i
+        blocks = tuple(_adaptive_blocks(array, axis, sizes[i]) for array in candidates)
+        candidates = first_largest(blocks, axis + 1)
+    return candidates if return_indices else candidates[0]
 
 
-def _adaptive_axis_max(x: jax.Array, axis: int, m: int) -> jax.Array:
+def _adaptive_blocks(x: jax.Array, axis: int, m: int) -> jax.Array:
+    """The elements of `m` windows along an axis, on a new axis after it; shorter windows repeat their last element."""
     n = x.shape[axis]
     if n % m == 0:
-        blocks = x.reshape(*x.shape[:axis], m, n // m, *x.shape[axis + 1 :])
-    else:
-        index, _ = window_index(*adaptive_windows(n, m))
-        blocks = jnp.take(x, index, axis, mode="clip")
-    # `max` would share the gradient between equal elements.
-    largest = jnp.argmax(blocks, axis + 1, keepdims=True)
-    return jnp.take_along_axis(blocks, largest, axis + 1, mode="clip").squeeze(axis + 1)
+        return x.reshape(*x.shape[:axis], m, n // m, *x.shape[axis + 1 :])
+    index, _ = window_index(*adaptive_windows(n, m))
+    return jnp.take(x, index, axis, mode="clip")
+
+
+def _flat_indices(x: jax.Array, axes: int) -> jax.Array:
+    """The position of each element of `x` among the pixels of its image, in row-major order: int32, as `x` in shape."""
+    sizes = x.shape[x.ndim - 1 - axes : -1]
+    if math.prod(sizes) > np.iinfo(np.int32).max:
+        raise ValueError(f"return_indices=True counts the pixels of an image in int32; {sizes} are too many")
+    index = jnp.arange(math.prod(sizes), dtype=jnp.int32)
+    return jnp.broadcast_to(index.reshape(*(1,) * (x.ndim - 1 - axes), *sizes, 1), x.shape)
 
 
 def _windows(
