@@ -50,12 +50,11 @@ def _(
 
 def _slope(x: jax.Array, norm: jax.Array, p: float, axes: tuple[int, ...]) -> jax.Array:
     """The derivative of the norm with respect to each element."""
-    norm = jnp.broadcast_to(norm, x.shape)
     if p == 1:
         return sign(x)
     if math.isinf(p):
         largest = ((jnp.abs(x) == norm) | jnp.isnan(x)).astype(x.dtype)
-        return sign(x) * largest / jnp.broadcast_to(jnp.sum(largest, axes, keepdims=True), x.shape)
+        return sign(x) * largest / jnp.sum(largest, axes, keepdims=True)
     zero = norm == 0
     norm = jnp.where(zero, 1, norm)  # so that derivatives of this derivative are finite, too
     if p == 2:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._check import axis_index
 from ._precision import at_least_float32
 from ._random import require_key
 
@@ -207,6 +208,7 @@ def glu(x: jax.Array, dim: int = -1) -> jax.Array:
     Raises:
         ValueError: the axis has an odd size.
     """
+    dim = axis_index(dim, x, "glu")
     if x.shape[dim] % 2:
         raise ValueError(f"glu splits axis {dim} in two halves; its size in {x.shape} is odd")
     values, gates = jnp.split(x, 2, dim)
@@ -276,12 +278,12 @@ def softmax(x: jax.Array, dim: int = -1) -> jax.Array:
     Array([[0.5, 0.5],
            [0.5, 0.5]], dtype=float32)
     """
-    return jax.nn.softmax(at_least_float32(x), axis=dim).astype(x.dtype)
+    return jax.nn.softmax(at_least_float32(x), axis=axis_index(dim, x, "softmax")).astype(x.dtype)
 
 
 def log_softmax(x: jax.Array, dim: int = -1) -> jax.Array:
     """The logarithm of `softmax(x, dim)`, computed so that neither step overflows or underflows."""
-    return jax.nn.log_softmax(at_least_float32(x), axis=dim).astype(x.dtype)
+    return jax.nn.log_softmax(at_least_float32(x), axis=axis_index(dim, x, "log_softmax")).astype(x.dtype)
 
 
 def softmin(x: jax.Array, dim: int = -1) -> jax.Array:
@@ -306,7 +308,7 @@ def gumbel_softmax(
     Returns:
         Samples of the shape and dtype of `logits`, whose sum along `dim` is 1.
     """
-    wide = at_least_float32(logits)
+    wide, dim = at_least_float32(logits), axis_index(dim, logits, "gumbel_softmax")
     soft = jax.nn.softmax((wide + jax.random.gumbel(key, wide.shape, wide.dtype)) / tau, axis=dim)
     if not hard:
         return soft.astype(logits.dtype)

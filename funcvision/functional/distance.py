@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ._check import axis_index
 from ._kinks import at_least
 from ._p_norm import p_norm
 from ._precision import at_least_float32
@@ -31,7 +32,7 @@ def normalize(x: jax.Array, p: float = 2.0, dim: int = -1, *, eps: float = 1e-12
            [0. , 0. ]], dtype=float32)
     """
     wide = at_least_float32(x)
-    return (wide / jnp.maximum(p_norm(wide, p, (dim,)), eps)).astype(x.dtype)
+    return (wide / jnp.maximum(p_norm(wide, p, (axis_index(dim, x, "normalize"),)), eps)).astype(x.dtype)
 
 
 def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float = 1e-8) -> jax.Array:
@@ -47,6 +48,7 @@ def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float
         The common shape without axis `dim`, from -1 to 1, in the dtype of `x1`.
     """
     wide = [at_least_float32(x) for x in jnp.broadcast_arrays(x1, x2.astype(x1.dtype))]
+    dim = axis_index(dim, wide[0], "cosine_similarity")
     unit1, unit2 = (x / at_least(p_norm(x, 2.0, (dim,)), eps) for x in wide)
     return jnp.sum(unit1 * unit2, dim).astype(x1.dtype)
 

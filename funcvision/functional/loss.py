@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._check import integer
 from ._kinks import absolute, at_least
 from ._loss_terms import Factor, factor, operands, reduce, same_shape
 from ._precision import at_least_float32
@@ -110,7 +111,7 @@ def multi_margin_loss(
         weight: [classes], a factor for positions with this target.
         reduction: "mean", "sum" or "none".
     """
-    if p not in (1, 2):
+    if integer(p, "multi_margin_loss: p") not in (1, 2):
         raise ValueError(f"multi_margin_loss takes p=1 or p=2; it is {p}")
     target = _class_indices("multi_margin_loss", input, target)
     wide = at_least_float32(input)
@@ -128,7 +129,7 @@ def _class_loss(
     smoothing: float,
 ) -> jax.Array:
     target = _class_indices(function, log_probs, target)
-    kept = target != ignore_index
+    kept = target != integer(ignore_index, f"{function}: ignore_index")
     if weight is None:
         total_weight = jnp.sum(kept, dtype=log_probs.dtype)
     else:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._check import integer
+from ._check import shape as checked_shape
 from ._precision import at_least_float32
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
@@ -117,7 +119,7 @@ def group_norm(
 
     Args:
         x: [batch, ..., channels].
-        num_groups: a divisor of the number of channels.
+        num_groups: a divisor of the number of channels, 1 or more.
         weight: [channels], a factor after normalising.
         bias: [channels], added after the factor.
         eps: added to the variance.
@@ -130,7 +132,7 @@ def group_norm(
             is the only one of its kind in the batch, as in torch.
         TypeError: `x` is not floating-point.
     """
-    channels = x.shape[-1]
+    channels, num_groups = x.shape[-1], integer(num_groups, "group_norm: num_groups", 1)
     if x.ndim < 2 or channels % num_groups:
         raise ValueError(f"group_norm takes [batch, ..., channels], channels a multiple of {num_groups}; got {x.shape}")
     if x.size == num_groups:
@@ -193,14 +195,20 @@ def local_response_norm(
 
     Args:
         x: [..., channels].
-        size: the number of neighbouring channels, the channel itself included. Beyond the ends they count as zero.
+        size: the number of neighbouring channels, the channel itself included; 1 or more. Beyond the ends they count as
+            zero.
         alpha: factor of the mean.
         beta: exponent.
         k: added to the mean.
 
     Returns:
         An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: `size` is below 1.
+        TypeError: `size` is not an integer, or `x` is not floating-point.
     """
+    size = integer(size, "local_response_norm: size", 1)
     squares = jnp.square(at_least_float32(x))
     window = (1,) * (x.ndim - 1) + (size,)
     padding = ((0, 0),) * (x.ndim - 1) + ((size // 2, (size - 1) // 2),)
@@ -304,7 +312,7 @@ def _moving_average(old: jax.Array, new: jax.Array, momentum: float | jax.Array)
 
 
 def _trailing_axes(function: str, x: jax.Array, shape: int | Sequence[int]) -> tuple[int, ...]:
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = checked_shape(shape, f"{function}: normalized_shape")
     if x.shape[x.ndim - len(shape) :] != shape:
         raise ValueError(f"{function} over {shape} needs an input whose shape ends with it; got {x.shape}")
     return tuple(range(x.ndim - len(shape), x.ndim))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ._check import Size, channels_last, per_axis
+from ._check import Size, channels_last, integer, integers, per_axis
 from ._kinks import absolute
 from ._pool_lowering import Window, first_largest, window_max, window_sum
 from ._precision import at_least_float32
@@ -41,18 +41,21 @@ def max_pool2d(
 
     Args:
         x: images [..., height, width, channels], with any number of leading axes; floating-point or integers.
-        kernel_size: elements of the window; one number, or one per axis, as for the next three options.
-        stride: pixels from one window to the next; by default the window's size.
-        padding: pixels to add at both ends of an axis, at most half the window. They are never the largest.
-        dilation: pixels from one element of a window to the next.
+        kernel_size: elements of the window, 1 or more; one integer, or one per axis, as for the next three options.
+        stride: pixels from one window to the next, 1 or more; by default the window's size.
+        padding: pixels to add at both ends of an axis, from 0 to half the window. They are never the largest.
+        dilation: pixels from one element of a window to the next, 1 or more.
         ceil_mode: add a last window that reaches beyond the end, unless it would start in the padding.
+        return_indices: return the places of the largest elements, too, for `max_unpool2d`.
 
     Returns:
         [..., height', width', channels] in the dtype of `x`. A window with a NaN gives NaN. The first of equal elements
-        gets the gradient.
+        gets the gradient. With `return_indices`, also an array of the same shape with torch's indices, but int32: the
+        place of each element in its channel's plane of the image, `row * width + column`.
 
     Raises:
-        ValueError: the options do not fit the image or each other.
+        ValueError: the options do not fit the image or each other, or are out of their ranges.
+        TypeError: an option is not an integer.
 
     >>> max_pool2d(jnp.ones((8, 112, 112, 64)), 3, stride=2, padding=1).shape
     (8, 56, 56, 64)
@@ -84,20 +87,20 @@ def avg_pool2d(
 
     Args:
         x: images [..., height, width, channels].
-        kernel_size: elements of the window; one number, or one per axis, as for the next two options.
-        stride: pixels from one window to the next; by default the window's size.
-        padding: zeros to add at both ends of an axis, at most half the window.
+        kernel_size: elements of the window, 1 or more; one integer, or one per axis, as for the next two options.
+        stride: pixels from one window to the next, 1 or more; by default the window's size.
+        padding: zeros to add at both ends of an axis, from 0 to half the window.
         ceil_mode: add a last window that reaches beyond the end, unless it would start in the padding.
         count_include_pad: count the padding's zeros in the mean. What a window of `ceil_mode` covers beyond the padding
             is never counted.
-        divisor_override: divide the sums by this number instead of the count; not 0.
+        divisor_override: divide the sums by this integer instead of the count; any but 0.
 
     Returns:
         [..., height', width', channels] in the dtype of `x`; sums are accumulated in float32 at least.
 
     Raises:
-        ValueError: the options do not fit the image or each other.
-        TypeError: `x` is not floating-point.
+        ValueError: the options do not fit the image or each other, or are out of their ranges.
+        TypeError: `x` is not floating-point, or an option is not an integer.
     """
     return _avg_pool(2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -127,17 +130,17 @@ def lp_pool2d(
 
     Args:
         x: images [..., height, width, channels].
-        norm_type: p; infinity for the largest absolute value.
-        kernel_size: elements of the window; one number, or one per axis.
-        stride: pixels from one window to the next; by default the window's size.
+        norm_type: p, any number but 0; infinity for the largest absolute value.
+        kernel_size: elements of the window, 1 or more; one integer, or one per axis.
+        stride: pixels from one window to the next, 1 or more; by default the window's size.
         ceil_mode: add a last window that reaches beyond the end. Its sum is scaled up to that of a full window.
 
     Returns:
         [..., height', width', channels] in the dtype of `x`.
 
     Raises:
-        ValueError: the options do not fit the image or each other.
-        TypeError: `x` is not floating-point.
+        ValueError: the options do not fit the image or each other, or are out of their ranges.
+        TypeError: `x` is not floating-point, or an option is not an integer.
     """
     return _lp_pool(2, x, norm_type, kernel_size, stride, ceil_mode)
 
@@ -159,15 +162,16 @@ def adaptive_avg_pool2d(x: jax.Array, output_size: OutputSize) -> jax.Array:
 
     Args:
         x: images [..., height, width, channels].
-        output_size: number of windows; one number, or one per axis, where None keeps the size of an axis. Of n pixels,
-            window i of m covers those from floor(i n / m) up to, not including, ceil((i + 1) n / m), as in torch.
+        output_size: number of windows, 1 or more; one integer, or one per axis, where None keeps the size of an axis.
+            Of n pixels, window i of m covers those from floor(i n / m) up to, not including, ceil((i + 1) n / m), as in
+            torch.
 
     Returns:
         [..., *output_size, channels] in the dtype of `x`; sums are accumulated in float32 at least.
 
     Raises:
-        ValueError: an output size is below 1.
-        TypeError: `x` is not floating-point.
+        ValueError: an output size is below 1, or the image has no pixel.
+        TypeError: `x` is not floating-point, or an output size is not an integer.
     """
     return _adaptive_avg_pool(2, x, output_size)
 
@@ -192,13 +196,15 @@ def adaptive_max_pool2d(
     Args:
         x: images [..., height, width, channels]; floating-point or integers.
         output_size: as in `adaptive_avg_pool2d`.
+        return_indices: as in `max_pool2d`.
 
     Returns:
         [..., *output_size, channels] in the dtype of `x`. A window with a NaN gives NaN. The first of equal elements
-        gets the gradient.
+        gets the gradient. With `return_indices`, also their places, as in `max_pool2d`.
 
     Raises:
-        ValueError: an output size is below 1.
+        ValueError: an output size is below 1, or the image has no pixel.
+        TypeError: an output size is not an integer.
     """
     return _adaptive_max_pool(2, x, output_size, return_indices)
 
@@ -226,12 +232,12 @@ def _avg_pool(
 ) -> jax.Array:
     name = f"avg_pool{axes}d"
     windows = _windows(name, x, axes, kernel_size, stride, padding, 1, ceil_mode)
-    if divisor_override == 0:
+    if divisor_override is not None and integer(divisor_override, f"{name}: divisor_override") == 0:
         raise ValueError(f"{name}: divisor_override is 0; give the number to divide the sums by, or None")
     total = window_sum(at_least_float32(x), windows)
     if divisor_override is not None:
         return (total / divisor_override).astype(x.dtype)
-    margins = per_axis(padding if count_include_pad else 0, axes, "padding")
+    margins = integers(padding if count_include_pad else 0, axes, f"{name}: padding")
     return (total / _counts(total, windows, x.shape[-axes - 1 :], margins)).astype(x.dtype)
 
 
@@ -316,11 +322,9 @@ def _windows(
 ) -> tuple[Window, ...]:
     """Checks the options and computes the windows along each axis."""
     channels_last(x, axes, x.shape[-1], name)
-    kernel, pads = per_axis(kernel_size, axes, "kernel_size"), per_axis(padding, axes, "padding")
-    strides = kernel if stride is None else per_axis(stride, axes, "stride")
-    dilations = per_axis(dilation, axes, "dilation")
-    if min(*kernel, *strides, *dilations) < 1:
-        raise ValueError(f"{name}: kernel_size={kernel}, stride={strides} and dilation={dilations} must be 1 or more")
+    kernel, pads = integers(kernel_size, axes, f"{name}: kernel_size", 1), integers(padding, axes, f"{name}: padding")
+    strides = kernel if stride is None else integers(stride, axes, f"{name}: stride", 1)
+    dilations = integers(dilation, axes, f"{name}: dilation", 1)
     if any(not 0 <= 2 * p <= k for k, p in zip(kernel, pads, strict=True)):
         raise ValueError(f"{name}: padding={pads} must be from 0 to half of kernel_size={kernel}")
     windows = []
@@ -352,8 +356,10 @@ def _counts(
 
 def _output_sizes(name: str, x: jax.Array, axes: int, output_size: OutputSize) -> list[int]:
     channels_last(x, axes, x.shape[-1], name)
-    sizes = per_axis(output_size, axes, "output_size")
-    wanted = [n if m is None else m for n, m in zip(x.shape[-axes - 1 :], sizes, strict=False)]
-    if min(wanted) < 1:
-        raise ValueError(f"{name}: output_size={output_size} for an image of shape {x.shape} must be at least 1")
-    return wanted
+    sizes = x.shape[x.ndim - 1 - axes : -1]
+    if min(sizes) < 1:
+        raise ValueError(f"{name} divides an image in windows, and that of shape {x.shape} has no pixel")
+    wanted = per_axis(output_size, axes, "output_size")
+    return [
+        n if m is None else integer(m, f"{name}: output_size", 1) for n, m in zip(sizes, wanted, strict=True)
+    ]
