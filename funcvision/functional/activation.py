@@ -208,10 +208,10 @@ def glu(x: jax.Array, dim: int = -1) -> jax.Array:
     Raises:
         ValueError: the axis has an odd size.
     """
-    dim = axis_index(dim, x, "glu")
-    if x.shape[dim] % 2:
+    axis = axis_index(dim, x, "glu")
+    if x.shape[axis] % 2:
         raise ValueError(f"glu splits axis {dim} in two halves; its size in {x.shape} is odd")
-    values, gates = jnp.split(x, 2, dim)
+    values, gates = jnp.split(x, 2, axis)
     return values * jax.nn.sigmoid(gates)
 
 

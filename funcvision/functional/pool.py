@@ -232,7 +232,9 @@ def _avg_pool(
 ) -> jax.Array:
     name = f"avg_pool{axes}d"
     windows = _windows(name, x, axes, kernel_size, stride, padding, 1, ceil_mode)
-    if divisor_override is not None and integer(divisor_override, f"{name}: divisor_override") == 0:
+    if divisor_override is not None:
+        divisor_override = integer(divisor_override, f"{name}: divisor_override")
+    if divisor_override == 0:
         raise ValueError(f"{name}: divisor_override is 0; give the number to divide the sums by, or None")
     total = window_sum(at_least_float32(x), windows)
     if divisor_override is not None:

@@ -65,7 +65,7 @@ class Embedding(Module):
         embedding_dim = integer(embedding_dim, "Embedding: embedding_dim", 0)
         padding_idx = None if padding_idx is None else integer(padding_idx, "Embedding: padding_idx")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"padding_idx={padding_idx} is not a row of a table with {num_embeddings} rows")
+            raise ValueError(f"padding_idx={padding_idx} is no row of a table of {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
@@ -110,6 +110,6 @@ class Unflatten(Module):
         known = math.prod(size for size in self.unflattened_size if size != -1)
         missing = self.unflattened_size.count(-1)
         if missing > 1 or (x.shape[dim] % known if missing else x.shape[dim] != known):
-            raise ValueError(f"axis {dim} of an array of shape {x.shape} cannot be split into {self.unflattened_size}")
+            raise ValueError(f"axis {dim} of {x.shape} does not split into {self.unflattened_size}")
         sizes = tuple(x.shape[dim] // known if size == -1 else size for size in self.unflattened_size)
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])

@@ -116,7 +116,7 @@ def test_numbers_out_of_range_are_refused(name):
 def test_an_output_of_no_pixels_is_refused(size, kernel, padding):
     x, weight = jnp.ones((1, size, 5, 4)), jnp.ones((kernel, kernel, 4, 3))
     if size:
-        with pytest.raises(ValueError, match="would have .* pixels"):
+        with pytest.raises(ValueError, match=r"would have .* pixels"):
             F.conv_transpose2d(x, weight, padding=padding)
     with pytest.raises(ValueError, match=r"larger than the padded image|no pixel|would have"):
         F.conv2d(x, jnp.ones((9, 9, 4, 3)), padding=padding)

@@ -52,7 +52,7 @@ def test_transposed_convolutions_to_a_size(name, args, options, shape, sizes):
     for wrong in ([1] * (len(shape) - 2), [99] * (len(shape) - 2), [9] * (len(shape) + 1)):
         with pytest.raises(ValueError, match="output_size"):
             ours.apply(params, state, x, output_size=wrong)
-        with pytest.raises(ValueError, match="output_size|output size"):
+        with pytest.raises(ValueError, match=r"output_size|output size"):
             theirs(nchw(x), output_size=wrong)
 
 

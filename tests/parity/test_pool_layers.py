@@ -68,12 +68,14 @@ def test_indices_of_maxima(name, args, options):
 
 @pytest.mark.parametrize("n", "123")
 def test_max_unpool(n):
-    shape = SHAPES[n]
-    x, size = random(0, *shape), shape[1:-1]
+    size = (7, 6, 8)[-int(n) :]
+    shape = (2, *size, 3)
+    x = random(0, *shape)
     pooled = getattr(torch.nn, f"MaxPool{n}d")(2, return_indices=True)(nchw(x))
     layer, theirs = getattr(nn, f"MaxUnpool{n}d")(2), getattr(torch.nn, f"MaxUnpool{n}d")(2)
     ours = [jnp.asarray(nhwc(y).copy()) for y in pooled]
-    assert_close(layer(*ours), nhwc(theirs(*pooled)))
+    if n != "3":  # else an odd size would lose indices, and torch raises
+        assert_close(layer(*ours), nhwc(theirs(*pooled)))
     for wanted in (size, shape):
         assert_close(layer(*ours, output_size=wanted), nhwc(theirs(*pooled, output_size=size)))
     with pytest.raises(ValueError, match="by less than the stride"):
