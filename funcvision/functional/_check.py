@@ -37,7 +37,7 @@ def per_axis(value: T | Sequence[T], axes: int, name: str) -> tuple[T, ...]:
     ((2, 2, 2), (1, 2))
     """
     several = _several(value)
-    values = (value,) * axes if several is None else several
+    values: tuple[Any, ...] = (value,) * axes if several is None else several
     if len(values) != axes:
         raise ValueError(f"{name}={value!r} has {len(values)} values; give one number, or {axes}: one per spatial axis")
     return values
@@ -86,7 +86,8 @@ def shape(value: Size, name: str, low: int | None = 0) -> tuple[int, ...]:
     (5,)
     """
     several = _several(value)
-    return tuple(integer(each, name, low) for each in ((value,) if several is None else several))
+    values: tuple[Any, ...] = (value,) if several is None else several
+    return tuple(integer(each, name, low) for each in values)
 
 
 def _several(value: Any) -> tuple[Any, ...] | None:

@@ -13,7 +13,7 @@ from ._check import Size, channels_last, integer, integers, per_axis
 from ._kinks import absolute
 from ._pool_lowering import Window, first_largest, window_max, window_sum
 from ._precision import at_least_float32
-from ._resample import adaptive_windows, window_index
+from ._resample import Taps, adaptive_windows, resample, window_index
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -23,12 +23,14 @@ __all__ = [
 ]
 
 OutputSize = int | None | Sequence[int | None]
+ValuesAndIndices = Any
+"""An array of values, or with `return_indices` a pair of arrays: the values and their indices."""
 
 
 def max_pool1d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest element of each window of [..., length, channels]. Otherwise like `max_pool2d`."""
     return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -36,7 +38,7 @@ def max_pool1d(
 def max_pool2d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest element of each window over two axes, equal to torch's.
 
     Args:
@@ -66,7 +68,7 @@ def max_pool2d(
 def max_pool3d(
     x: jax.Array, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest element of each window of [..., depth, height, width, channels]. Otherwise like `max_pool2d`."""
     return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -183,14 +185,14 @@ def adaptive_avg_pool3d(x: jax.Array, output_size: OutputSize) -> jax.Array:
 
 def adaptive_max_pool1d(
     x: jax.Array, output_size: OutputSize, return_indices: bool = False
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest elements of windows of [..., length, channels]. Otherwise like `adaptive_max_pool2d`."""
     return _adaptive_max_pool(1, x, output_size, return_indices)
 
 
 def adaptive_max_pool2d(
     x: jax.Array, output_size: OutputSize, return_indices: bool = False
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest element of each window, for the windows of `adaptive_avg_pool2d`.
 
     Args:
@@ -211,7 +213,7 @@ def adaptive_max_pool2d(
 
 def adaptive_max_pool3d(
     x: jax.Array, output_size: OutputSize, return_indices: bool = False
-) -> jax.Array | tuple[jax.Array, jax.Array]:
+) -> ValuesAndIndices:
     """The largest elements of windows of [..., depth, height, width, channels]; like `adaptive_max_pool2d`."""
     return _adaptive_max_pool(3, x, output_size, return_indices)
 
@@ -219,7 +221,7 @@ def adaptive_max_pool3d(
 def _max_pool(
     axes: int, x: jax.Array, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool,
     return_indices: bool,
-) -> Any:
+) -> ValuesAndIndices:
     windows = _windows(f"max_pool{axes}d", x, axes, kernel_size, stride, padding, dilation, ceil_mode)
     if return_indices:
         return window_max((x, _flat_indices(x, axes)), windows)
@@ -276,21 +278,23 @@ def _adaptive_avg_pool(axes: int, x: jax.Array, output_size: OutputSize) -> jax.
     y = jnp.mean(split, tuple(range(first + 1, first + 2 * axes, 2)))
     for axis, m in enumerate(sizes, start=first):
         if y.shape[axis] != m:
-            y = _adaptive_axis_mean(y, axis, m)
+            y = resample(y, axis, _mean_taps(y.shape[axis], m))
     return y.astype(x.dtype)
 
 
-def _adaptive_axis_mean(x: jax.Array, axis: int, m: int) -> jax.Array:
-    start, end = adaptive_windows(x.shape[axis], m)
-    index, inside = window_index(start, end)
-    ones = (1,) * axis, (1,) * (x.ndim - 1 - axis)
-    inside = inside.reshape(*ones[0], *index.shape, *ones[1])
-    # What a shorter window repeats becomes 0 by a choice and not by a product, because it can be infinite.
-    total = jnp.sum(jnp.where(inside, jnp.take(x, index, axis, mode="clip"), 0), axis + 1)
-    return total / (end - start).reshape(*ones[0], m, *ones[1]).astype(x.dtype)
+def _mean_taps(size: int, out: int) -> Taps:
+    """The taps of the mean over each adaptive window.
+
+    Shorter windows repeat their last element. Its copies share its weight, so that none is 0: 0 * inf would be NaN.
+    """
+    start, end = adaptive_windows(size, out)
+    index, _ = window_index(start, end)
+    last = index == index[:, -1:]
+    weight = np.where(last, 1 / last.sum(1, keepdims=True), 1)
+    return Taps(index, weight / (end - start)[:, None])
 
 
-def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize, return_indices: bool) -> Any:
+def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize, return_indices: bool) -> ValuesAndIndices:
     sizes = _output_sizes(f"adaptive_max_pool{axes}d", x, axes, output_size)
     candidates = (x, _flat_indices(x, axes)) if return_indices else (x,)
     for i in reversed(range(axes)):  # the last axis first: then the first in row-major order gets the gradient

@@ -103,7 +103,7 @@ def test_gradient_of_max_unpool():
     pooled, indices = TF.max_pool2d(nchw(x), 2, return_indices=True)
     places = jnp.asarray(nhwc(indices).copy())
     assert_same_with_gradients(
-        lambda y: F.max_unpool2d(y, places, 2), lambda y: TF.max_unpool2d(y, indices, 2), [nhwc(pooled)],
+        lambda y: F.max_unpool2d(y, places, 2), lambda y: TF.max_unpool2d(y, indices, (2, 2)), [nhwc(pooled)],
         to_torch=[nchw], from_torch=[nhwc],
     )
 
