@@ -397,6 +397,14 @@ def test_linear_maps():
     )
 
 
+def test_dropped_elements_are_zero():
+    """Deviation: torch multiplies what is dropped by 0, so that infinity and NaN become NaN."""
+    dropped = F.dropout(jnp.full(100, jnp.inf), 0.5, key=jax.random.key(0))
+    assert set(dropped.tolist()) == {0.0, float("inf")}
+    assert not F.dropout(jnp.array([1.0, jnp.inf, jnp.nan]), 1.0).any()
+    assert TF.dropout(torch.tensor([1.0, float("inf")]), 1.0).isnan().tolist() == [False, True]
+
+
 # Attention
 
 MASKS = {

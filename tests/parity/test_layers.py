@@ -80,6 +80,23 @@ def test_norms(name, args, options, shape, train):
     assert_layer_equal(ours, theirs, [random(0, *shape) + np.float32(1)], channels_last=True, train=train)
 
 
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize(("name", "shape"), [("BatchNorm1d", (0, 3)), ("BatchNorm2d", (0, 4, 5, 3)),
+                                             ("BatchNorm3d", (2, 0, 4, 5, 3))])
+def test_an_empty_batch_leaves_the_running_statistics(name, shape, momentum):
+    """It counts as a batch, and the training that follows is torch's."""
+    ours, theirs = getattr(nn, name)(3, momentum=momentum), getattr(torch.nn, name)(3, momentum=momentum)
+    params, state = ours.init(jax.random.key(0))
+    for i, size in enumerate((shape, tuple(n or 2 for n in shape), shape)):
+        x = random(i, *size)
+        theirs(nchw(x))
+        y, state = ours.apply(params, state, x, train=True)
+        assert y.shape == size
+        assert_close(state["running_mean"], theirs.running_mean)
+        assert_close(state["running_var"], theirs.running_var)
+        assert int(state["num_batches_tracked"]) == theirs.get_buffer("num_batches_tracked")
+
+
 @pytest.mark.parametrize("options", [{}, {"eps": 1e-3}, {"elementwise_affine": False}, {"bias": False}])
 @pytest.mark.parametrize("shape", [7, (4, 7)])
 def test_layer_norm(shape, options):
