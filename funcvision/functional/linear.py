@@ -107,8 +107,9 @@ def embedding(
     if max_norm is not None:
         rows = _scaled_down(rows, max_norm, norm_type)
     if scale_grad_by_freq:
-        counts = jnp.zeros(weight.shape[0], weight.dtype).at[input].add(1, mode="drop", wrap_negative_indices=False)
-        rows = _with_scaled_gradient(rows, 1 / counts.at[input].get(mode="clip")[..., None])
+        counts = jnp.zeros(weight.shape[0]).at[input].add(1, mode="drop", wrap_negative_indices=False)
+        share = 1 / counts.at[input].get(mode="clip")[..., None]
+        rows = _with_scaled_gradient(rows, share.astype(rows.dtype))
     if padding_idx is None:
         return rows
     padding_idx = integer(padding_idx, "embedding: padding_idx")
