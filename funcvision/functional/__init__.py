@@ -71,6 +71,7 @@ from .pool import (
     max_pool3d,
 )
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
+from .unpool import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
     # conv
@@ -103,4 +104,6 @@ __all__ = [
     "max_pool1d", "max_pool2d", "max_pool3d",
     # resize
     "interpolate", "pixel_shuffle", "pixel_unshuffle",
+    # unpool
+    "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["Window", "window_max", "window_sum"]
+__all__ = ["Window", "first_largest", "window_max", "window_sum"]
 
 
 class Window(NamedTuple):
@@ -42,27 +42,49 @@ class Window(NamedTuple):
         return np.arange(self.count) * self.stride - self.low
 
 
+Candidates = tuple[jax.Array, ...]
+"""The values of elements and, if they are wanted, their indices, which are negative in the padding."""
+
+
 # Jitted so that a call outside of `jit` compiles one program, not one for each slice.
 @functools.partial(jax.jit, static_argnames="windows", inline=True)
-def window_max(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
+def window_max(candidates: Candidates, windows: tuple[Window, ...]) -> Candidates:
     """The largest element of each window over the axes before the last. The first of equal elements gets the gradient.
 
-    Deviation from torch: a window that has padding and otherwise only -inf has no gradient, because its first -inf is
-    in the padding. Torch gives the gradient to the first element. Padding that repeats the border would do the same, at
-    several times the cost.
+    Deviation from torch if there are no indices: a window that has padding and otherwise only -inf has no gradient,
+    because its first -inf is in the padding. Torch gives the gradient to the first element. Another comparison for each
+    element would do the same.
 
     Args:
-        x: [..., *spatial, channels].
+        candidates: the values [..., *spatial, channels], and optionally their indices of the same shape.
         windows: one `Window` for each spatial axis.
 
     Returns:
-        [..., *counts, channels], in the dtype of `x`.
+        The values [..., *counts, channels], and their indices if there were any.
     """
-    x = _padded(x, windows, _lowest(x.dtype))
+    fill = _lowest(candidates[0].dtype), -1
+    candidates = tuple(_padded(x, windows, value) for x, value in zip(candidates, fill, strict=False))
     # The last axis first: then the first of equal elements in row-major order wins.
     for axis in reversed(range(len(windows))):
-        x = _axis_max(x, x.ndim - 1 - len(windows) + axis, windows[axis])
-    return x
+        candidates = _axis_max(candidates, candidates[0].ndim - 1 - len(windows) + axis, windows[axis])
+    return candidates
+
+
+@functools.partial(jax.jit, static_argnames="axis", inline=True)
+def first_largest(candidates: Candidates, axis: int) -> Candidates:
+    """The largest element along an axis, which is removed. The first of equal elements gets the gradient.
+
+    It compares neighbours again and again, each time with half as many left. So the gradient is elementwise.
+    """
+    fill = _lowest(candidates[0].dtype), -1
+    while (size := candidates[0].shape[axis]) > 1:
+        if size % 2:
+            widths = [(0, int(a == axis), 0) for a in range(candidates[0].ndim)]
+            pairs = zip(candidates, fill, strict=False)
+            candidates = tuple(lax.pad(x, np.asarray(value, x.dtype), widths) for x, value in pairs)
+        left, right = (tuple(lax.slice_in_dim(x, i, None, 2, axis) for x in candidates) for i in (0, 1))
+        candidates = _first_max(left, right)
+    return tuple(x.squeeze(axis) for x in candidates)
 
 
 @functools.partial(jax.jit, static_argnames="windows", inline=True)
@@ -74,20 +96,25 @@ def window_sum(x: jax.Array, windows: tuple[Window, ...]) -> jax.Array:
     return x
 
 
-def _axis_max(x: jax.Array, axis: int, window: Window) -> jax.Array:
+def _axis_max(candidates: Candidates, axis: int, window: Window) -> Candidates:
     """A long window is the maximum of two overlapping halves, recursively: a window of 100 takes 8 comparisons."""
-    span = 1  # elements of the window that one element of x stands for
+    span = 1  # elements of the window that one candidate stands for
     while window.size > 4 * span:
-        shift, length = span * window.dilation, x.shape[axis]
-        left, right = (lax.slice_in_dim(x, i, length - shift + i, axis=axis) for i in (0, shift))
-        x, span = _first_max(left, right), 2 * span
+        shift, length = span * window.dilation, candidates[0].shape[axis]
+        left, right = (
+            tuple(lax.slice_in_dim(x, i, length - shift + i, axis=axis) for x in candidates) for i in (0, shift)
+        )
+        candidates, span = _first_max(left, right), 2 * span
     parts = [*range(0, window.size - span, span), window.size - span]
-    return functools.reduce(_first_max, (_elements(x, axis, window, i) for i in parts))
+    return functools.reduce(_first_max, (tuple(_elements(x, axis, window, i) for x in candidates) for i in parts))
 
 
-def _first_max(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The larger element, `a` if they are equal, NaN if one is NaN. `b != b` finds NaN and also works for integers."""
-    return jnp.where((b > a) | (b != b), b, a)
+def _first_max(a: Candidates, b: Candidates) -> Candidates:
+    """The larger element, `a` if they are equal, NaN if one is NaN, as `b != b` finds; any rather than the padding."""
+    chosen = (b[0] > a[0]) | (b[0] != b[0])
+    if len(a) > 1:
+        chosen |= a[1] < 0
+    return tuple(jnp.where(chosen, y, x) for x, y in zip(a, b, strict=True))
 
 
 def _elements(x: jax.Array, axis: int, window: Window, i: int) -> jax.Array:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._check import axis_index
 from ._mesh import broadcast_to
 from ._precision import at_least_float32
 from ._random import require_key
@@ -26,9 +27,18 @@ __all__ = [
 # Rectifiers. At the kink the derivative is the one from the left, as in torch.
 
 
+@jax.custom_jvp
+@jax.jit
+def _relu(x: jax.Array) -> jax.Array:
+    return jnp.maximum(x, 0)
+
+
+_relu.defjvps(lambda tangent, y, x: jnp.where(x <= 0, 0, tangent))
+
+
 def relu(x: jax.Array) -> jax.Array:
-    """`max(x, 0)`, with derivative 0 at 0."""
-    return jax.nn.relu(x)
+    """`max(x, 0)`, with derivative 0 at 0 and 1 at NaN."""
+    return _relu(x)
 
 
 def relu6(x: jax.Array) -> jax.Array:
@@ -53,8 +63,7 @@ def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
     """
     if weight.shape not in ((), (1,), x.shape[-1:]):
         raise ValueError(f"prelu takes one slope or one per channel (last axis) of {x.shape} and got {weight.shape}")
-    slopes = broadcast_to(weight.astype(x.dtype), x.shape, x)
-    return jnp.where(x > 0, x, slopes * x)
+    return _rectified(x, broadcast_to(weight.astype(x.dtype), x.shape, x))
 
 
 def rrelu(
@@ -77,7 +86,13 @@ def rrelu(
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
     slopes = jax.random.uniform(require_key(key, "rrelu"), x.shape, x.dtype, lower, upper)
-    return jnp.where(x > 0, x, slopes * x)
+    return _rectified(x, slopes)
+
+
+def _rectified(x: jax.Array, slopes: jax.Array) -> jax.Array:
+    """`x` above 0 and `slopes * x` elsewhere. Above 0 the product is not formed, because 0 * inf would be NaN."""
+    positive = x > 0
+    return jnp.where(positive, x, slopes * jnp.where(positive, 0, x))
 
 
 def threshold(x: jax.Array, threshold: float, value: float) -> jax.Array:
@@ -194,9 +209,10 @@ def glu(x: jax.Array, dim: int = -1) -> jax.Array:
     Raises:
         ValueError: the axis has an odd size.
     """
-    if x.shape[dim] % 2:
+    axis = axis_index(dim, x, "glu")
+    if x.shape[axis] % 2:
         raise ValueError(f"glu splits axis {dim} in two halves; its size in {x.shape} is odd")
-    values, gates = jnp.split(x, 2, dim)
+    values, gates = jnp.split(x, 2, axis)
     return values * jax.nn.sigmoid(gates)
 
 
@@ -211,7 +227,7 @@ def hardtanh(x: jax.Array, min_val: float = -1.0, max_val: float = 1.0) -> jax.A
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh clips to [min_val, max_val] and got [{min_val}, {max_val}]")
-    return jnp.where(x <= min_val, min_val, jnp.where(x >= max_val, max_val, x))
+    return jnp.where((x > min_val) & (x < max_val), x, lax.stop_gradient(jnp.clip(x, min_val, max_val)))
 
 
 def hardsigmoid(x: jax.Array) -> jax.Array:
@@ -235,12 +251,17 @@ def softshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     """
     if lambd < 0:
         raise ValueError(f"softshrink moves towards 0 by lambd, which cannot be negative: {lambd}")
-    return jnp.where(jnp.abs(x) <= lambd, 0, x - lambd * jnp.sign(x))
+    return jnp.where(jnp.abs(x) > lambd, x - lambd * jnp.sign(x), _zero_or_nan(x))
 
 
 def hardshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     """`x`, and 0 where `|x|` is at most `lambd`."""
-    return jnp.where(jnp.abs(x) <= lambd, 0, x)
+    return jnp.where(jnp.abs(x) > lambd, x, _zero_or_nan(x))
+
+
+def _zero_or_nan(x: jax.Array) -> jax.Array:
+    """NaN where `x` is NaN and 0 elsewhere, with derivative 0."""
+    return lax.stop_gradient(jnp.where(x == x, 0, x))
 
 
 def tanhshrink(x: jax.Array) -> jax.Array:
@@ -258,12 +279,12 @@ def softmax(x: jax.Array, dim: int = -1) -> jax.Array:
     Array([[0.5, 0.5],
            [0.5, 0.5]], dtype=float32)
     """
-    return jax.nn.softmax(at_least_float32(x), axis=dim).astype(x.dtype)
+    return jax.nn.softmax(at_least_float32(x), axis=axis_index(dim, x, "softmax")).astype(x.dtype)
 
 
 def log_softmax(x: jax.Array, dim: int = -1) -> jax.Array:
     """The logarithm of `softmax(x, dim)`, computed so that neither step overflows or underflows."""
-    return jax.nn.log_softmax(at_least_float32(x), axis=dim).astype(x.dtype)
+    return jax.nn.log_softmax(at_least_float32(x), axis=axis_index(dim, x, "log_softmax")).astype(x.dtype)
 
 
 def softmin(x: jax.Array, dim: int = -1) -> jax.Array:
@@ -288,7 +309,7 @@ def gumbel_softmax(
     Returns:
         Samples of the shape and dtype of `logits`, whose sum along `dim` is 1.
     """
-    wide = at_least_float32(logits)
+    wide, dim = at_least_float32(logits), axis_index(dim, logits, "gumbel_softmax")
     soft = jax.nn.softmax((wide + jax.random.gumbel(key, wide.shape, wide.dtype)) / tau, axis=dim)
     if not hard:
         return soft.astype(logits.dtype)

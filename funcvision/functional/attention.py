@@ -53,7 +53,7 @@ def scaled_dot_product_attention(
         raise ValueError(f"scaled_dot_product_attention with dropout_p={dropout_p} needs dropout_key=jax.random.key(0)")
     if enable_gqa:
         key, value = _repeat_heads(key, query), _repeat_heads(value, query)
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scale = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     return attend(query, key, value, attn_mask, scale, dropout_p, dropout_key)[0]
 
 

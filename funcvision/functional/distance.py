@@ -1,11 +1,11 @@
 """Norms and distances of vectors along one axis, computed in float32 at least, with torch's derivatives at 0."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 
-from ._kinks import absolute, at_least
+from ._check import axis_index
+from ._kinks import at_least
+from ._p_norm import p_norm
 from ._precision import at_least_float32
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
@@ -32,7 +32,7 @@ def normalize(x: jax.Array, p: float = 2.0, dim: int = -1, *, eps: float = 1e-12
            [0. , 0. ]], dtype=float32)
     """
     wide = at_least_float32(x)
-    return (wide / jnp.maximum(_norm(wide, p, dim), eps)).astype(x.dtype)
+    return (wide / jnp.maximum(p_norm(wide, p, (axis_index(dim, x, "normalize"),)), eps)).astype(x.dtype)
 
 
 def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float = 1e-8) -> jax.Array:
@@ -48,7 +48,8 @@ def cosine_similarity(x1: jax.Array, x2: jax.Array, dim: int = -1, *, eps: float
         The common shape without axis `dim`, from -1 to 1, in the dtype of `x1`.
     """
     wide = [at_least_float32(x) for x in jnp.broadcast_arrays(x1, x2.astype(x1.dtype))]
-    unit1, unit2 = (x / at_least(_norm(x, 2.0, dim), eps) for x in wide)
+    dim = axis_index(dim, wide[0], "cosine_similarity")
+    unit1, unit2 = (x / at_least(p_norm(x, 2.0, (dim,)), eps) for x in wide)
     return jnp.sum(unit1 * unit2, dim).astype(x1.dtype)
 
 
@@ -71,24 +72,5 @@ def pairwise_distance(
         ValueError: `p` is not positive.
     """
     wide1, wide2 = (at_least_float32(x) for x in jnp.broadcast_arrays(x1, x2.astype(x1.dtype)))
-    distance = _norm(wide1 - wide2 + eps, p, -1).astype(x1.dtype)
+    distance = p_norm(wide1 - wide2 + eps, p, (-1,)).astype(x1.dtype)
     return distance if keepdim else distance.squeeze(-1)
-
-
-def _norm(x: jax.Array, p: float, dim: int) -> jax.Array:
-    """The p-norm over an axis, which is kept with size 1. Where it is 0, its derivative is 0 as in torch, not NaN."""
-    if p <= 0:
-        raise ValueError(f"norms are taken for a positive p; it is {p}")
-    size = absolute(x)
-    if math.isinf(p):
-        return jnp.max(size, dim, keepdims=True)
-    if p == 1:
-        return jnp.sum(size, dim, keepdims=True)
-    total = jnp.sum(_power(size, p), dim, keepdims=True)
-    return _power(total, 1 / p)
-
-
-def _power(x: jax.Array, exponent: float) -> jax.Array:
-    """`x ** exponent` for x >= 0, with derivative 0 at x = 0. A root would have an infinite derivative there."""
-    zero = x == 0
-    return jnp.where(zero, 0, jnp.where(zero, 1, x) ** exponent)

@@ -7,6 +7,8 @@ Arguments that all functions share:
 - `training`: if false, `x` is returned unchanged.
 - `key`: random key, needed while training unless `p` is 0 or 1.
 
+What is dropped becomes 0, also where it is infinite or NaN. Torch multiplies by 0, so that it becomes NaN there.
+
 Each function raises ValueError if `p` is outside [0, 1], if a key is needed and missing, or if `x` has too few axes.
 """
 

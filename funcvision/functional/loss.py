@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._check import integer
 from ._kinks import absolute, at_least
 from ._loss_terms import Factor, factor, operands, reduce, same_shape
 from ._mesh import broadcast_to
@@ -69,7 +70,7 @@ def cross_entropy(
             f"a target of the input's shape {input.shape} holds class probabilities: it must be floating-point "
             f"({target.dtype} was given) and nothing in it can be ignored (ignore_index={ignore_index})"
         )
-    probabilities = target.astype(log_probs.dtype) * (1 - label_smoothing) + label_smoothing / input.shape[-1]
+    probabilities = target.astype(log_probs.dtype) * (1 - label_smoothing) + label_smoothing / max(input.shape[-1], 1)
     if weight is not None:
         log_probs = log_probs * _class_weights(weight, log_probs)
     return reduce(-jnp.sum(log_probs * probabilities, -1), reduction).astype(input.dtype)
@@ -104,18 +105,21 @@ def multi_margin_loss(
 
     Args:
         input: scores x, [..., classes].
-        target: class indices y, integers [...]; an index that is not a class makes the loss NaN.
+        target: class indices y, integers [...]; an index that is not a class makes the loss NaN. As in torch, a score
+            that is NaN does not: it adds nothing.
         p: 1 or 2.
         margin: by how much the target's score should exceed the others.
         weight: [classes], a factor for positions with this target.
         reduction: "mean", "sum" or "none".
     """
-    if p not in (1, 2):
+    if integer(p, "multi_margin_loss: p") not in (1, 2):
         raise ValueError(f"multi_margin_loss takes p=1 or p=2; it is {p}")
     target = _class_indices("multi_margin_loss", input, target)
     wide = at_least_float32(input)
-    violations = jax.nn.relu(margin - _at_class(wide, target)[..., None] + wide) ** p
-    others = jnp.sum(violations, -1, where=~_is_class(wide, target)) / input.shape[-1]
+    differences = margin - _at_class(wide, target)[..., None] + wide
+    violations = jnp.where(differences > 0, differences, 0) ** p
+    others = jnp.sum(violations, -1, where=~_is_class(wide, target)) / max(input.shape[-1], 1)
+    others = jnp.where((target >= 0) & (target < input.shape[-1]), others, jnp.nan)
     if weight is not None:
         others = others * _at_class(_class_weights(weight, wide), target)
     return reduce(others, reduction).astype(input.dtype)
@@ -126,7 +130,7 @@ def _class_loss(
     smoothing: float,
 ) -> jax.Array:
     target = _class_indices(function, log_probs, target)
-    kept = target != ignore_index
+    kept = target != integer(ignore_index, f"{function}: ignore_index")
     if weight is None:
         total_weight = jnp.sum(kept, dtype=log_probs.dtype)
     else:
@@ -209,10 +213,10 @@ def _bce(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 # Differentiating the clamped logarithms would give 0 * inf at x = 0 and 1. Torch bounds the denominator instead, so
-# that the gradient moves a wrong x away from there.
+# that the gradient moves a wrong x away from there. It does not clamp the derivative with respect to y.
 _bce.defjvps(
     lambda tangent, loss, x, y: tangent * (x - y) / jnp.maximum(x * (1 - x), 1e-12),
-    lambda tangent, loss, x, y: tangent * (jnp.maximum(jnp.log1p(-x), -100) - jnp.maximum(jnp.log(x), -100)),
+    lambda tangent, loss, x, y: tangent * (jnp.log1p(-x) - jnp.log(x)),
 )
 
 
@@ -231,8 +235,10 @@ def binary_cross_entropy_with_logits(
         reduction: "mean", "sum" or "none".
     """
     x, y = operands("binary_cross_entropy_with_logits", input, target)
-    positive = 1 + (factor(pos_weight, x, "pos_weight") - 1) * y
-    loss = (1 - y) * x - positive * logsigmoid(x)
+    log_probability = logsigmoid(x)
+    if pos_weight is not None:
+        log_probability = (1 + (factor(pos_weight, x, "pos_weight") - 1) * y) * log_probability
+    loss = (1 - y) * x - log_probability
     return reduce(factor(weight, x, "weight") * loss, reduction).astype(input.dtype)
 
 
@@ -289,7 +295,7 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     x, y = operands("smooth_l1_loss", input, target)
-    return reduce(_huber(x - y, beta) / beta, reduction).astype(input.dtype)
+    return reduce(_huber(x - y, beta, beta), reduction).astype(input.dtype)
 
 
 def huber_loss(
@@ -312,14 +318,14 @@ def huber_loss(
     return reduce(loss if weight is None else loss * same_shape(weight, loss), reduction).astype(input.dtype)
 
 
-def _huber(difference: jax.Array, delta: float) -> jax.Array:
-    """The Huber loss of a difference, as one expression for both cases.
+def _huber(difference: jax.Array, delta: float, divisor: float = 1.0) -> jax.Array:
+    """The Huber loss of a difference, divided by `divisor`, as one expression for both cases.
 
-    A `where` would compute the square also where it is not selected, and it could overflow there.
+    A choice between the two formulas would compute the square also where it is not chosen, and it could overflow there.
+    The clip has derivative 0, not 0 * inf, at infinity.
     """
-    size = absolute(difference)
-    near = jnp.minimum(size, delta)
-    return near * (size - 0.5 * near)
+    near = jnp.where(difference >= delta, delta, jnp.where(difference <= -delta, -delta, difference))
+    return near / divisor * (difference - 0.5 * near)
 
 
 def _weighted(loss: jax.Array, weight: jax.Array | None, reduction: str) -> jax.Array:

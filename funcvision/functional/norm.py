@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._check import integer
+from ._check import shape as checked_shape
 from ._mesh import broadcast_to
 from ._precision import at_least_float32
 
@@ -32,22 +34,27 @@ def batch_norm(
         train: normalise with the mean and the biased variance of the batch, and update the running statistics.
             Otherwise normalise with the running statistics.
         momentum: the weight of the batch in the new running statistics, from 0 to 1. As in torch, the running variance
-            is updated with the unbiased variance.
-        eps: added to the variance.
+            is updated with the unbiased variance. An empty batch leaves them unchanged.
+        eps: added to the variance; above 0 if statistics of the batch are used.
 
     Returns:
         The normalised array in the dtype of `x`, and the new running (mean, var). They are unchanged if `train` is
         false, and None if there are none.
 
     Raises:
-        ValueError: training on one value per channel, which has no variance.
+        ValueError: the statistics of the batch are to be used and it has one value per channel, whose variance is 0,
+            or `eps` is not positive.
         TypeError: `x` is not floating-point.
     """
     if not train and running_mean is not None and running_var is not None:
         return _by_channel(x, running_mean, running_var, weight, bias, eps), (running_mean, running_var)
     count = math.prod(x.shape[:-1])
-    if count == 1 and train:
-        raise ValueError(f"batch_norm cannot train on one value per channel, which an input of shape {x.shape} has")
+    if count == 0:  # the mean of nothing would be NaN
+        return x, None if running_mean is None or running_var is None else (running_mean, running_var)
+    if isinstance(eps, int | float) and eps <= 0:
+        raise ValueError(f"batch_norm takes an eps above 0 where it uses the statistics of the batch; it is {eps}")
+    if count == 1:
+        raise ValueError(f"batch_norm has no statistics of one value per channel, as an input of shape {x.shape} has")
     mean, var = _moments(x, tuple(range(x.ndim - 1)))
     y = _by_channel(x, mean, var, weight, bias, eps)
     if running_mean is None or running_var is None:
@@ -113,7 +120,7 @@ def group_norm(
 
     Args:
         x: [batch, ..., channels].
-        num_groups: a divisor of the number of channels.
+        num_groups: a divisor of the number of channels, 1 or more.
         weight: [channels], a factor after normalising.
         bias: [channels], added after the factor.
         eps: added to the variance.
@@ -122,12 +129,15 @@ def group_norm(
         An array of the shape and dtype of `x`.
 
     Raises:
-        ValueError: `x` has no batch axis, or `num_groups` does not divide its channels.
+        ValueError: `x` has no batch axis, `num_groups` does not divide its channels, or a group has only one value and
+            is the only one of its kind in the batch, as in torch.
         TypeError: `x` is not floating-point.
     """
-    channels = x.shape[-1]
+    channels, num_groups = x.shape[-1], integer(num_groups, "group_norm: num_groups", 1)
     if x.ndim < 2 or channels % num_groups:
         raise ValueError(f"group_norm takes [batch, ..., channels], channels a multiple of {num_groups}; got {x.shape}")
+    if x.size == num_groups:
+        raise ValueError(f"group_norm needs two values or more in each of {num_groups} groups; got shape {x.shape}")
     grouped = x.reshape(*x.shape[:-1], num_groups, channels // num_groups)
     weight, bias = (None if v is None else v.reshape(grouped.shape[-2:]) for v in (weight, bias))
     return _normalised(grouped, weight, bias, (*range(1, x.ndim - 1), x.ndim), eps).reshape(x.shape)
@@ -147,9 +157,9 @@ def instance_norm(
         weight: [channels], a factor after normalising.
         bias: [channels], added after the factor.
         use_input_stats: normalise with the statistics of each sample, and update the running ones with their mean over
-            the batch. Otherwise normalise with the running statistics.
+            the batch; an empty batch leaves them unchanged. Otherwise normalise with the running statistics.
         momentum: the weight of the batch in the new running statistics, from 0 to 1.
-        eps: added to the variance.
+        eps: added to the variance. If it is 0, values that are all equal become 0.
 
     Returns:
         The normalised array in the dtype of `x`, and the new running (mean, var), or None if there are none.
@@ -164,11 +174,13 @@ def instance_norm(
         return _by_channel(x, running_mean, running_var, weight, bias, eps), (running_mean, running_var)
     spatial = tuple(range(1, x.ndim - 1))
     count = math.prod(x.shape[1:-1])
-    if count <= 1:
+    if count == 1:
         raise ValueError(
             f"instance_norm needs two spatial elements or more in [batch, *spatial, channels]; got shape {x.shape}"
         )
-    y = _normalised(x, weight, bias, spatial, eps)
+    if x.size == 0:  # the mean of nothing would be NaN
+        return x, None if running_mean is None or running_var is None else (running_mean, running_var)
+    y = _normalised(x, weight, bias, spatial, eps or None)
     if running_mean is None or running_var is None:
         return y, None
     mean, var = _moments(x, spatial, keepdims=True)
@@ -184,14 +196,20 @@ def local_response_norm(
 
     Args:
         x: [..., channels].
-        size: the number of neighbouring channels, the channel itself included. Beyond the ends they count as zero.
+        size: the number of neighbouring channels, the channel itself included; 1 or more. Beyond the ends they count as
+            zero.
         alpha: factor of the mean.
         beta: exponent.
         k: added to the mean.
 
     Returns:
         An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: `size` is below 1.
+        TypeError: `size` is not an integer, or `x` is not floating-point.
     """
+    size = integer(size, "local_response_norm: size", 1)
     squares = jnp.square(at_least_float32(x))
     window = (1,) * (x.ndim - 1) + (size,)
     padding = ((0, 0),) * (x.ndim - 1) + ((size // 2, (size - 1) // 2),)
@@ -230,6 +248,10 @@ def _by_channel(
     With `(x - mean) * scale` the gradient would read and write arrays of the size of x several times more.
     """
     wide = at_least_float32(x)
+    if eps == 0:  # where the variance is 0, the product and the shift are infinite, and their sum would be NaN
+        centred = wide - jnp.broadcast_to(mean.astype(wide.dtype), x.shape)
+        y = centred * jnp.broadcast_to(lax.rsqrt(var.astype(wide.dtype)), x.shape)
+        return _affine(y, weight, bias).astype(x.dtype)
     scale = lax.rsqrt(var.astype(wide.dtype) + eps)
     scale = scale if weight is None else scale * weight.astype(wide.dtype)
     shift = -mean.astype(wide.dtype) * scale
@@ -240,7 +262,7 @@ def _by_channel(
 @functools.partial(jax.jit, static_argnums=(3, 4))
 @functools.partial(jax.checkpoint, static_argnums=(3, 4))
 def _normalised(
-    x: jax.Array, weight: jax.Array | None, bias: jax.Array | None, axes: tuple[int, ...], eps: float
+    x: jax.Array, weight: jax.Array | None, bias: jax.Array | None, axes: tuple[int, ...], eps: float | None
 ) -> jax.Array:
     """Normalises with the statistics of x over `axes`. For the gradient only x is stored, and the rest is recomputed.
 
@@ -250,14 +272,14 @@ def _normalised(
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
-def _standardised(x: jax.Array, axes: tuple[int, ...], eps: float) -> jax.Array:
+def _standardised(x: jax.Array, axes: tuple[int, ...], eps: float | None) -> jax.Array:
     mean, var = _moments(x, axes, keepdims=True)
-    return (x - mean) * lax.rsqrt(var + eps)
+    return (x - mean) * _inverse_deviation(var, eps)
 
 
 @_standardised.defjvp
 def _(
-    axes: tuple[int, ...], eps: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+    axes: tuple[int, ...], eps: float | None, primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     """Removes from the tangent its components along a constant vector and along y, then scales it.
 
@@ -265,9 +287,17 @@ def _(
     """
     (x,), (dx,) = primals, tangents
     mean, var = _moments(x, axes, keepdims=True)
-    scale = lax.rsqrt(var + eps)
+    scale = _inverse_deviation(var, eps)
     y = (x - mean) * scale
     return y, (dx - dx.mean(axes, keepdims=True) - y * (y * dx).mean(axes, keepdims=True)) * scale
+
+
+def _inverse_deviation(var: jax.Array, eps: float | None) -> jax.Array:
+    """`1 / sqrt(var + eps)`. If `eps` is None, nothing is added and a variance of 0 gives 0."""
+    if eps is not None:
+        return lax.rsqrt(var + eps)
+    zero = var == 0
+    return jnp.where(zero, 0, lax.rsqrt(jnp.where(zero, 1, var)))
 
 
 def _affine(y: jax.Array, weight: jax.Array | None, bias: jax.Array | None) -> jax.Array:
@@ -283,7 +313,7 @@ def _moving_average(old: jax.Array, new: jax.Array, momentum: float | jax.Array)
 
 
 def _trailing_axes(function: str, x: jax.Array, shape: int | Sequence[int]) -> tuple[int, ...]:
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = checked_shape(shape, f"{function}: normalized_shape")
     if x.shape[x.ndim - len(shape) :] != shape:
         raise ValueError(f"{function} over {shape} needs an input whose shape ends with it; got {x.shape}")
     return tuple(range(x.ndim - len(shape), x.ndim))

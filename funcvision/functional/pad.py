@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ._check import shape
+
 __all__ = ["pad"]
 
 Mode = Literal["constant", "reflect", "replicate", "circular"]
@@ -18,8 +20,8 @@ def pad(x: jax.Array, pad: Sequence[int], mode: Mode = "constant", value: float 
 
     Args:
         x: [..., *spatial, channels].
-        pad: pixels to add, as pairs in torch's order, which begins with the last spatial axis: (left, right, top,
-            bottom, front, back), or the first one or two of these pairs. Negative numbers crop.
+        pad: pixels to add, integers as pairs in torch's order, which begins with the last spatial axis: (left, right,
+            top, bottom, front, back), or the first one or two of these pairs. Negative numbers crop.
         mode: "constant" fills with `value`; "reflect" mirrors the image at its border pixel, which is not repeated;
             "replicate" repeats the border pixel; "circular" continues with the pixels of the other end.
         value: for "constant" only.
@@ -55,7 +57,7 @@ def _crop(x: jax.Array, pairs: Sequence[tuple[int, int]]) -> jax.Array:
 
 def _pairs_per_axis(x: jax.Array, pad: Sequence[int], mode: str, value: float) -> list[tuple[int, int]]:
     """A (before, after) pair for every axis of `x`."""
-    pad = tuple(pad)
+    pad = shape(pad, "pad: pad", low=None)
     if mode not in ("constant", *_NUMPY_MODES):
         raise ValueError(f'pad: mode={mode!r} is unknown; give "constant", "reflect", "replicate" or "circular"')
     if mode != "constant" and value != 0:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import jax
 
 from .. import functional as F
-from ..functional._check import Padding, Size, padding_pairs, per_axis
+from ..functional._check import Padding, Size, integer, integers, padding_pairs
 from . import init
 from .init import Initializer
 from .module import Module, Param
@@ -35,10 +35,14 @@ class _Conv(Module):
         dilation: Size = 1, groups: int = 1, bias: bool = True, padding_mode: PaddingMode = "zeros", *,
         weight_init: Initializer = TORCH_WEIGHT, bias_init: Initializer | None = None,
     ):
+        name = type(self).__name__
+        in_channels = integer(in_channels, f"{name}: in_channels", 0)
+        out_channels = integer(out_channels, f"{name}: out_channels", 0)
+        groups = integer(groups, f"{name}: groups", 1)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size")
+        self.kernel_size = integers(kernel_size, self.axes, f"{name}: kernel_size", 1)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.padding_mode: PaddingMode = padding_mode
         spatial = "DHW"[-self.axes :]
@@ -55,8 +59,8 @@ class _Conv(Module):
 
     def _border(self) -> tuple[int, ...]:
         """The padding in the order of `functional.pad`: (before, after) for each axis, the last axis first."""
-        strides = per_axis(self.stride, self.axes, "stride")
-        dilations = per_axis(self.dilation, self.axes, "dilation")
+        strides = integers(self.stride, self.axes, "stride", 1)
+        dilations = integers(self.dilation, self.axes, "dilation", 1)
         pairs = padding_pairs(type(self).__name__, self.padding, self.kernel_size, strides, dilations)
         return tuple(end for pair in reversed(pairs) for end in pair)
 
@@ -94,10 +98,14 @@ class _ConvTranspose(Module):
         output_padding: Size = 0, groups: int = 1, bias: bool = True, dilation: Size = 1, *,
         weight_init: Initializer = TORCH_WEIGHT, bias_init: Initializer | None = None,
     ):
+        name = type(self).__name__
+        in_channels = integer(in_channels, f"{name}: in_channels", 0)
+        out_channels = integer(out_channels, f"{name}: out_channels", 0)
+        groups = integer(groups, f"{name}: groups", 1)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size")
+        self.kernel_size = integers(kernel_size, self.axes, f"{name}: kernel_size", 1)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.groups, self.dilation = groups, dilation
         spatial = "DHW"[-self.axes :]
@@ -106,9 +114,11 @@ class _ConvTranspose(Module):
         fan_in, _ = init.fans(shape)  # torch counts the fan in of a transposed kernel over its output channels
         self.bias = Param((out_channels,), bias_init or torch_bias(fan_in)) if bias else None
 
-    def forward(self, x: jax.Array) -> jax.Array:
+    def forward(self, x: jax.Array, output_size: Size | None = None) -> jax.Array:
+        """The output, of a given size if there is an `output_size`, which replaces `output_padding`."""
         return type(self).function(
-            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation,
+            output_size=output_size,
         )
 
 

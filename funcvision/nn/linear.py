@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
+from ..functional._check import integer
 from . import init
 from .conv import TORCH_WEIGHT, torch_bias
 from .init import Initializer
@@ -23,6 +24,8 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, *,
         weight_init: Initializer = TORCH_WEIGHT, bias_init: Initializer | None = None,
     ):
+        in_features = integer(in_features, "Linear: in_features", 0)
+        out_features = integer(out_features, "Linear: out_features", 0)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Param((out_features, in_features), weight_init, "OI->IO")
         self.bias = Param((out_features,), bias_init or torch_bias(in_features)) if bias else None
@@ -47,21 +50,31 @@ class Bilinear(Module):
 class Embedding(Module):
     """A table of vectors that are looked up by integers: from [...] to [..., embedding_dim].
 
-    The row `padding_idx` is initialised with zeros and gets no gradient.
+    The row `padding_idx` is initialised with zeros and gets no gradient. The other options are those of
+    `functional.embedding`. With `max_norm`, the parameter keeps its rows, unlike in torch: see there.
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None,
+        norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False, *,
         weight_init: Initializer | None = None,
     ):
+        if sparse:
+            raise ValueError("Embedding: sparse=True asks for a sparse gradient, which JAX does not have; leave it out")
+        num_embeddings = integer(num_embeddings, "Embedding: num_embeddings", 0)
+        embedding_dim = integer(embedding_dim, "Embedding: embedding_dim", 0)
+        padding_idx = None if padding_idx is None else integer(padding_idx, "Embedding: padding_idx")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(f"padding_idx={padding_idx} is no row of a table of {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
         self.weight = Param((num_embeddings, embedding_dim), weight_init or default)
 
     def forward(self, x: jax.Array) -> jax.Array:
-        return F.embedding(x, self.weight, self.padding_idx)
+        return F.embedding(
+            x, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
+from ..functional._check import integer, shape
 from . import init
 from .init import Initializer
 from .module import Buffer, Module, Param
@@ -26,6 +27,7 @@ class _Tracked(Module):
         self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool,
         weight_init: Initializer = init.ones, bias_init: Initializer = init.zeros,
     ):
+        num_features = integer(num_features, f"{type(self).__name__}: num_features", 0)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Param((num_features,), weight_init) if affine else None
         self.bias = Param((num_features,), bias_init) if affine else None
@@ -141,7 +143,7 @@ class LayerNorm(Module):
         self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
         bias: bool = True,
     ):
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = shape(normalized_shape, f"{type(self).__name__}: normalized_shape")
         self.eps = eps
         self.weight = Param(self.normalized_shape, init.ones) if elementwise_affine else None
         self.bias = Param(self.normalized_shape, init.zeros) if elementwise_affine and bias else None
@@ -156,7 +158,7 @@ class RMSNorm(Module):
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
     ):
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = shape(normalized_shape, f"{type(self).__name__}: normalized_shape")
         self.eps = eps
         self.weight = Param(self.normalized_shape, init.ones) if elementwise_affine else None
 
@@ -168,6 +170,8 @@ class GroupNorm(Module):
     """Normalises each of `num_groups` groups of channels of each sample."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
+        num_groups = integer(num_groups, "GroupNorm: num_groups", 1)
+        num_channels = integer(num_channels, "GroupNorm: num_channels", 0)
         if num_channels % num_groups:
             raise ValueError(f"num_groups={num_groups} must divide num_channels={num_channels}")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps

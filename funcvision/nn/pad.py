@@ -26,7 +26,7 @@ class _Pad(Module):
 
     def __init__(self, padding: int | Sequence[int]):
         ends = 2 * self.axes
-        self.padding = (padding,) * ends if isinstance(padding, int) else tuple(padding)
+        self.padding = tuple(padding) if isinstance(padding, Sequence) else (padding,) * ends
         if len(self.padding) != ends:
             raise ValueError(f"{type(self).__name__} takes one number, or {ends}: two per axis; got {padding}")
 

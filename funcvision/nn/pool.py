@@ -1,25 +1,31 @@
 """Pooling layers for channels-last arrays: `functional`'s pools with their options."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
+import jax
+
 from .. import functional as F
 from ..functional._check import Size
 from ..functional.pool import OutputSize
 from ._function import Function
+from .module import Module
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
     "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]
 
 
 class _MaxPool(Function):
-    # ceil_mode is keyword-only, because in torch return_indices, which does not exist here, comes before it.
     def __init__(
-        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, *,
-        ceil_mode: bool = False,
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+        return_indices: bool = False, ceil_mode: bool = False,
     ):
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
-        self.ceil_mode = ceil_mode
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
 
 class MaxPool1d(_MaxPool):
@@ -38,6 +44,34 @@ class MaxPool3d(_MaxPool):
     """The largest element of each window of [..., depth, height, width, channels]; see `functional.max_pool2d`."""
 
     function = F.max_pool3d
+
+
+class _MaxUnpool(Module):
+    function: ClassVar[Callable[..., jax.Array]]
+
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0):
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x: jax.Array, indices: jax.Array, output_size: Size | None = None) -> jax.Array:
+        return type(self).function(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Puts the maxima of [..., length, channels] back in their places; see `functional.max_unpool2d`."""
+
+    function = F.max_unpool1d
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Puts the maxima of [..., height, width, channels] back in their places; see `functional.max_unpool2d`."""
+
+    function = F.max_unpool2d
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Puts the maxima of [..., depth, height, width, channels] back in their places; see `functional.max_unpool2d`."""
+
+    function = F.max_unpool3d
 
 
 class AvgPool1d(Function):
@@ -126,13 +160,18 @@ class AdaptiveAvgPool3d(_AdaptivePool):
     function = F.adaptive_avg_pool3d
 
 
-class AdaptiveMaxPool1d(_AdaptivePool):
+class _AdaptiveMaxPool(Function):
+    def __init__(self, output_size: OutputSize, return_indices: bool = False):
+        self.output_size, self.return_indices = output_size, return_indices
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """[..., length, channels] to [..., output_size, channels] by maxima; see `functional.adaptive_max_pool2d`."""
 
     function = F.adaptive_max_pool1d
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Images [..., height, width, channels] to [..., *output_size, channels] by maxima.
 
     See `functional.adaptive_max_pool2d`.
@@ -141,7 +180,7 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     function = F.adaptive_max_pool2d
 
 
-class AdaptiveMaxPool3d(_AdaptivePool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """[..., depth, height, width, channels] to [..., *output_size, channels] by maxima.
 
     See `functional.adaptive_max_pool2d`.

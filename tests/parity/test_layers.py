@@ -8,7 +8,7 @@ import torch
 
 from funcvision import nn
 from tests.parity.layers import arrays_of, assert_layer_equal, randomise
-from tests.parity.reference import assert_close, nchw, random
+from tests.parity.reference import assert_close, nchw, nhwc, random
 
 CONVOLUTIONS = [
     ("Conv1d", (4, 6, 3), {"stride": 2, "padding": 1}, (2, 9, 4)),
@@ -30,6 +30,30 @@ CONVOLUTIONS = [
 def test_convolutions(name, args, options, shape):
     ours, theirs = getattr(nn, name)(*args, **options), getattr(torch.nn, name)(*args, **options)
     assert_layer_equal(ours, theirs, [random(0, *shape)], channels_last=True)
+
+
+SIZES = [
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 3, "padding": 1}, (2, 5, 4), [(13,), (15,), (2, 14, 6)]),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1}, (2, 5, 4, 4), [(9, 7), (10, 8), (9, 8), (2, 10, 7, 6)]),
+    ("ConvTranspose3d", (4, 6, 2), {"stride": (1, 2, 3)}, (1, 3, 2, 2, 4), [(4, 4, 5), (4, 5, 7)]),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options", "shape", "sizes"), SIZES)
+def test_transposed_convolutions_to_a_size(name, args, options, shape, sizes):
+    ours, theirs = getattr(nn, name)(*args, **options), getattr(torch.nn, name)(*args, **options)
+    randomise(theirs)
+    params, state = arrays_of(ours, theirs)
+    x = random(0, *shape)
+    for size in sizes:
+        spatial = size if len(size) < len(shape) - 1 else size[1:-1]
+        expected = theirs(nchw(x), output_size=spatial)
+        assert_close(ours.apply(params, state, x, output_size=size)[0], nhwc(expected))
+    for wrong in ([1] * (len(shape) - 2), [99] * (len(shape) - 2), [9] * (len(shape) + 1)):
+        with pytest.raises(ValueError, match="output_size"):
+            ours.apply(params, state, x, output_size=wrong)
+        with pytest.raises(ValueError, match=r"output_size|output size"):
+            theirs(nchw(x), output_size=wrong)
 
 
 NORMS = [
@@ -54,6 +78,23 @@ NORMS = [
 def test_norms(name, args, options, shape, train):
     ours, theirs = getattr(nn, name)(*args, **options), getattr(torch.nn, name)(*args, **options)
     assert_layer_equal(ours, theirs, [random(0, *shape) + np.float32(1)], channels_last=True, train=train)
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize(("name", "shape"), [("BatchNorm1d", (0, 3)), ("BatchNorm2d", (0, 4, 5, 3)),
+                                             ("BatchNorm3d", (2, 0, 4, 5, 3))])
+def test_an_empty_batch_leaves_the_running_statistics(name, shape, momentum):
+    """It counts as a batch, and the training that follows is torch's."""
+    ours, theirs = getattr(nn, name)(3, momentum=momentum), getattr(torch.nn, name)(3, momentum=momentum)
+    params, state = ours.init(jax.random.key(0))
+    for i, size in enumerate((shape, tuple(n or 2 for n in shape), shape)):
+        x = random(i, *size)
+        theirs(nchw(x))
+        y, state = ours.apply(params, state, x, train=True)
+        assert y.shape == size
+        assert_close(state["running_mean"], theirs.running_mean)
+        assert_close(state["running_var"], theirs.running_var)
+        assert int(state["num_batches_tracked"]) == theirs.get_buffer("num_batches_tracked")
 
 
 @pytest.mark.parametrize("options", [{}, {"eps": 1e-3}, {"elementwise_affine": False}, {"bias": False}])

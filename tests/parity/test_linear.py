@@ -35,6 +35,31 @@ def test_embedding(padding_idx):
     assert_layer_equal(ours, theirs, [INDICES[0, 1]])
 
 
+@pytest.mark.parametrize("options", [
+    {"max_norm": 1.5}, {"max_norm": 1.5, "norm_type": 1.0}, {"max_norm": 1.0, "norm_type": float("inf")},
+    {"max_norm": 0.0}, {"scale_grad_by_freq": True},
+    {"max_norm": 1.5, "scale_grad_by_freq": True, "padding_idx": 2},
+])  # fmt: skip
+def test_options_of_embedding(options):
+    """Values and gradient with respect to the table are torch's, whose table is overwritten by `max_norm`."""
+    table, cotangent = random(0, 7, 3), random(1, *INDICES.shape, 3)
+    weight = same(table).requires_grad_()
+    expected = TF.embedding(same(INDICES), weight, **options)
+    expected.backward(same(cotangent))
+    value, pullback = jax.vjp(jax.jit(lambda w: F.embedding(jnp.asarray(INDICES), w, **options)), jnp.asarray(table))
+    assert_close(value, expected)
+    assert_close(pullback(jnp.asarray(cotangent))[0], weight.grad)
+    ours = nn.Embedding(7, 3, **options)
+    assert_close(ours.apply({"weight": jnp.asarray(table)}, {}, INDICES)[0], expected)
+
+
+def test_sparse_gradients_are_refused():
+    indices, table = jnp.asarray(INDICES), jnp.ones((7, 3))
+    for call in (lambda: F.embedding(indices, table, sparse=True), lambda: nn.Embedding(7, 3, sparse=True)):
+        with pytest.raises(ValueError, match="sparse=True asks for a sparse gradient"):
+            call()
+
+
 def test_embedding_of_an_index_outside_the_table_is_nan():
     """Torch raises, but traced indices cannot be checked. Negative ones do not count from the end either."""
     rows = np.asarray(F.embedding(jnp.array([-1, 0, 7]), jnp.ones((7, 2))))

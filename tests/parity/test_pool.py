@@ -72,6 +72,42 @@ def test_max_pool_of_nan_is_nan_and_gives_it_the_gradient(options):
     )
 
 
+@pytest.mark.parametrize(("axes", "args", "options"), MAX_POOL)
+def test_indices_of_max_pool(axes, args, options):
+    """Ties, NaN and windows of -inf, of which torch takes the first element that is not padding."""
+    x = with_ties(random(0, *SHAPES[axes]))
+    x[0, :3, ..., 0], x[0, 1, ..., 1] = -np.inf, np.nan
+    ours, theirs = getattr(F, f"max_pool{axes}d"), getattr(TF, f"max_pool{axes}d")
+    values, indices = jax.jit(lambda x: ours(x, *args, **options, return_indices=True))(x)
+    expected = theirs(nchw(x), *args, **options, return_indices=True)
+    assert_close(values, nhwc(expected[0]))
+    assert_close(indices, nhwc(expected[1]).astype("int32"))
+    assert_same_with_gradients(
+        lambda x: ours(x, *args, **options, return_indices=True)[0], lambda x: theirs(x, *args, **options), [x],
+        to_torch=[nchw], from_torch=[nhwc],
+    )
+
+
+@pytest.mark.parametrize(("axes", "size"), [(1, 4), (2, (3, 4)), (2, 1), (3, (2, 3, None))])
+def test_indices_of_adaptive_max_pool(axes, size):
+    x = with_ties(random(0, *SHAPES[axes]))
+    x[0, :3, ..., 0], x[0, 1, ..., 1] = -np.inf, np.nan
+    values, indices = getattr(F, f"adaptive_max_pool{axes}d")(x, size, return_indices=True)
+    expected = getattr(TF, f"adaptive_max_pool{axes}d")(nchw(x), size, return_indices=True)
+    assert_close(values, nhwc(expected[0]))
+    assert_close(indices, nhwc(expected[1]).astype("int32"))
+
+
+def test_gradient_of_max_unpool():
+    x = random(0, 2, 6, 8, 3)
+    pooled, indices = TF.max_pool2d(nchw(x), 2, return_indices=True)
+    places = jnp.asarray(nhwc(indices).copy())
+    assert_same_with_gradients(
+        lambda y: F.max_unpool2d(y, places, 2), lambda y: TF.max_unpool2d(y, indices, (2, 2)), [nhwc(pooled)],
+        to_torch=[nchw], from_torch=[nhwc],
+    )
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])
 def test_max_pool_of_integers(dtype):
     x = np.random.default_rng(0).integers(-100, 100, (2, 7, 8, 3)).astype(dtype)

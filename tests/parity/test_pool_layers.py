@@ -51,7 +51,32 @@ def test_padding_takes_one_number_or_two_per_axis():
         nn.ZeroPad2d((1, 2))
 
 
-def test_indices_of_maxima_are_not_given():
-    """torch's fifth argument must not silently be taken for another option."""
-    with pytest.raises(TypeError):
-        nn.MaxPool2d(3, 2, 1, 1, True)  # pyright: ignore[reportCallIssue]
+INDICES = [
+    *((f"MaxPool{n}d", (3, 2, 1, 1, True), {}) for n in "123"),
+    ("MaxPool2d", ((2, 3), 1, (1, 0), (2, 1)), {"return_indices": True, "ceil_mode": True}),
+    *((f"AdaptiveMaxPool{n}d", (3, True), {}) for n in "123"),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options"), INDICES)
+def test_indices_of_maxima(name, args, options):
+    x = random(0, *SHAPES[name[-2]])
+    ours, theirs = getattr(nn, name)(*args, **options)(x), getattr(torch.nn, name)(*args, **options)(nchw(x))
+    assert_close(ours[0], nhwc(theirs[0]))
+    assert_close(ours[1], nhwc(theirs[1]).astype("int32"))
+
+
+@pytest.mark.parametrize("n", "123")
+def test_max_unpool(n):
+    size = (7, 6, 8)[-int(n) :]
+    shape = (2, *size, 3)
+    x = random(0, *shape)
+    pooled = getattr(torch.nn, f"MaxPool{n}d")(2, return_indices=True)(nchw(x))
+    layer, theirs = getattr(nn, f"MaxUnpool{n}d")(2), getattr(torch.nn, f"MaxUnpool{n}d")(2)
+    ours = [jnp.asarray(nhwc(y).copy()) for y in pooled]
+    if n != "3":  # else an odd size would lose indices, and torch raises
+        assert_close(layer(*ours), nhwc(theirs(*pooled)))
+    for wanted in (size, shape):
+        assert_close(layer(*ours, output_size=wanted), nhwc(theirs(*pooled, output_size=size)))
+    with pytest.raises(ValueError, match="by less than the stride"):
+        layer(*ours, output_size=tuple(2 * s for s in size))
