@@ -31,7 +31,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"funcvision: {_sentence(error)}", file=sys.stderr)
         return 2
     return 0

@@ -1,11 +1,13 @@
 """Data sets that are folders of files, one folder per class."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from PIL import Image
 
+from ..io import open_image
 from .dataset import VisionDataset
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "ImageFolder", "default_loader"]
@@ -14,21 +16,18 @@ IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tif
 """The endings of file names, in small letters or capitals, that `ImageFolder` takes for images."""
 
 
-def default_loader(path: str) -> Image.Image:
-    """The image in a file, converted to mode RGB.
+def default_loader(path: str, *, exif: bool = False) -> Image.Image:
+    """The image in a file, converted to mode RGB; see `vision.io.open_image`.
 
-    Pillow detects that a file is cut off. It does not detect that the data inside a JPEG is wrong, or ends early before
-    a correct end marker: libjpeg then guesses the rest.
+    Args:
+        path: the file.
+        exif: turn and mirror the image as its EXIF orientation says. As in torchvision, this is off by default.
 
     Raises:
-        ValueError: Pillow cannot read all of the file; the message names it.
+        ValueError: the file is no image, is damaged, has too many pixels, or has values of unknown range; the message
+            names it.
     """
-    with open(path, "rb") as file:
-        try:
-            return Image.open(file).convert("RGB")
-        except Exception as error:  # on damaged files Pillow's readers raise exceptions of any type
-            size = os.path.getsize(path)
-            raise ValueError(f"{path} ({size} bytes) is not an image, or is damaged: {error}") from error
+    return open_image(path, exif=exif)
 
 
 class DatasetFolder(VisionDataset):
@@ -40,7 +39,7 @@ class DatasetFolder(VisionDataset):
 
     Args:
         root: the folder of the class folders.
-        loader: called on the path of a file.
+        loader: called on the path of a file. `functools.partial(default_loader, exif=True)` reads photos upright.
         extensions: the endings of the names of files to take, in small letters; capitals match too.
         transform: called on what the loader returns.
         target_transform: called on every label.
@@ -128,13 +127,16 @@ class ImageFolder(DatasetFolder):
         loader: called on the path of an image; by default Pillow reads it and converts it to RGB.
         is_valid_file: called on a path, says whether to take it; by default, files ending as in `IMG_EXTENSIONS`.
         allow_empty: whether a class may have no images.
+        exif: turn and mirror images as their EXIF orientation says. As in torchvision, this is off by default. A loader
+            of your own does this itself.
 
     Attributes:
         imgs: another name for `samples`; the other attributes are those of `DatasetFolder`.
 
     Raises:
         FileNotFoundError: `root` is missing or has no folders, or a class has no images; the message names those.
-        ValueError: when an image is read, if it is damaged or truncated; the message names the file.
+        ValueError: when an image is read, if it is damaged or truncated, has too many pixels, or has values of unknown
+            range; the message names the file. Or both `loader` and `exif` are given.
     """
 
     def __init__(
@@ -145,7 +147,12 @@ class ImageFolder(DatasetFolder):
         loader: Callable[[str], Any] = default_loader,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
+        *,
+        exif: bool = False,
     ):
+        if exif and loader is not default_loader:
+            raise ValueError("exif=True is for the default loader: turn the image in your own, or give no loader")
+        loader = functools.partial(default_loader, exif=True) if exif else loader
         extensions = IMG_EXTENSIONS if is_valid_file is None else None
         super().__init__(root, loader, extensions, transform, target_transform, is_valid_file, allow_empty)
         self.imgs = self.samples
