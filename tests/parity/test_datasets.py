@@ -161,6 +161,25 @@ def test_image_folder_with_empty_classes_and_a_choice_of_files(tmp_path):
     assert_same(ours.ImageFolder(tmp_path, **options), theirs.ImageFolder(tmp_path, **options))
 
 
+def test_hidden_folders_are_classes_in_both(tmp_path):
+    make_images(tmp_path)
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    Image.new("RGB", (3, 3)).save(tmp_path / ".ipynb_checkpoints" / "2-checkpoint.png")
+    with pytest.warns(UserWarning, match="became a class, as in torchvision"):
+        found = ours.ImageFolder(tmp_path)
+    assert_same(found, theirs.ImageFolder(tmp_path))
+
+
+def test_links_in_a_circle(tmp_path):
+    """Here every file is listed once; torchvision lists it until the system follows no more links."""
+    make_images(tmp_path)
+    expected = theirs.ImageFolder(tmp_path).samples
+    (tmp_path / "C" / "loop").symlink_to(tmp_path / "C")
+    with pytest.warns(UserWarning, match="it is not followed"):
+        assert ours.ImageFolder(tmp_path).samples == expected
+    assert len(theirs.ImageFolder(tmp_path)) > len(expected) + 30
+
+
 def test_dataset_folder(tmp_path):
     make_images(tmp_path)
     arguments = (str(tmp_path), lambda path: Image.open(path).convert("L"), (".png",), None, None, None, True)

@@ -2,7 +2,9 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+import pathlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -36,6 +38,9 @@ class DatasetFolder(VisionDataset):
     The classes are sorted by name, and the files of a class by folder and name. `dataset[index]` is
     `(loader(path), label)`. A subclass may override `find_classes` to choose or group classes, and `make_dataset` to
     list other files.
+
+    Symbolic links to folders are followed, except a link to a folder that contains it. Hidden folders and files, whose
+    names start with a dot, are taken as in torchvision. A warning names both.
 
     Args:
         root: the folder of the class folders.
@@ -104,6 +109,7 @@ class DatasetFolder(VisionDataset):
                 f"{directory} has no files{expected}, for the classes {', '.join(empty)}; "
                 "pass allow_empty=True if classes may be empty"
             )
+        _warn_of_hidden(directory, files)
         return [(path, class_to_idx[name]) for name in sorted(files) for path in files[name]]
 
     def __len__(self) -> int:
@@ -164,11 +170,49 @@ def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
 
 
 def _files_under(folder: str) -> list[str]:
-    """Every file in a folder and the folders in it; symbolic links are followed. [] if there is no such folder."""
+    """Every file in a folder and the folders in it. [] if there is no such folder.
+
+    Symbolic links are followed, but not in a circle: a link to a folder that contains it is left out with a warning.
+    """
     if not os.path.isdir(folder):
         return []
-    walk = sorted(os.walk(folder, followlinks=True, onerror=_raise))
-    return [os.path.join(parent, name) for parent, _, names in walk for name in sorted(names)]
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
+        found.append((parent, sorted(names)))
+        circles = [name for name in folders if _leads_back(folder, parent, name)]
+        folders[:] = [name for name in folders if name not in circles]  # os.walk goes into what is left
+        for name in circles:
+            link = os.path.join(parent, name)
+            warnings.warn(
+                f"{link} is a link to {os.path.realpath(link)}, a folder that contains it; it is not followed",
+                stacklevel=2,
+            )
+    return [os.path.join(parent, name) for parent, names in sorted(found) for name in names]
+
+
+def _leads_back(top: str, parent: str, name: str) -> bool:
+    """Whether a folder in `parent` is a link to `parent`, to a folder from `top` down to it, or to one around those."""
+    link = os.path.join(parent, name)
+    if not os.path.islink(link):
+        return False
+    target, way = os.path.realpath(link), [parent]
+    while len(way[-1]) > len(top):
+        way.append(os.path.dirname(way[-1]))
+    return any(pathlib.Path(os.path.realpath(folder)).is_relative_to(target) for folder in way)
+
+
+def _warn_of_hidden(directory: str, files: Mapping[str, Sequence[str]]) -> None:
+    """Warns if hidden files, or files in hidden folders, are among those of the classes: most of them are no data."""
+    mark, start = os.sep + ".", len(os.path.join(directory, "")) - 1
+    hidden = [path for paths in files.values() for path in paths if mark in path[start:]]
+    if hidden:
+        classes = sorted(name for name, paths in files.items() if paths and name.startswith("."))
+        became = f", and {', '.join(classes)} became {'a class' if len(classes) == 1 else 'classes'}" if classes else ""
+        warnings.warn(
+            f"{len(hidden)} files under {directory} are hidden or in hidden folders, such as {hidden[0]}{became}, as in "
+            f"torchvision: delete them, or leave them out by is_valid_file and find_classes",
+            stacklevel=2,
+        )
 
 
 def _raise(error: OSError) -> None:

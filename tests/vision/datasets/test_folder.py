@@ -127,6 +127,46 @@ def test_links_are_followed(tmp_path):
     assert names(ImageFolder(tmp_path / "root")) == ["a/link/1.png"]
 
 
+@pytest.mark.parametrize(
+    "links", [{"a/loop": "a"}, {"a/deep/loop": "a"}, {"a/deep/loop": "a/deep"}, {"a/deep/loop": "."},
+              {"a/b": "elsewhere", "elsewhere/c": "a"}, {"a/loop": "a", "a/deep/loop": "a", "a/deep/root": "."}],
+)  # fmt: skip
+def test_folders_that_are_linked_in_a_circle_are_listed_once(tmp_path, links):
+    """torchvision lists a file of such folders 41 times, once for each link that the system follows in one path."""
+    root = tmp_path / "root"
+    make(root, "a/1.png", "a/deep/2.png")
+    (root / "elsewhere").mkdir()
+    for link, target in links.items():
+        (root / link).symlink_to(root / target)
+    with pytest.warns(UserWarning, match="is a link to .*, a folder that contains it; it is not followed") as warned:
+        found = ImageFolder(root, allow_empty=True)
+    assert [name for name in names(found) if name.startswith("a/")] == ["a/1.png", "a/deep/2.png"]
+    assert len(warned) >= 1
+
+
+def test_two_links_to_one_folder_are_both_followed(tmp_path):
+    make(tmp_path / "elsewhere", "1.png")
+    for name in ("x", "y"):
+        (tmp_path / "root" / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / "a" / name).symlink_to(tmp_path / "elsewhere")
+    assert names(ImageFolder(tmp_path / "root")) == ["a/x/1.png", "a/y/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "which"),
+    [([".ipynb_checkpoints/1.png"], r", and \.ipynb_checkpoints became a class,"),
+     ([".x/1.png", ".y/1.png"], r", and \.x, \.y became classes,"),
+     (["a/.ipynb_checkpoints/1.png"], ", as in torchvision"),
+     (["a/._1.png"], ", as in torchvision")],
+)  # fmt: skip
+def test_hidden_folders_and_files_are_taken_with_a_warning(tmp_path, paths, which):
+    root = make(tmp_path / ".hidden" / "root", "a/1.png", "b/1.png", *paths)  # folders above the root do not matter
+    with pytest.warns(UserWarning, match=rf"^{len(paths)} files under .* such as .*1.png{which}.*find_classes$"):
+        found = ImageFolder(root)
+    assert set(paths) <= set(names(found))
+    assert set(found.classes) == {"a", "b", *(path.split("/")[0] for path in paths)}
+
+
 def noisy(path, format):
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     Image.fromarray(noise).save(path, format)
