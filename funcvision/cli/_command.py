@@ -1,6 +1,7 @@
 """The entry point of the command: finds the subcommand, runs it, and turns errors into one sentence."""
 
 import argparse
+import io
 import sys
 
 from . import classify, convert
@@ -17,7 +18,8 @@ COMMANDS = {"convert": convert, "classify": classify}
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs the command and returns its exit status.
 
-    An error in the input is printed to stderr as one sentence, and the status is 2.
+    An error in the input is printed to stderr as one sentence, and the status is 2. A character that the encoding of
+    stdout lacks, as in the name of a class, is printed as an escape sequence.
 
     Args:
         argv: the arguments after the name of the program; those of the process by default.
@@ -29,6 +31,8 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     arguments = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments.run(arguments)
     except (ValueError, OSError, MemoryError) as error:

@@ -134,7 +134,7 @@ def make_images(root: pathlib.Path) -> pathlib.Path:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(i).integers(0, 256, (5, 4 + i, 3), np.uint8)
         Image.fromarray(noise[..., 0] if i == 1 else noise).save(root / path)
-    (root / "a" / "notes.txt").write_text("no image")
+    (root / "a" / "notes.txt").write_text("no image", encoding="utf-8")
     (root / "loose.png").write_bytes(b"")
     return root
 

@@ -209,8 +209,8 @@ def _warn_of_hidden(directory: str, files: Mapping[str, Sequence[str]]) -> None:
         classes = sorted(name for name, paths in files.items() if paths and name.startswith("."))
         became = f", and {', '.join(classes)} became {'a class' if len(classes) == 1 else 'classes'}" if classes else ""
         warnings.warn(
-            f"{len(hidden)} files under {directory} are hidden or in hidden folders, such as {hidden[0]}{became}, as in "
-            f"torchvision: delete them, or leave them out by is_valid_file and find_classes",
+            f"{len(hidden)} files under {directory} are hidden or in hidden folders, such as {hidden[0]}{became}, as "
+            f"in torchvision: delete them, or leave them out by is_valid_file and find_classes",
             stacklevel=2,
         )
 

@@ -41,7 +41,7 @@ def test_classes_and_files_are_sorted(tmp_path):
 @pytest.mark.parametrize("extension", IMG_EXTENSIONS)
 def test_every_extension_in_small_letters_and_capitals(tmp_path, extension):
     root = make(tmp_path, f"a/small{extension}", f"a/CAPITAL{extension.upper()}")
-    (root / "a" / "notes.txt").write_text("no image")
+    (root / "a" / "notes.txt").write_text("no image", encoding="utf-8")
     (root / "loose.png").write_bytes(b"files beside the folders are not looked at")
     found = ImageFolder(root)
     assert len(found) == 2
@@ -59,7 +59,7 @@ def test_empty_classes_are_named_or_allowed(tmp_path):
     make(tmp_path, "b/1.png")
     for name in ("c", "a"):
         (tmp_path / name).mkdir()
-    (tmp_path / "c" / "notes.txt").write_text("")
+    (tmp_path / "c" / "notes.txt").write_text("", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match=r"has no files.*'\.webp'\), for the classes a, c; pass allow_empty"):
         ImageFolder(tmp_path)
     found = ImageFolder(tmp_path, allow_empty=True)
@@ -88,13 +88,13 @@ def test_is_valid_file_takes_the_place_of_extensions(tmp_path):
 def test_any_loader_and_any_extension(tmp_path):
     for name in ("a/1.txt", "a/2.md", "b/3.TXT"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text(name, encoding="utf-8")
     for extensions in (".txt", (".txt",), [".txt"]):
-        found = DatasetFolder(tmp_path, lambda path: open(path).read, extensions)  # noqa: SIM115
+        found = DatasetFolder(tmp_path, lambda path: open(path, encoding="utf-8").read, extensions)  # noqa: SIM115
         assert names(found) == ["a/1.txt", "b/3.TXT"]
 
     def read(path):
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return file.read()
 
     found = DatasetFolder(tmp_path, read, ".txt", str.upper, target_transform=lambda label: label + 10)

@@ -1,6 +1,8 @@
 """Opening image files: depth, orientation, limits, and files that are no images."""
 
+import io
 import re
+import sys
 import warnings
 
 import numpy as np
@@ -169,7 +171,7 @@ def classify(monkeypatch, capsys):
 
         def __call__(self, image, *, top):
             self.seen = image
-            return []
+            return [("Äpfel", 0.5)]
 
     stand = Stand()
     monkeypatch.setattr(models.Predictor, "load", lambda *arguments, **options: stand)
@@ -238,3 +240,12 @@ def test_classify_reads_the_names_of_classes_as_utf_8(photo, tmp_path, monkeypat
     status, err, _ = classify(photo, "--classes", tmp_path / "classes.txt")
     assert status == 2
     assert f"funcvision: {tmp_path / 'classes.txt'} is not a text file in UTF-8: " in err
+
+
+def test_classify_prints_every_name_in_every_encoding(photo, monkeypatch, classify):
+    for encoding, printed in (("utf-8", "Äpfel"), ("latin-1", "Äpfel"), ("ascii", r"\xc4pfel")):
+        buffer = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", stdout := io.TextIOWrapper(buffer, encoding=encoding))
+        assert classify(photo)[0] == 0
+        stdout.flush()
+        assert buffer.getvalue().decode(encoding) == f" 50.00%  {printed}\n"
