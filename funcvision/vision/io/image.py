@@ -22,7 +22,7 @@ def open_image(path: str | os.PathLike[str], *, exif: bool = False) -> PIL.Image
     Pillow detects that a file is cut off. It does not detect that the data inside a JPEG is wrong, or ends early before
     a correct end marker: libjpeg then guesses the rest.
 
-    Pillow refuses images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, because a small damaging file may
+    Pillow refuses images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, because a small malicious file may
     unpack to more than the memory holds, and warns above `MAX_IMAGE_PIXELS` itself. Set it before if you trust the
     files; None removes the limit.
 
