@@ -17,7 +17,7 @@ from .harness import report
 
 PREAMBLE = """
 import re, time
-def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status", encoding="utf-8").read())[1])
 """
 SIDES = {
     "funcvision convert": """

@@ -39,12 +39,12 @@ def main() -> None:
 
     measured = {}
     if MEASURED.exists():
-        with MEASURED.open(newline="") as file:
+        with MEASURED.open(newline="", encoding="utf-8") as file:
             measured = {row["model"]: row for row in csv.DictReader(file)}
     for name in models.list_models("classification"):
         if name not in measured:
             measured[name] = _measure(name)
-            with MEASURED.open("w", newline="") as file:
+            with MEASURED.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(measured[key] for key in sorted(measured))
@@ -61,7 +61,7 @@ def _write(measured: dict[str, dict[str, str]]) -> None:
         entry, row = models.find_weights(name, "DEFAULT"), measured.get(name)
         cells = f"{float(row['difference']):.0e} | {float(row['ratio']):.2f}" if row else "not measured | "
         lines.append(f"| {name} | {entry.parameters:,} | {entry.gflops:.2f} | {entry.metrics['acc1']:.1f} | {cells} |")
-    (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n")
+    (DOCS / "models.md").write_text(TEXT + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _measure(name: str) -> dict[str, str]:

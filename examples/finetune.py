@@ -38,11 +38,11 @@ import matplotlib.pyplot as plt
 def split(root: pathlib.Path, seed: int) -> tuple[Any, Any, list[str]]:
     """Training set, test set and classes of a folder."""
     if (root / "train").is_dir() and (root / "test").is_dir():
-        train, test = (datasets.ImageFolder(root / part) for part in ("train", "test"))
+        train, test = (datasets.ImageFolder(root / part, exif=True) for part in ("train", "test"))
         if train.classes != test.classes:
             raise SystemExit(f"{root}: train has the classes {train.classes}, test {test.classes}")
         return train, test, train.classes
-    whole = datasets.ImageFolder(root)
+    whole = datasets.ImageFolder(root, exif=True)
     order = np.random.default_rng(seed).permutation(len(whole))
     count = max(1, len(whole) // 5)
     return Subset(whole, order[count:]), Subset(whole, order[:count]), whole.classes
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> float:
 
     options.out.mkdir(parents=True, exist_ok=True)
     convert.save(options.out / "finetuned.safetensors", model, params, state, overwrite=True)
-    (options.out / "classes.txt").write_text("\n".join(classes) + "\n")
+    (options.out / "classes.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     spread = Subset(test, np.linspace(0, len(test) - 1, min(24, len(test))).astype(int))
     images, labels = next(iter(DataLoader(spread, len(spread), transform=host)))
     draw(options.out / "finetuned.png", images, labels, np.asarray(predict(params, state, images)), classes, accuracies)

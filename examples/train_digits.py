@@ -107,7 +107,7 @@ def table(name: str, root: str, download: bool) -> Task:
 def folder(root: str, size: int) -> Task:
     """Images in folders named by class, resized and cropped to size x size pixels."""
     host = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size), transforms.ToImage()])
-    parts = [datasets.ImageFolder(pathlib.Path(root) / part) for part in ("train", "test")]
+    parts = [datasets.ImageFolder(pathlib.Path(root) / part, exif=True) for part in ("train", "test")]
     return Task(*parts, list(parts[0].classes), flip=True, transform=host)
 
 

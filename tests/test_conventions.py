@@ -54,7 +54,7 @@ def imports(path: pathlib.Path) -> set[str]:
     """
     package = ("funcvision", *path.relative_to(ROOT).parts[:-1])
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1]] if node.level else []
             base += [node.module] if node.module else []
@@ -103,7 +103,7 @@ def test_transforms_and_their_kernels_are_in_files_by_kind():
 
 @each_file
 def test_files(path):
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     assert path.stem not in {"utils", "helpers", "common", "misc"}
     assert source.count("\n") <= 600
     tree = ast.parse(source)
@@ -119,7 +119,7 @@ def test_the_init_of_a_folder_only_hands_names_on(path):
 
     `TYPE_CHECKING = False` stands for the one of `typing` where that import would take too long.
     """
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names = [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
         names += [node.name] if isinstance(node, ast.FunctionDef) else []
         hands_on = isinstance(node, ast.Import | ast.ImportFrom) or ast.unparse(node).startswith("if TYPE_CHECKING:")
@@ -132,7 +132,7 @@ def test_no_file_speaks_of_this_machine():
     pattern = re.compile(r"/work/|/root/|/home/|/opt/")
     for glob in ("*.md", "*.toml", ".ci/*", "docs/*", *(f"{folder}/**/*.py" for folder in CODE)):
         for path in set(ROOT.parent.glob(glob)) - {pathlib.Path(__file__)}:
-            assert not pattern.search(path.read_text()), path
+            assert not pattern.search(path.read_text(encoding="utf-8")), path
 
 
 # Public names and docstrings
@@ -171,7 +171,7 @@ Documented = ast.FunctionDef | ast.ClassDef
 
 def documented(path: pathlib.Path) -> Iterator[tuple[Documented, str]]:
     """The functions, methods and classes of a file that have a docstring, and the docstring."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, Documented) and (text := ast.get_docstring(node)):
             yield node, text
 

@@ -65,6 +65,7 @@ def test_quickstart(tmp_path):
 def test_finetune(tmp_path):
     """Trains from random weights, then goes on from the file that this wrote, with some layers frozen."""
     make_photos(tmp_path / "photos", 15)
+    (tmp_path / "photos" / "light").rename(tmp_path / "photos" / "Äpfel")
     shared = ("photos", "--model", "squeezenet1_1", "--size", "32", "--batch-size", "8", "--lr", "0.02")
     first = run("finetune.py", tmp_path, *shared, "--weights", "none", "--epochs", "8")
     assert "723,522 parameters are trained" in first
@@ -77,6 +78,6 @@ def test_finetune(tmp_path):
     after = safetensors.numpy.load_file(tmp_path / "out/finetuned.safetensors")
     changed = {name for name in after if (after[name] != before[name]).any()}
     assert changed == {"classifier.1.weight", "classifier.1.bias"}
-    assert (tmp_path / "out/classes.txt").read_text() == "dark\nlight\n"
+    assert (tmp_path / "out/classes.txt").read_text(encoding="utf-8") == "dark\nÄpfel\n"
     with PIL.Image.open(tmp_path / "out/finetuned.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 10

@@ -14,7 +14,7 @@ BASES = {"Transform", "RandomTransform", "VisionDataset", "PublishedDataset"}  #
 
 
 def blocks(page: pathlib.Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
@@ -26,14 +26,14 @@ def test_code_blocks(page, tmp_path, monkeypatch):
 
 
 def test_the_readme_names_the_two_commands():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert 'pip install -e ".[examples]" && python examples/train_digits.py' in text
     assert 'pip install -e ".[test]" && pytest' in text
 
 
 def test_every_page_that_is_named_exists():
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"):
-        for name in re.findall(r"`((?:docs|benchmarks|examples)/\w+\.\w+)`", page.read_text()):
+        for name in re.findall(r"`((?:docs|benchmarks|examples)/\w+\.\w+)`", page.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file(), f"{page.name} names {name}"
 
 
@@ -49,6 +49,7 @@ def classes(module: ModuleType, base: type) -> set[str]:
     ("operators", set(ops.__all__)),
 ])
 def test_what_of_torchvision_is_there(row, exported):
-    line = re.search(rf"^\| {row} \| (.*) \|$", (ROOT / "docs" / "from_pytorch.md").read_text(), re.MULTILINE)
+    page = (ROOT / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
+    line = re.search(rf"^\| {row} \| (.*) \|$", page, re.MULTILINE)
     assert line
     assert set(re.findall(r"`(\w+)`", line[1])) == exported

@@ -1,47 +1,9 @@
-"""The `funcvision` command: finds the subcommand, runs it, and turns errors into one sentence.
+"""The `funcvision` command.
 
 Each subcommand is a module with `HELP`, `add_arguments(parser)` and `run(arguments)`, and a line in `COMMANDS`. All of
 them are imported for `funcvision --help`, so a module imports JAX, and whatever else takes time, inside of `run`.
 """
 
-import argparse
-import sys
-
-from . import classify, convert
-
-TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ._command import COMMANDS, main
 
 __all__ = ["COMMANDS", "main"]
-
-COMMANDS = {"convert": convert, "classify": classify}
-
-
-def main(argv: "Sequence[str] | None" = None) -> int:
-    """Runs the command and returns its exit status.
-
-    An error in the input is printed to stderr as one sentence, and the status is 2.
-
-    Args:
-        argv: the arguments after the name of the program; those of the process by default.
-    """
-    parser = argparse.ArgumentParser(prog="funcvision", description="Vision models on JAX.")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=command.HELP, description=command.__doc__)
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
-    arguments = parser.parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except (ValueError, OSError) as error:
-        print(f"funcvision: {_sentence(error)}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)

@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ._numbers import whole_number
+
 __all__ = ["default_collate", "list_collate", "pad_collate"]
 
 WAYS_OUT = (
@@ -80,21 +82,26 @@ def pad_collate(
         fill: value of padded elements, by the name of the leaf; 0 for all others.
 
     Raises:
-        ValueError: a sample is larger than asked for; or samples differ in structure, dtype or number of axes.
+        ValueError: a sample is larger than asked for; or samples differ in structure, dtype or number of axes; or a
+            size, `multiple` or length is no whole number or too small.
         TypeError: a leaf is neither an array nor a number, such as a PIL image.
 
     >>> images, labels = pad_collate([(np.zeros((2, 3, 1)), 7), (np.zeros((5, 2, 1)), 8)])
     >>> images.shape, labels
     ((2, 5, 3, 1), array([7, 8]))
     """
+    multiple = whole_number("multiple", multiple, 1)
+    if size is not None:
+        size = whole_number("height in size", size[0], 1), whole_number("width in size", size[1], 1)
+    lengths = {name: whole_number(f"lengths[{name!r}]", length, 0) for name, length in (lengths or {}).items()}
     paths, columns, structure = _columns(samples)
     names = [_name(path) for path in paths]
-    unknown = {*(lengths or ()), *(fill or ())} - {*names}
+    unknown = {*lengths, *(fill or ())} - {*names}
     if unknown:
         raise ValueError(f"lengths and fill name leaves that no sample has: {sorted(unknown)}; there are {names}")
     padded = []
     for column, path, name in zip(columns, paths, names, strict=True):
-        length, value = (lengths or {}).get(name), (fill or {}).get(name, 0)
+        length, value = lengths.get(name), (fill or {}).get(name, 0)
         if _is_typed(column[0]):
             column = _pad_typed(column, path, size, multiple, length, value)
         elif all(isinstance(leaf, np.ndarray | jax.Array) and np.ndim(leaf) for leaf in column):

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from ._numbers import index_array, whole_number
+
 __all__ = ["ArrayDataset", "ConcatDataset", "Dataset", "Subset", "random_split"]
 
 
@@ -77,11 +79,12 @@ class Subset:
 
     Raises:
         IndexError: a number is negative, or not less than `len(dataset)`.
+        TypeError: the indices are no whole numbers, such as a mask of booleans.
     """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
         self.dataset = dataset
-        self.indices = np.asarray(indices, np.int64)
+        self.indices = index_array(indices, "indices")
         outside = (self.indices < 0) | (self.indices >= len(dataset))
         if outside.any():
             raise IndexError(f"sample {self.indices[outside][0]} is not in a dataset of {len(dataset)} samples")
@@ -160,7 +163,7 @@ def random_split(dataset: Dataset, lengths: Sequence[float], *, seed: int = 0) -
         One subset for each length.
 
     Raises:
-        ValueError: the lengths have any other sum.
+        ValueError: the lengths have any other sum, or the seed is no whole number, or is negative.
 
     >>> train, val = random_split(ArrayDataset(np.arange(10)), [0.8, 0.2], seed=1)
     >>> len(train), len(val)
@@ -173,10 +176,10 @@ def random_split(dataset: Dataset, lengths: Sequence[float], *, seed: int = 0) -
         sizes += np.arange(len(sizes)) < remaining
     else:
         sizes = np.asarray(lengths)
-    if sizes.sum() != total or (sizes < 0).any() or sizes.dtype.kind != "i":
+    if sizes.sum() != total or (sizes < 0).any() or sizes.dtype.kind not in "iu":
         raise ValueError(
             f"lengths={list(lengths)} sum to {sum(lengths)}; give whole numbers of samples that sum to {total}, "
             f"or fractions that sum to 1"
         )
-    order = np.random.default_rng(seed).permutation(total)
+    order = np.random.default_rng(whole_number("seed", seed, 0)).permutation(total)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]

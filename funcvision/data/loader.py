@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import itertools
+import operator
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from ._numbers import whole_number
+from ._order import EpochOrder, batches_of, check_sampler, indices_of, is_repeatable, length_of
 from ._workers import Fetch, Pool
 from .collate import default_collate
 from .dataset import Dataset
@@ -23,11 +26,21 @@ Placement = jax.Device | jax.sharding.Sharding
 
 @dataclasses.dataclass
 class _Position:
-    """The batch that an iterator yields next, and whether an iterator has started this epoch."""
+    """The batch that an iterator yields next.
+
+    Attributes:
+        epoch: the number of the epoch.
+        batch: the number of the batch in the epoch.
+        begun: whether an iterator has started this epoch.
+        steps: batches in the epoch, once it has begun.
+        order: the checksum of the order of the epoch, if it is known.
+    """
 
     epoch: int = 0
     batch: int = 0
     begun: bool = False
+    steps: int | None = None
+    order: int | None = None
 
 
 class DataLoader:
@@ -46,14 +59,22 @@ class DataLoader:
 
     **Epochs and resuming.** Every `iter` is an epoch of its own, and `loader.epoch` counts them. `state_dict` says
     which batch comes next. It counts the batches that were yielded, not those loaded ahead. After `load_state_dict`,
-    the next `iter` starts exactly there.
+    the next `iter` starts exactly there. The state holds a checksum of the order, so a loader with another order
+    refuses it. A sampler that is iterated, such as torch's `WeightedRandomSampler`, draws an order that the loader
+    cannot ask for again: a state from within an epoch can be resumed only if the sampler gives that order again, which
+    `iter` checks. A state from between two epochs can always be resumed.
 
     Args:
         dataset: anything with `__len__` and `__getitem__`; see `Dataset`.
         batch_size: samples in a batch **of this process**. All processes together load `count * batch_size` samples in
             a step.
         shuffle: draw a new order for every epoch, from `seed`.
-        sampler: gives the order instead; see `Sampler`.
+        sampler: gives the order instead: an iterable of the numbers of samples, which is iterated once an epoch, such
+            as a list or a sampler of torch; or a callable `sampler(epoch)` that returns one. See `Sampler`. `seed` has
+            no influence on this order.
+        batch_sampler: gives the batches, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`: an iterable of
+            lists of the numbers of samples, such as torch's `BatchSampler`, or a callable `batch_sampler(epoch)` that
+            returns one. A batch is a global batch, and its length must be divisible by the number of processes.
         seed: decides the order and the keys.
         drop_last: leave out the last batch if it is short.
         num_workers: how many batches are loaded at the same time. 0 loads each in the caller, when it is asked for.
@@ -70,7 +91,8 @@ class DataLoader:
 
     Raises:
         ValueError: an argument is out of range, or two arguments contradict each other.
-        TypeError: the dataset lacks a method.
+        TypeError: the dataset lacks a method; or a sampler is of a wrong type, or gives something else than whole
+            numbers.
         RuntimeError: while iterating: the dataset, the transform or the collate function raised, and the message names
             the sample and the dataset; or a worker process died, and the message says how.
 
@@ -86,7 +108,8 @@ class DataLoader:
         batch_size: int = 1,
         *,
         shuffle: bool = False,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Iterable[int] | None = None,
+        batch_sampler: Callable[[int], Iterable[Iterable[int]]] | Iterable[Iterable[int]] | None = None,
         seed: int = 0,
         drop_last: bool = False,
         num_workers: int = 2,
@@ -99,21 +122,24 @@ class DataLoader:
     ):
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise TypeError(f"a dataset needs __len__ and __getitem__, and {type(dataset).__name__} lacks one")
-        smallest = {"batch_size": 1, "prefetch_factor": 1, "num_workers": 0, "seed": 0}
-        for name, value in zip(smallest, (batch_size, prefetch_factor, num_workers, seed), strict=True):
-            if not isinstance(value, int) or value < smallest[name]:
-                raise ValueError(f"{name}={value!r} must be a whole number, {smallest[name]} or more")
         if workers not in ("threads", "processes"):
             raise ValueError(f"workers={workers!r} must be 'threads' or 'processes'; their number is num_workers")
         if sampler is not None and shuffle:
             raise ValueError("shuffle=True and a sampler both decide the order; give one of them")
-        if shard is not None and not 0 <= shard[0] < shard[1]:
-            raise ValueError(f"shard={shard} must be (index, count) with 0 <= index < count")
-        self.dataset, self.batch_size, self.seed, self.drop_last = dataset, batch_size, seed, drop_last
-        self.sampler = sampler or (RandomSampler(dataset, seed=seed) if shuffle else SequentialSampler(dataset))
-        self.num_workers, self.workers, self.prefetch_factor = num_workers, workers, prefetch_factor
+        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+            raise ValueError("a batch_sampler decides the batches: give no batch_size, shuffle, sampler or drop_last")
+        for name, given in {"sampler": sampler, "batch_sampler": batch_sampler}.items():
+            if given is not None:
+                check_sampler(given, name)
+        self.dataset, self.drop_last, self.seed = dataset, drop_last, whole_number("seed", seed, 0)
+        self.batch_size = whole_number("batch_size", batch_size, 1)
+        self.num_workers, self.workers = whole_number("num_workers", num_workers, 0), workers
+        self.prefetch_factor = whole_number("prefetch_factor", prefetch_factor, 1)
+        if sampler is None:
+            sampler = RandomSampler(dataset, seed=self.seed) if shuffle else SequentialSampler(dataset)
+        self.sampler, self.batch_sampler = sampler, batch_sampler
         self.transform, self.collate_fn, self.device = transform, collate_fn, device
-        self._shard, self._position = shard, _Position()
+        self._shard, self._position = None if shard is None else _checked_shard(shard), _Position()
 
     @cached_property
     def shard(self) -> tuple[int, int]:
@@ -128,25 +154,37 @@ class DataLoader:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        self._position = _Position(epoch)
+        self._position = _Position(whole_number("epoch", epoch, 0))
 
     def __len__(self) -> int:
-        """Steps in an epoch, the same in every process."""
-        steps, rest = divmod(len(self.sampler), self.batch_size * self.shard[1])
-        return steps + (rest > 0 and not self.drop_last)
+        """Steps in an epoch, the same in every process; TypeError if the sampler has no length."""
+        length = length_of(self._source)
+        if length is None:
+            raise TypeError(f"the sampler {type(self._source).__name__} has no __len__, so neither has this loader")
+        return length if self.batch_sampler is not None else self._steps(length)
 
     def __iter__(self) -> Iterator[Any]:
         if self._position.begun:  # the epoch was left before its end
             self._position = _Position(self._position.epoch + 1)
-        self._position.begun = True
-        return self._iterate(self._position)
+        position, order = self._position, self._order(self._position.epoch)
+        if position.order not in (None, order.checksum):
+            raise ValueError(
+                f"the sampler {type(self._source).__name__} gives another order for epoch {position.epoch} than when "
+                f"the state was saved, so the loader cannot resume within this epoch: use a sampler that is a function "
+                f"of the epoch, or restore its generator, or start an epoch with loader.epoch = {position.epoch}"
+            )
+        position.begun, position.steps, position.order = True, len(order), order.checksum
+        return self._iterate(position, order)
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of the next batch, and what identifies the loader, as a dict that JSON can hold."""
-        epoch, batch = self._position.epoch, self._position.batch
-        if self._position.begun and batch == len(self):
-            epoch, batch = epoch + 1, 0
-        return {"epoch": epoch, "batch": batch, **self._identity()}
+        """The number of the next batch, and what identifies the loader and its order, as a dict that JSON can hold."""
+        position = self._position
+        if position.begun and position.batch == position.steps:
+            position = _Position(position.epoch + 1)
+        order = position.order
+        if order is None and is_repeatable(self._source):
+            order = self._order(position.epoch).checksum
+        return {"epoch": position.epoch, "batch": position.batch, **self._identity(), "order": order}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next `iter` start at the batch that a state names.
@@ -155,26 +193,57 @@ class DataLoader:
             state: what `state_dict` of an equal loader returned.
 
         Raises:
-            ValueError: the state is of a loader that orders or batches its samples differently.
+            ValueError: the state is of a loader that orders or batches its samples differently. For a sampler that is
+                iterated, the order is compared by the next `iter`.
         """
         differences = [
             f"{name}={state.get(name)!r} (here {value!r})"
             for name, value in self._identity().items() if state.get(name) != value
         ]
+        known = not differences and is_repeatable(self._source)
+        if known and self._order(state["epoch"]).checksum != state.get("order"):
+            differences = [f"its {type(self._source).__name__} gives another order for epoch {state['epoch']}"]
         if differences:
             raise ValueError(f"this state is of another loader, whose batches are not these: {', '.join(differences)}")
-        self._position = _Position(state["epoch"], state["batch"])
+        # The order of an epoch that has not begun is still to be drawn, unless the sampler is a function of the epoch.
+        self._position = _Position(state["epoch"], state["batch"], order=state["order"] if state["batch"] else None)
+
+    @property
+    def _source(self) -> Any:
+        """What gives the order: the batch sampler if there is one, else the sampler."""
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def _identity(self) -> dict[str, Any]:
-        """Everything that decides which samples a batch consists of."""
+        """Everything that decides which samples a batch consists of, except the order."""
         return {
-            "dataset_length": len(self.dataset), "sampler": type(self.sampler).__name__,
-            "sampler_length": len(self.sampler), "seed": self.seed, "batch_size": self.batch_size,
+            "dataset_length": len(self.dataset), "sampler": type(self._source).__name__,
+            "sampler_length": length_of(self._source), "seed": self.seed, "batch_size": self.batch_size,
             "drop_last": self.drop_last, "shard": list(self.shard),
         }
 
-    def _iterate(self, position: _Position) -> Generator[Any]:
-        batches = self._load(position.epoch, position.batch)
+    def _steps(self, length: int) -> int:
+        """Batches in an epoch of `length` samples."""
+        steps, rest = divmod(length, self.batch_size * self.shard[1])
+        return steps + (rest > 0 and not self.drop_last)
+
+    def _order(self, epoch: int) -> EpochOrder:
+        """The order of an epoch. A sampler that is iterated may draw a new one at every call."""
+        count = self.shard[1]
+        if self.batch_sampler is not None:
+            batches = batches_of(self.batch_sampler, epoch)
+            sizes = np.array([len(batch) for batch in batches], np.int64)
+            if (sizes % count).any():
+                uneven = sizes[sizes % count > 0][0]
+                raise ValueError(f"a batch of {uneven} samples cannot be split evenly over {count} processes")
+            return EpochOrder(np.concatenate([np.empty(0, np.int64), *batches]), np.cumsum(sizes), self.shard)
+        step, indices = self.batch_size * count, indices_of(self.sampler, epoch)
+        steps = self._steps(len(indices))
+        # Makes the last global batch divisible.
+        indices = np.resize(indices, len(indices) + -(len(indices) % step) % count)
+        return EpochOrder(indices, np.minimum(np.arange(1, steps + 1) * step, len(indices)), self.shard)
+
+    def _iterate(self, position: _Position, order: EpochOrder) -> Generator[Any]:
+        batches = self._load(order, position.epoch, position.batch)
         if self.device is not None:
             batches = device_prefetch(batches, self.device)
         with contextlib.closing(batches):
@@ -182,15 +251,16 @@ class DataLoader:
                 position.batch += 1
                 yield batch
         position.epoch, position.batch, position.begun = position.epoch + 1, 0, False
+        position.steps = position.order = None
 
-    def _load(self, epoch: int, first: int) -> Generator[Any]:
+    def _load(self, order: EpochOrder, epoch: int, first: int) -> Generator[Any]:
         """The batches of an epoch, as arrays on the host, starting with batch `first`."""
         fetch = Fetch(self.dataset, self.transform, self.collate_fn, self.seed)
-        tasks = self._tasks(epoch, first)
+        tasks = ((epoch, *order.batch(number)) for number in range(first, len(order)))
         if not self.num_workers:
             yield from (fetch(*task) for task in tasks)
             return
-        count = min(self.num_workers, len(self) - first)
+        count = min(self.num_workers, len(order) - first)
         pool = Pool(fetch, count, processes=self.workers == "processes")
         try:
             ahead = itertools.islice(tasks, count * self.prefetch_factor)
@@ -201,18 +271,6 @@ class DataLoader:
                 yield batch
         finally:
             pool.close()
-
-    def _tasks(self, epoch: int, first: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """For every batch: the epoch, the numbers of its samples, and how often each was drawn before."""
-        index, count = self.shard
-        step = self.batch_size * count
-        order = np.asarray(self.sampler(epoch))
-        order = np.resize(order, len(order) + -(len(order) % step) % count)  # makes the last global batch divisible
-        draws = _draws(order)
-        for start in range(first * step, len(self) * step, step):
-            size = min(step, len(order) - start) // count
-            mine = slice(start + index * size, start + (index + 1) * size)
-            yield epoch, order[mine], draws[mine]
 
 
 def device_prefetch(batches: Iterable[Any], device: Placement, size: int = 2) -> Generator[Any]:
@@ -225,13 +283,13 @@ def device_prefetch(batches: Iterable[Any], device: Placement, size: int = 2) ->
         size: batches whose transfer has started and that have not been yielded yet.
 
     Raises:
-        ValueError: an array does not divide evenly over the devices, as may happen to the last batch of an epoch: use
-            `drop_last=True`.
+        ValueError: `size` is no whole number, or is negative; or an array does not divide evenly over the devices, as
+            may happen to the last batch of an epoch: use `drop_last=True`.
 
     >>> [x.devices() == {jax.devices()[0]} for x in device_prefetch([np.arange(3)] * 2, jax.devices()[0])]
     [True, True]
     """
-    queue = collections.deque()
+    queue, size = collections.deque(), whole_number("size", size, 0)
     for batch in batches:
         queue.append(_put(batch, device))
         if len(queue) > size:
@@ -246,14 +304,12 @@ def _put(batch: Any, device: Placement) -> Any:
     return jax.device_put(batch, device)
 
 
-def _draws(order: np.ndarray) -> np.ndarray:
-    """For each number in `order`, how often it occurs before.
-
-    >>> _draws(np.array([3, 1, 3, 3, 1]))
-    array([0, 0, 1, 2, 1])
-    """
-    by_value = np.argsort(order, kind="stable")
-    values = order[by_value]
-    draws = np.empty_like(order)
-    draws[by_value] = np.arange(len(order)) - np.searchsorted(values, values)
-    return draws
+def _checked_shard(shard: tuple[int, int]) -> tuple[int, int]:
+    """A shard as two ints; ValueError unless it is `(index, count)` with an index below the count."""
+    try:
+        index, count = map(operator.index, shard)
+    except (TypeError, ValueError):
+        index, count = 0, 0
+    if not 0 <= index < count:
+        raise ValueError(f"shard={shard} must be (index, count) with 0 <= index < count")
+    return index, count

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ._numbers import whole_number
+
 __all__ = ["RandomSampler", "Sampler", "SequentialSampler"]
 
 
@@ -12,7 +14,12 @@ class Sampler(Protocol):
     """What gives a loader its order: `sampler(epoch)` returns `len(sampler)` numbers of samples.
 
     The same epoch gives the same order, whatever was asked before. This makes a loader resumable. The order is that of
-    all processes together, and each process loads its part of it. A sample may occur more than once.
+    all processes together, and each process loads its part of it. A sample may occur more than once. A sampler need not
+    have `__len__`; then the loader has none either.
+
+    A loader also takes any iterable of numbers of samples: a list, an array, or a sampler of torch. It iterates it once
+    for every epoch, after `set_epoch(epoch)` if it has that. If a sampler of torch draws from a generator that is not
+    seeded, all processes must be one, since each would draw another order.
     """
 
     def __len__(self) -> int: ...
@@ -45,13 +52,16 @@ class RandomSampler:
         data_source: the dataset, or anything else with its length.
         seed: decides the orders.
 
+    Raises:
+        ValueError: the seed is no whole number, or is negative.
+
     >>> sampler = RandomSampler(range(5), seed=0)
     >>> sorted(sampler(0).tolist()), (sampler(3) == sampler(3)).all()
     ([0, 1, 2, 3, 4], np.True_)
     """
 
     def __init__(self, data_source: Sized, *, seed: int = 0):
-        self._length, self.seed = len(data_source), seed
+        self._length, self.seed = len(data_source), whole_number("seed", seed, 0)
 
     def __len__(self) -> int:
         return self._length

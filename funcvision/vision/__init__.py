@@ -1,5 +1,5 @@
-"""What torchvision is to torch: models, operators, transforms, data sets, and converters for its checkpoints."""
+"""What torchvision is to torch: models, operators, transforms, data sets, image files, and checkpoints."""
 
-from . import convert, datasets, models, ops, transforms, tv_tensors
+from . import convert, datasets, io, models, ops, transforms, tv_tensors
 
-__all__ = ["convert", "datasets", "models", "ops", "transforms", "tv_tensors"]
+__all__ = ["convert", "datasets", "io", "models", "ops", "transforms", "tv_tensors"]

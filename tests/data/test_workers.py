@@ -229,7 +229,8 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from tests.data.samples import Numbers\nfrom funcvision.data import DataLoader\n"
-        "list(DataLoader(Numbers(4), num_workers=1, workers='processes'))\n"
+        "list(DataLoader(Numbers(4), num_workers=1, workers='processes'))\n",
+        encoding="utf-8",
     )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30, env=environment)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
+import torch
 import torch.utils.data as torch_data
 
 from funcvision.data import DataLoader, random_split
@@ -72,3 +73,66 @@ def test_sizes_of_a_random_split(lengths):
     dataset = list(range(11))
     sizes = [len(part) for part in torch_data.random_split(dataset, lengths)]
     assert [len(part) for part in random_split(dataset, lengths)] == sizes
+
+
+SAMPLERS = {
+    "sequential": lambda g: torch_data.SequentialSampler(range(11)),
+    "random": lambda g: torch_data.RandomSampler(range(11), generator=g),
+    "random with replacement": lambda g: torch_data.RandomSampler(range(11), True, 20, generator=g),
+    "subset": lambda g: torch_data.SubsetRandomSampler([7, 3, 1, 9, 0], generator=g),
+    "subset of tensors": lambda g: torch_data.SubsetRandomSampler(torch.tensor([7, 3, 1]), generator=g),
+    "weighted": lambda g: torch_data.WeightedRandomSampler(torch.arange(11.0), 20, generator=g),
+    "weighted without replacement": lambda g: torch_data.WeightedRandomSampler(
+        torch.arange(1.0, 12), 7, False, generator=g
+    ),
+    "tensor": lambda g: torch.tensor([4, 4, 2]),
+    "list": lambda g: [0, 1],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_samplers_of_torch(name, drop_last):
+    """Both libraries give the same batches in three epochs, as both iterate the sampler once an epoch."""
+    ours, theirs = (SAMPLERS[name](torch.Generator().manual_seed(3)) for _ in range(2))
+    loader = DataLoader(list(range(11)), 4, sampler=ours, drop_last=drop_last)
+    reference = torch_data.DataLoader(list(range(11)), 4, sampler=theirs, drop_last=drop_last)
+    for _ in range(3):
+        assert len(loader) == len(reference)
+        assert [batch.tolist() for batch in loader] == [batch.tolist() for batch in reference]
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_batch_sampler_of_torch(drop_last):
+    ours, theirs = (
+        torch_data.BatchSampler(SAMPLERS["weighted"](torch.Generator().manual_seed(5)), 3, drop_last) for _ in range(2)
+    )
+    loader = DataLoader(list(range(11)), batch_sampler=ours)
+    reference = torch_data.DataLoader(list(range(11)), batch_sampler=theirs)
+    for _ in range(2):
+        assert len(loader) == len(reference)
+        assert [batch.tolist() for batch in loader] == [batch.tolist() for batch in reference]
+
+
+def test_distributed_sampler_of_torch_gets_the_epoch():
+    ours, theirs = (torch_data.DistributedSampler(range(11), 2, 1, seed=4) for _ in range(2))
+    loader = DataLoader(list(range(11)), 2, sampler=ours)
+    orders = []
+    for epoch in range(3):
+        theirs.set_epoch(epoch)
+        orders.append([batch.tolist() for batch in torch_data.DataLoader(list(range(11)), 2, sampler=theirs)])
+        assert [batch.tolist() for batch in loader] == orders[-1]
+    assert orders[0] != orders[1]
+    resumed = DataLoader(list(range(11)), 2, sampler=torch_data.DistributedSampler(range(11), 2, 1, seed=4))
+    resumed.epoch = 2
+    assert [batch.tolist() for batch in resumed] == orders[2]
+
+
+@pytest.mark.parametrize("value", [np.int64(2), np.int32(2), torch.tensor(2)])
+def test_a_batch_size_of_any_integer_type(value):
+    assert [batch.tolist() for batch in DataLoader([5, 6, 7], value)] == [[5, 6], [7]]
+    for refused in (True, 2.0):
+        with pytest.raises(ValueError, match="batch_size"):
+            torch_data.DataLoader([5, 6, 7], refused)
+        with pytest.raises(ValueError, match="batch_size"):
+            DataLoader([5, 6, 7], refused)

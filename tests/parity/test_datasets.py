@@ -134,7 +134,7 @@ def make_images(root: pathlib.Path) -> pathlib.Path:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(i).integers(0, 256, (5, 4 + i, 3), np.uint8)
         Image.fromarray(noise[..., 0] if i == 1 else noise).save(root / path)
-    (root / "a" / "notes.txt").write_text("no image")
+    (root / "a" / "notes.txt").write_text("no image", encoding="utf-8")
     (root / "loose.png").write_bytes(b"")
     return root
 
@@ -159,6 +159,25 @@ def test_image_folder_with_empty_classes_and_a_choice_of_files(tmp_path):
             dataset.ImageFolder(tmp_path)
     options = {"is_valid_file": lambda path: path.endswith(".png"), "allow_empty": True}
     assert_same(ours.ImageFolder(tmp_path, **options), theirs.ImageFolder(tmp_path, **options))
+
+
+def test_hidden_folders_are_classes_in_both(tmp_path):
+    make_images(tmp_path)
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    Image.new("RGB", (3, 3)).save(tmp_path / ".ipynb_checkpoints" / "2-checkpoint.png")
+    with pytest.warns(UserWarning, match="became a class, as in torchvision"):
+        found = ours.ImageFolder(tmp_path)
+    assert_same(found, theirs.ImageFolder(tmp_path))
+
+
+def test_links_in_a_circle(tmp_path):
+    """Here every file is listed once; torchvision lists it until the system follows no more links."""
+    make_images(tmp_path)
+    expected = theirs.ImageFolder(tmp_path).samples
+    (tmp_path / "C" / "loop").symlink_to(tmp_path / "C")
+    with pytest.warns(UserWarning, match="it is not followed"):
+        assert ours.ImageFolder(tmp_path).samples == expected
+    assert len(theirs.ImageFolder(tmp_path)) > len(expected) + 30
 
 
 def test_dataset_folder(tmp_path):

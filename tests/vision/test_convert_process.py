@@ -49,7 +49,7 @@ class Tiny(nn.Module):
         self.w = nn.Param((2,))
 
 def memory(line):
-    with open("/proc/self/status") as file:
+    with open("/proc/self/status", encoding="utf-8") as file:
         return int(next(text for text in file if text.startswith(line)).split()[1]) * 1024
 
 @registry.register
@@ -57,7 +57,7 @@ def wide(num_classes=1000, in_channels=3):
     return Wide()
 
 convert.from_torch(Tiny(), {"w": np.zeros(2, np.float32)})
-with open("/proc/self/clear_refs", "w") as file:
+with open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
     file.write("5")  # resets the peak (proc(5))
 before = memory("VmRSS")
 if sys.argv[1] == "load":

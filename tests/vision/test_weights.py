@@ -88,7 +88,7 @@ def test_arrays_lie_in_the_file(caches, checkpoint, monkeypatch):
     put_by_hand(caches, publish(monkeypatch, content), content)
     _, loaded, _ = models.load("resnet18", "DEFAULT")
     (path,) = (caches / "own/weights").iterdir()
-    lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
+    lines = pathlib.Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     mapped = [line.split()[0].split("-") for line in lines if str(path) in line]
     for name, array in loaded.items():
         if array.nbytes % 64 == 0:
@@ -226,7 +226,7 @@ def test_the_command_classifies_with_published_weights(caches, checkpoint, monke
     put_by_hand(caches, publish(monkeypatch, content, crop_size=64, resize_size=72), content)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
     PIL.Image.fromarray(pixels).save(caches / "image.png")
-    (caches / "classes.txt").write_text("\n".join(f"kind {i}" for i in range(1000)))
+    (caches / "classes.txt").write_text("\n".join(f"kind {i}" for i in range(1000)), encoding="utf-8")
 
     def printed(*arguments):
         assert cli.main(["classify", str(caches / "image.png"), "--model", "resnet18", *arguments]) == 0

@@ -39,8 +39,13 @@ class FakeData(VisionDataset):
         random_offset: int = 0,
     ):
         super().__init__(transform=transform, target_transform=target_transform)
-        if len(image_size) != 3 or image_size[0] not in (1, 3, 4):
-            raise ValueError(f"image_size={image_size!r} is not (channels, height, width) with 1, 3 or 4 channels")
+        if len(image_size) != 3 or image_size[0] not in (1, 3, 4) or min(image_size[1:]) < 1:
+            raise ValueError(
+                f"image_size={image_size!r} is not (channels, height, width) with 1, 3 or 4 channels and sides of at "
+                f"least 1"
+            )
+        if size < 0 or num_classes < 1:
+            raise ValueError(f"size={size} must be 0 or more, and num_classes={num_classes} 1 or more")
         self.size = size
         self.image_size = image_size
         self.num_classes = num_classes

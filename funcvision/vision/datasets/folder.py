@@ -1,11 +1,15 @@
 """Data sets that are folders of files, one folder per class."""
 
+import functools
 import os
-from collections.abc import Callable, Sequence
+import pathlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
+from ..io import open_image
 from .dataset import VisionDataset
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "ImageFolder", "default_loader"]
@@ -14,21 +18,18 @@ IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tif
 """The endings of file names, in small letters or capitals, that `ImageFolder` takes for images."""
 
 
-def default_loader(path: str) -> Image.Image:
-    """The image in a file, converted to mode RGB.
+def default_loader(path: str, *, exif: bool = False) -> Image.Image:
+    """The image in a file, converted to mode RGB; see `vision.io.open_image`.
 
-    Pillow detects that a file is cut off. It does not detect that the data inside a JPEG is wrong, or ends early before
-    a correct end marker: libjpeg then guesses the rest.
+    Args:
+        path: the file.
+        exif: turn and mirror the image as its EXIF orientation says. As in torchvision, this is off by default.
 
     Raises:
-        ValueError: Pillow cannot read all of the file; the message names it.
+        ValueError: the file is no image, is damaged, has too many pixels, or has values of unknown range; the message
+            names it.
     """
-    with open(path, "rb") as file:
-        try:
-            return Image.open(file).convert("RGB")
-        except Exception as error:  # on damaged files Pillow's readers raise exceptions of any type
-            size = os.path.getsize(path)
-            raise ValueError(f"{path} ({size} bytes) is not an image, or is damaged: {error}") from error
+    return open_image(path, exif=exif)
 
 
 class DatasetFolder(VisionDataset):
@@ -38,9 +39,12 @@ class DatasetFolder(VisionDataset):
     `(loader(path), label)`. A subclass may override `find_classes` to choose or group classes, and `make_dataset` to
     list other files.
 
+    Symbolic links to folders are followed, except a link to a folder that contains it. Hidden folders and files, whose
+    names start with a dot, are taken as in torchvision. A warning names both.
+
     Args:
         root: the folder of the class folders.
-        loader: called on the path of a file.
+        loader: called on the path of a file. `functools.partial(default_loader, exif=True)` reads photos upright.
         extensions: the endings of the names of files to take, in small letters; capitals match too.
         transform: called on what the loader returns.
         target_transform: called on every label.
@@ -105,6 +109,7 @@ class DatasetFolder(VisionDataset):
                 f"{directory} has no files{expected}, for the classes {', '.join(empty)}; "
                 "pass allow_empty=True if classes may be empty"
             )
+        _warn_of_hidden(directory, files)
         return [(path, class_to_idx[name]) for name in sorted(files) for path in files[name]]
 
     def __len__(self) -> int:
@@ -128,13 +133,16 @@ class ImageFolder(DatasetFolder):
         loader: called on the path of an image; by default Pillow reads it and converts it to RGB.
         is_valid_file: called on a path, says whether to take it; by default, files ending as in `IMG_EXTENSIONS`.
         allow_empty: whether a class may have no images.
+        exif: turn and mirror images as their EXIF orientation says. As in torchvision, this is off by default. A loader
+            of your own does this itself.
 
     Attributes:
         imgs: another name for `samples`; the other attributes are those of `DatasetFolder`.
 
     Raises:
         FileNotFoundError: `root` is missing or has no folders, or a class has no images; the message names those.
-        ValueError: when an image is read, if it is damaged or truncated; the message names the file.
+        ValueError: when an image is read, if it is damaged or truncated, has too many pixels, or has values of unknown
+            range; the message names the file. Or both `loader` and `exif` are given.
     """
 
     def __init__(
@@ -145,7 +153,12 @@ class ImageFolder(DatasetFolder):
         loader: Callable[[str], Any] = default_loader,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
+        *,
+        exif: bool = False,
     ):
+        if exif and loader is not default_loader:
+            raise ValueError("exif=True is for the default loader: turn the image in your own, or give no loader")
+        loader = functools.partial(default_loader, exif=True) if exif else loader
         extensions = IMG_EXTENSIONS if is_valid_file is None else None
         super().__init__(root, loader, extensions, transform, target_transform, is_valid_file, allow_empty)
         self.imgs = self.samples
@@ -157,11 +170,49 @@ def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
 
 
 def _files_under(folder: str) -> list[str]:
-    """Every file in a folder and the folders in it; symbolic links are followed. [] if there is no such folder."""
+    """Every file in a folder and the folders in it. [] if there is no such folder.
+
+    Symbolic links are followed, but not in a circle: a link to a folder that contains it is left out with a warning.
+    """
     if not os.path.isdir(folder):
         return []
-    walk = sorted(os.walk(folder, followlinks=True, onerror=_raise))
-    return [os.path.join(parent, name) for parent, _, names in walk for name in sorted(names)]
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
+        found.append((parent, sorted(names)))
+        circles = [name for name in folders if _leads_back(folder, parent, name)]
+        folders[:] = [name for name in folders if name not in circles]  # os.walk goes into what is left
+        for name in circles:
+            link = os.path.join(parent, name)
+            warnings.warn(
+                f"{link} is a link to {os.path.realpath(link)}, a folder that contains it; it is not followed",
+                stacklevel=2,
+            )
+    return [os.path.join(parent, name) for parent, names in sorted(found) for name in names]
+
+
+def _leads_back(top: str, parent: str, name: str) -> bool:
+    """Whether a folder in `parent` is a link to `parent`, to a folder from `top` down to it, or to one around those."""
+    link = os.path.join(parent, name)
+    if not os.path.islink(link):
+        return False
+    target, way = os.path.realpath(link), [parent]
+    while len(way[-1]) > len(top):
+        way.append(os.path.dirname(way[-1]))
+    return any(pathlib.Path(os.path.realpath(folder)).is_relative_to(target) for folder in way)
+
+
+def _warn_of_hidden(directory: str, files: Mapping[str, Sequence[str]]) -> None:
+    """Warns if hidden files, or files in hidden folders, are among those of the classes: most of them are no data."""
+    mark, start = os.sep + ".", len(os.path.join(directory, "")) - 1
+    hidden = [path for paths in files.values() for path in paths if mark in path[start:]]
+    if hidden:
+        classes = sorted(name for name, paths in files.items() if paths and name.startswith("."))
+        became = f", and {', '.join(classes)} became {'a class' if len(classes) == 1 else 'classes'}" if classes else ""
+        warnings.warn(
+            f"{len(hidden)} files under {directory} are hidden or in hidden folders, such as {hidden[0]}{became}, as "
+            f"in torchvision: delete them, or leave them out by is_valid_file and find_classes",
+            stacklevel=2,
+        )
 
 
 def _raise(error: OSError) -> None:

@@ -199,12 +199,12 @@ class RandomResizedCrop(Transform):
         )
 
     def _middle(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the largest box whose ratio is allowed."""
+        """Height and width of the largest box whose ratio is allowed, but at least 1 pixel."""
         low, high = self.ratio
         if width / height < low:
-            return round(width / low), width
+            return max(round(width / low), 1), width
         if width / height > high:
-            return height, round(height * high)
+            return height, max(round(height * high), 1)
         return height, width
 
 

@@ -41,7 +41,7 @@ def test_classes_and_files_are_sorted(tmp_path):
 @pytest.mark.parametrize("extension", IMG_EXTENSIONS)
 def test_every_extension_in_small_letters_and_capitals(tmp_path, extension):
     root = make(tmp_path, f"a/small{extension}", f"a/CAPITAL{extension.upper()}")
-    (root / "a" / "notes.txt").write_text("no image")
+    (root / "a" / "notes.txt").write_text("no image", encoding="utf-8")
     (root / "loose.png").write_bytes(b"files beside the folders are not looked at")
     found = ImageFolder(root)
     assert len(found) == 2
@@ -59,7 +59,7 @@ def test_empty_classes_are_named_or_allowed(tmp_path):
     make(tmp_path, "b/1.png")
     for name in ("c", "a"):
         (tmp_path / name).mkdir()
-    (tmp_path / "c" / "notes.txt").write_text("")
+    (tmp_path / "c" / "notes.txt").write_text("", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match=r"has no files.*'\.webp'\), for the classes a, c; pass allow_empty"):
         ImageFolder(tmp_path)
     found = ImageFolder(tmp_path, allow_empty=True)
@@ -88,13 +88,13 @@ def test_is_valid_file_takes_the_place_of_extensions(tmp_path):
 def test_any_loader_and_any_extension(tmp_path):
     for name in ("a/1.txt", "a/2.md", "b/3.TXT"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text(name, encoding="utf-8")
     for extensions in (".txt", (".txt",), [".txt"]):
-        found = DatasetFolder(tmp_path, lambda path: open(path).read, extensions)  # noqa: SIM115
+        found = DatasetFolder(tmp_path, lambda path: open(path, encoding="utf-8").read, extensions)  # noqa: SIM115
         assert names(found) == ["a/1.txt", "b/3.TXT"]
 
     def read(path):
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return file.read()
 
     found = DatasetFolder(tmp_path, read, ".txt", str.upper, target_transform=lambda label: label + 10)
@@ -125,6 +125,46 @@ def test_links_are_followed(tmp_path):
     (tmp_path / "root" / "a").mkdir(parents=True)
     (tmp_path / "root" / "a" / "link").symlink_to(tmp_path / "elsewhere")
     assert names(ImageFolder(tmp_path / "root")) == ["a/link/1.png"]
+
+
+@pytest.mark.parametrize(
+    "links", [{"a/loop": "a"}, {"a/deep/loop": "a"}, {"a/deep/loop": "a/deep"}, {"a/deep/loop": "."},
+              {"a/b": "elsewhere", "elsewhere/c": "a"}, {"a/loop": "a", "a/deep/loop": "a", "a/deep/root": "."}],
+)  # fmt: skip
+def test_folders_that_are_linked_in_a_circle_are_listed_once(tmp_path, links):
+    """torchvision lists a file of such folders 41 times, once for each link that the system follows in one path."""
+    root = tmp_path / "root"
+    make(root, "a/1.png", "a/deep/2.png")
+    (root / "elsewhere").mkdir()
+    for link, target in links.items():
+        (root / link).symlink_to(root / target)
+    with pytest.warns(UserWarning, match="is a link to .*, a folder that contains it; it is not followed") as warned:
+        found = ImageFolder(root, allow_empty=True)
+    assert [name for name in names(found) if name.startswith("a/")] == ["a/1.png", "a/deep/2.png"]
+    assert len(warned) >= 1
+
+
+def test_two_links_to_one_folder_are_both_followed(tmp_path):
+    make(tmp_path / "elsewhere", "1.png")
+    for name in ("x", "y"):
+        (tmp_path / "root" / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / "a" / name).symlink_to(tmp_path / "elsewhere")
+    assert names(ImageFolder(tmp_path / "root")) == ["a/x/1.png", "a/y/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "which"),
+    [([".ipynb_checkpoints/1.png"], r", and \.ipynb_checkpoints became a class,"),
+     ([".x/1.png", ".y/1.png"], r", and \.x, \.y became classes,"),
+     (["a/.ipynb_checkpoints/1.png"], ", as in torchvision"),
+     (["a/._1.png"], ", as in torchvision")],
+)  # fmt: skip
+def test_hidden_folders_and_files_are_taken_with_a_warning(tmp_path, paths, which):
+    root = make(tmp_path / ".hidden" / "root", "a/1.png", "b/1.png", *paths)  # folders above the root do not matter
+    with pytest.warns(UserWarning, match=rf"^{len(paths)} files under .* such as .*1.png{which}.*find_classes$"):
+        found = ImageFolder(root)
+    assert set(paths) <= set(names(found))
+    assert set(found.classes) == {"a", "b", *(path.split("/")[0] for path in paths)}
 
 
 def noisy(path, format):

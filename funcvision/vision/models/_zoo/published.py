@@ -142,7 +142,7 @@ def imagenet_classes() -> tuple[str, ...]:
 
 @functools.cache
 def _categories(name: str) -> tuple[str, ...]:
-    return tuple((_tables() / f"{name}.txt").read_text().splitlines())
+    return tuple((_tables() / f"{name}.txt").read_text(encoding="utf-8").splitlines())
 
 
 @functools.cache
@@ -156,7 +156,7 @@ def _published() -> dict[str, dict[str, Weights]]:
 def _rows() -> Iterator[Weights]:
     tables = sorted((table for table in _tables().iterdir() if table.name.endswith(".csv")), key=lambda one: one.name)
     for table in tables:
-        for row in csv.DictReader(table.read_text().splitlines()):
+        for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
             yield _entry(table.name.removesuffix(".csv"), row)
 
 

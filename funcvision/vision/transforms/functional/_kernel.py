@@ -32,11 +32,14 @@ def kernel(function: Callable[..., Any]) -> Any:
 
         pass_through(normalize, Mask, BoundingBoxes)
 
-    A subclass of a kind is treated as the kind. A leaf of any other type is a TypeError that names kernel and type.
-    The result is a `functools.singledispatch` function.
+    A subclass of a kind is treated as the kind. A leaf of any other type is a TypeError that names kernel and type. An
+    image with a side of 0 is a ValueError: here for PIL images, in `namespace` for arrays. The result is a
+    `functools.singledispatch` function.
     """
     @functools.wraps(function)
     def of_untyped(leaf: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(leaf, PIL.Image.Image):
+            _check_pil_size(dispatcher, leaf)
         if isinstance(leaf, PIL.Image.Image | np.ndarray | jax.Array):
             return function(leaf, *args, **kwargs)
         raise _unknown_kind(dispatcher, leaf)
@@ -54,6 +57,13 @@ def pass_through(kernel: Any, *kinds: type[TVTensor]) -> None:
     """Declares that a kernel leaves leaves of some kinds as they are."""
     for kind in kinds:
         kernel.register(kind, lambda leaf, *args, **kwargs: leaf)
+
+
+def _check_pil_size(kernel: Any, image: PIL.Image.Image) -> None:
+    if 0 in image.size:
+        raise ValueError(
+            f"{kernel.__name__} takes an image of at least 1 x 1 pixels and got a PIL image of size {image.size}"
+        )
 
 
 def _unknown_kind(kernel: Any, leaf: Any) -> TypeError:
@@ -75,9 +85,11 @@ def with_channel_axis(function: Callable[..., Any]) -> Callable[..., Mask]:
 
 
 def mask_planes(mask: Mask) -> Any:
-    """The array of a mask; raises ValueError if it has fewer than two axes."""
-    if mask.ndim < 2:
-        raise ValueError(f"a Mask holds [..., height, width], and this one has shape {mask.shape}")
+    """The array of a mask; raises ValueError if it has fewer than two axes, or a side of 0."""
+    if mask.ndim < 2 or 0 in mask.shape[-2:]:
+        raise ValueError(
+            f"a Mask holds [..., height, width] with sides of at least 1 pixel, and this one has shape {mask.shape}"
+        )
     return mask.array
 
 
@@ -86,7 +98,7 @@ def namespace(image: Any, function: str) -> ModuleType:
 
     Raises:
         TypeError: `image` is no array.
-        ValueError: it is not `[..., height, width, channels]`.
+        ValueError: it is not `[..., height, width, channels]`, or one of these three is 0.
     """
     if not isinstance(image, np.ndarray | jax.Array):
         raise TypeError(f"{function} takes a numpy array or a jax array here, and this is a {type(image).__name__}")
@@ -100,6 +112,11 @@ def namespace(image: Any, function: str) -> ModuleType:
         raise ValueError(
             f"{function} takes [..., height, width, channels] and got {image.shape}, which looks like torch's "
             f"channels-first order: pass image.transpose{order}"
+        )
+    if 0 in image.shape[-3:]:
+        raise ValueError(
+            f"{function} takes [..., height, width, channels] of at least 1 x 1 pixels and one channel, and got "
+            f"an array of shape {image.shape}"
         )
     return array_namespace(image)
 

@@ -7,9 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 
-__all__ = ["check_padding_mode", "colour", "edges", "pad_pil"]
+from ._bands import map_bands, with_palette
+
+__all__ = ["check_padding_mode", "colour", "edges", "pad_pil", "padded_size"]
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
@@ -23,6 +24,19 @@ def edges(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
         )
     left, top, right, bottom = (values * 4)[:4]
     return operator.index(left), operator.index(top), operator.index(right), operator.index(bottom)
+
+
+def padded_size(size: tuple[int, int], border: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Height and width after a padding of (left, top, right, bottom); ValueError if nothing is left of the image."""
+    left, top, right, bottom = border
+    height, width = size
+    kept = height + min(top, 0) + min(bottom, 0), width + min(left, 0) + min(right, 0)
+    if min(kept) < 1:
+        raise ValueError(
+            f"the padding (left, top, right, bottom) = {border} cuts everything off an image of {size} pixels; at "
+            f"least 1 x 1 must be left"
+        )
+    return height + top + bottom, width + left + right
 
 
 def check_padding_mode(padding_mode: str) -> None:
@@ -46,23 +60,20 @@ def colour(fill: float | Sequence[float], channels: int, dtype: Any) -> np.ndarr
 def pad_pil(
     image: PIL.Image.Image, border: tuple[int, int, int, int], fill: float | Sequence[float], padding_mode: str
 ) -> PIL.Image.Image:
-    """The PIL image with a border of (left, top, right, bottom) pixels."""
+    """The PIL image with a border of (left, top, right, bottom) pixels. It keeps its mode, palette and `info`."""
+    left, top, right, bottom = border
+    kept = image.crop((max(-left, 0), max(-top, 0), image.width - max(-right, 0), image.height - max(-bottom, 0)))
     if padding_mode == "constant":
         bands = len(image.getbands())
         dtype = {"F": np.float32, "I": np.int32, "I;16": np.uint16}.get(image.mode, np.uint8)
         values = colour(fill, bands, dtype).tolist()
-        return PIL.ImageOps.expand(image, border, values[0] if bands == 1 else tuple(values))
-    left, top, right, bottom = border
-    image = image.crop((max(-left, 0), max(-top, 0), image.width - max(-right, 0), image.height - max(-bottom, 0)))
+        size = image.width + left + right, image.height + top + bottom
+        result = PIL.Image.new(image.mode, size, values[0] if bands == 1 else tuple(values))
+        result.paste(kept, (max(left, 0), max(top, 0)))
+        return with_palette(result, kept)
     widths = ((max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0)))
 
     def padded(band: PIL.Image.Image) -> PIL.Image.Image:
         return PIL.Image.fromarray(np.pad(np.asarray(band), widths, mode=padding_mode))  # pyright: ignore
 
-    if len(image.getbands()) > 1:
-        return PIL.Image.merge(image.mode, [padded(band) for band in image.split()])
-    result = padded(image)
-    palette = image.getpalette()
-    if palette is not None:
-        result.putpalette(palette)
-    return result
+    return map_bands(padded, kept)

@@ -70,7 +70,7 @@ def _resized_edges(short: int, long: int, size: int | Sequence[int] | None, max_
     if size is None:
         if max_size is None:
             raise ValueError("size=None needs max_size, the length of the longer edge")
-        return int(max_size * short / long), max_size
+        return int(operator.index(max_size) * short / long), operator.index(max_size)
     if isinstance(size, Sequence):
         if len(size) != 1:
             raise ValueError(f"size={size!r} is neither an int nor (height, width)")

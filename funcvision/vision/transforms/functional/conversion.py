@@ -123,7 +123,7 @@ def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None)
 
     Args:
         image: `[height, width, channels]` or `[height, width]`: uint8 with 1 to 4 channels; float in [0, 1], which is
-            rounded down to bytes; or one channel of uint16, int16, int32, or of float32 with `mode="F"`.
+            rounded down to bytes; or one channel of bool, uint16, int16, int32, or of float32 with `mode="F"`.
         mode: what the channels mean: "LA" for two (the default), "RGB", "YCbCr", "HSV" for three, "RGBA", "CMYK",
             "RGBX" for four. The values are taken as they are, not converted to the mode.
 
@@ -146,6 +146,8 @@ def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None)
     mode = modes[0] if mode is None else mode
     if mode not in modes:
         raise ValueError(f"mode={mode!r} does not fit {array.shape[-1]} channels of {array.dtype}: {modes} do")
+    if mode == "1":
+        return PIL.Image.fromarray(array[..., 0])
     return PIL.Image.frombytes(mode, array.shape[1::-1], array.tobytes())
 
 
@@ -185,5 +187,5 @@ def _per_channel(values: float | Sequence[float], name: str, image: Any) -> np.n
 
 
 def _one_channel_modes(array: np.ndarray) -> tuple[str, ...]:
-    names = {"uint8": "L", "uint16": "I;16", "int16": "I;16", "int32": "I", "float32": "F"}
+    names = {"bool": "1", "uint8": "L", "uint16": "I;16", "int16": "I;16", "int32": "I", "float32": "F"}
     return (names[array.dtype.name],) if array.dtype.name in names else ()

@@ -17,8 +17,9 @@ from jax import lax
 
 from ...tv_tensors import BoundingBoxes, KeyPoints, Mask
 from . import _rotated_boxes as rotated
+from ._bands import map_bands
 from ._kernel import PlainImage, array_namespace, get_size, kernel, namespace, with_channel_axis
-from ._padding import check_padding_mode, colour, edges, pad_pil
+from ._padding import check_padding_mode, colour, edges, pad_pil, padded_size
 from ._resampling import NEAREST, Span, resample
 from ._sizes import PIL_FILTERS, check_array_mode, check_interpolation, check_pil_mode, resized_size, square
 from .boxes import box_array, clamp_array, mirror_boxes, point_array, row, scale_boxes, scale_points, shift_boxes
@@ -35,8 +36,8 @@ def resize(
 ) -> Any:
     """The image in another size; it comes back as it is if it has that size already.
 
-    A PIL image is resized by Pillow. On arrays the result is torch's, for uint8 to the bit. A mask is resized by
-    "nearest", or by "nearest-exact" if that is asked for.
+    A PIL image is resized by Pillow; one with a palette by "nearest". On arrays the result is torch's, for uint8 to the
+    bit. A mask is resized by "nearest", or by "nearest-exact" if that is asked for.
 
     Args:
         image: PIL image, array `[..., height, width, channels]`, or any leaf of `tv_tensors`.
@@ -61,6 +62,8 @@ def resize(
         return image
     if isinstance(image, PIL.Image.Image):
         check_pil_mode(interpolation, antialias)
+        if image.mode == "PA":  # Pillow would mix the palette's indices and lose the palette
+            return map_bands(lambda band: band.resize((width, height), PIL_FILTERS["nearest"]), image)
         return image.resize((width, height), PIL_FILTERS[interpolation])
     namespace(image, "resize")
     check_array_mode(interpolation)
@@ -211,20 +214,25 @@ def crop(image: PlainImage, top: int | jax.Array, left: int | jax.Array, height:
     What lies outside the image is black (zero). On jax arrays the corner may be traced; the box must then lie inside,
     which is not checked.
 
+    Raises:
+        ValueError: `height` or `width` is less than 1.
+
     >>> crop(BoundingBoxes(np.array([[2, 3, 9, 9]]), canvas_size=(10, 10)), 1, 0, 8, 4).array
     array([[2, 2, 4, 8]])
     """
+    height, width = _box_size(height, width)
     if isinstance(image, jax.Array) and (isinstance(top, jax.Array) or isinstance(left, jax.Array)):
         namespace(image, "crop")
         image = lax.dynamic_slice_in_dim(image, top, height, axis=image.ndim - 3)
         return lax.dynamic_slice_in_dim(image, left, width, axis=image.ndim - 2)
-    top, left, height, width = map(operator.index, (top, left, height, width))
+    top, left = operator.index(top), operator.index(left)
     if isinstance(image, PIL.Image.Image):
         return image.crop((left, top, left + width, top + height))
     namespace(image, "crop")
     rows, columns = (_range(*edge) for edge in zip((top, left), (height, width), get_size(image)))
     image = image[..., rows.kept, columns.kept, :]
-    return pad(image, (columns.before, rows.before, columns.after, rows.after))
+    border = [(0, 0)] * (image.ndim - 3) + [(rows.before, rows.after), (columns.before, columns.after), (0, 0)]
+    return array_namespace(image).pad(image, border) if any(map(any, border)) else image
 
 
 crop.register(Mask, with_channel_axis(crop))
@@ -232,11 +240,13 @@ crop.register(Mask, with_channel_axis(crop))
 
 @crop.register(BoundingBoxes)
 def _(boxes: BoundingBoxes, top: Any, left: Any, height: int, width: int) -> BoundingBoxes:
+    height, width = _box_size(height, width)
     return boxes.replace(array=_crop_boxes(boxes, top, left, height, width), canvas_size=(height, width))
 
 
 @crop.register(KeyPoints)
 def _(points: KeyPoints, top: Any, left: Any, height: int, width: int) -> KeyPoints:
+    height, width = _box_size(height, width)
     array = point_array(points)
     return points.replace(array=array - row([left, top], array), canvas_size=(height, width))
 
@@ -283,7 +293,7 @@ def pad(
             repeating that pixel; "symmetric", which mirrors the image and repeats it.
 
     Raises:
-        ValueError: a padding, fill or mode that does not exist.
+        ValueError: a padding, fill or mode that does not exist; or a negative padding that leaves no pixel.
 
     >>> pad(np.arange(1, 4).reshape(1, 3, 1), (2, 0), padding_mode="reflect").ravel()
     array([3, 2, 1, 2, 3, 2, 1])
@@ -292,10 +302,11 @@ def pad(
     check_padding_mode(padding_mode)
     if padding_mode != "constant" and isinstance(fill, Sequence) and len(fill) > 1:
         raise ValueError(f"padding_mode={padding_mode!r} takes no fill, and fill={fill!r} was given")
+    height, width = get_size(image)
+    padded_size((height, width), (left, top, right, bottom))
     if isinstance(image, PIL.Image.Image):
         return pad_pil(image, (left, top, right, bottom), fill, padding_mode)
     xp = namespace(image, "pad")
-    height, width = get_size(image)
     image = image[..., max(-top, 0) : height - max(-bottom, 0), max(-left, 0) : width - max(-right, 0), :]
     border = [(0, 0)] * (image.ndim - 3) + [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0)), (0, 0)]
     if not any(map(any, border)):
@@ -330,8 +341,7 @@ def _(
             f"padding_mode={padding_mode!r} repeats parts of the image, and {type(leaf).__name__} cannot follow: use "
             f"padding_mode='constant'"
         )
-    height, width = leaf.canvas_size
-    size = height + top + bottom, width + left + right
+    size = padded_size(leaf.canvas_size, (left, top, right, bottom))
     if isinstance(leaf, KeyPoints):
         array = point_array(leaf) + row([left, top], leaf.array)
     else:
@@ -340,9 +350,17 @@ def _(
     return leaf.replace(array=array, canvas_size=size)
 
 
+def _box_size(height: int, width: int) -> tuple[int, int]:
+    """The size of a box as two ints; ValueError if it has no pixel."""
+    height, width = operator.index(height), operator.index(width)
+    if height < 1 or width < 1:
+        raise ValueError(f"a box of height={height} and width={width} holds no pixel: both must be at least 1")
+    return height, width
+
+
 def _size_of_traced(size: int | Sequence[int]) -> tuple[int, int]:
     """The size of the result for a traced box, whose ratio a size of one number would depend on."""
-    if isinstance(size, int) or len(size) != 2:
+    if not isinstance(size, Sequence) or len(size) != 2:
         raise ValueError(f"size={size!r}: a box of jax arrays needs size=(height, width), one shape for every box")
     return operator.index(size[0]), operator.index(size[1])
 
