@@ -125,7 +125,8 @@ def _backward(residuals: tuple[Any, ...], gradient: jax.Array) -> tuple[Any, Non
 
     def one_by_one(pixels: jax.Array, gradient: jax.Array, places: Places, weights: Weights) -> Any:
         def step(total: jax.Array | None, group: Any) -> Any:
-            return _group_gradients(total, pixels, *group, wanted)
+            gradient, places, weights = group
+            return _group_gradients(total, pixels, gradient, places, weights, wanted)
 
         total, slopes = lax.scan(step, zeros(pixels), _groups((gradient, places, weights), weights))
         return total, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[: gradient.shape[0]], slopes)
@@ -133,9 +134,7 @@ def _backward(residuals: tuple[Any, ...], gradient: jax.Array) -> tuple[Any, Non
     def at_once(pixels: jax.Array, gradient: jax.Array, places: Places, weights: Weights) -> Any:
         return _group_gradients(zeros(pixels), pixels, gradient, places, weights, wanted)
 
-    total, slopes = lax.platform_dependent(
-        pixels, gradient, places, weights, cpu=one_by_one, default=at_once
-    )
+    total, slopes = lax.platform_dependent(pixels, gradient, places, weights, cpu=one_by_one, default=at_once)
     return None if total is None else total.astype(pixels.dtype), None, slopes
 
 

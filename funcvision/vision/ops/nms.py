@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from ._greedy import suppress
 from ._rotated import rectangles, rotated_iou
@@ -82,21 +83,19 @@ def _nms(
     boxes, scores = checked(function, boxes, fmt), jnp.asarray(scores)
     boxes, scores = wide(floating(boxes)), wide(floating(scores))
     n = _number_of_boxes(function, boxes, scores, classes, valid)
-    static = max_output is not None or any(
-        isinstance(x, jax.core.Tracer) for x in (boxes, scores, classes, threshold, valid)
-    )
+    static = max_output is not None or any(isinstance(x, Tracer) for x in (boxes, scores, classes, threshold, valid))
     length = n if max_output is None else max_output
     if n == 0 or length == 0:
         nothing = jnp.zeros(length, jnp.int32)
         return (nothing, nothing.astype(bool)) if static else nothing
     rotated = fmt not in UPRIGHT
     boxes = box_convert(boxes, fmt, "cxcywhr" if rotated else "xyxy")
-    threshold = _compared(threshold, boxes.dtype)
+    compared = _compared(threshold, boxes.dtype)
     if not static:
-        return _all_kept(boxes, scores, classes, threshold, valid, rotated)
+        return _all_kept(boxes, scores, classes, compared, valid, rotated)
     valid = jnp.ones(n, bool) if valid is None else jnp.asarray(valid)
     boxes, scores = lax.stop_gradient((boxes, scores))
-    return _one_image(boxes, scores, classes, threshold, valid, length, rotated)
+    return _one_image(boxes, scores, classes, compared, valid, length, rotated)
 
 
 def _number_of_boxes(

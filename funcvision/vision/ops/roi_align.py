@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from ... import nn
 from ...functional._precision import accumulation_dtype
@@ -102,7 +103,7 @@ def most_samples(
     """The static number of samples that arrays hold, of which a region uses its own number."""
     if sampling_ratio > 0:
         return sampling_ratio
-    if max_sampling_ratio is None and not isinstance(bin_size, jax.core.Tracer):
+    if max_sampling_ratio is None and not isinstance(bin_size, Tracer):
         needed = jnp.where(jnp.isfinite(bin_size), bin_size, 1)
         max_sampling_ratio = 1 << (max(1, math.ceil(float(jnp.max(needed)))) - 1).bit_length()
     bound = max_sampling_ratio or math.ceil(largest / min(shape))
