@@ -11,7 +11,7 @@ from jax.core import Tracer
 from ... import nn
 from ...functional._precision import accumulation_dtype
 from ._regions import Boxes, Maps, bin_sizes, laid_end_to_end, output_shape, regions_of
-from ._sampling import Places, Weights, slots, weighted_sums
+from ._sampling import Places, Weights, computed_once, slots, weighted_sums
 
 __all__ = ["RoIAlign", "roi_align"]
 
@@ -115,7 +115,7 @@ def sample_counts(bin_size: jax.Array, sampling_ratio: int, samples: int) -> jax
     if sampling_ratio > 0:
         return jnp.full(bin_size.shape, sampling_ratio, jnp.int32)
     needed = jnp.ceil(lax.stop_gradient(bin_size))
-    return jnp.clip(jnp.where(jnp.isnan(needed), 0, needed), 0, samples).astype(jnp.int32)
+    return computed_once(jnp.clip(jnp.where(jnp.isnan(needed), 0, needed), 0, samples).astype(jnp.int32))
 
 
 def sample_grid(
