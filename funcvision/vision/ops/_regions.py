@@ -9,6 +9,7 @@ from jax import lax
 
 from ...functional._check import per_axis
 from ...functional._precision import accumulation_dtype
+from ._sampling import computed_once
 
 __all__ = [
     "Maps", "Regions", "bin_bounds", "bin_sizes", "laid_end_to_end", "maps_of_bins", "output_shape", "regions_of",
@@ -136,4 +137,4 @@ def bin_bounds(start: jax.Array, size: jax.Array, bins: int, limit: jax.Array) -
     most = limit.astype(size.dtype)[:, None]
     begin = jnp.clip(jnp.floor(number * edge[:, None]) + start[:, None], 0, most)
     end = jnp.clip(jnp.ceil((number + 1) * edge[:, None]) + start[:, None], 0, most)
-    return begin.astype(jnp.int32), end.astype(jnp.int32)
+    return computed_once(begin.astype(jnp.int32)), computed_once(end.astype(jnp.int32))

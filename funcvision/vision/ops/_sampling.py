@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
-__all__ = ["Places", "Weights", "slots", "weighted_sums"]
+__all__ = ["Places", "Weights", "computed_once", "slots", "weighted_sums"]
 
 T = TypeVar("T")
 PAIRS_OF_PIXELS = lax.ScatterDimensionNumbers((1, 2), (), (0,))  # updates [pairs, 2, channels]
@@ -39,6 +40,22 @@ class Weights(NamedTuple):
     columns: jax.Array  # [regions, width, samples, 2]
 
 
+def computed_once(x: jax.Array) -> jax.Array:
+    """`x` as one array for all its users, without a gradient.
+
+    XLA may compute a value anew in each fusion that uses it, and round differently: it joins a product and a sum in
+    one of them only. A number that is then rounded to an integer can differ by one between its users, such as the
+    place of a pixel and its weight. The result of a loop is not computed anew. The loop runs once, or twice where the
+    first element is the lowest number, which XLA cannot know; an optimization barrier is gone before XLA fuses.
+    """
+    x = lax.stop_gradient(x)
+    if x.size == 0 or not isinstance(x, Tracer):
+        return x
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    times = jnp.where(x.ravel()[0] == lowest, 2, 1).astype(jnp.int32)
+    return lax.fori_loop(0, times, lambda _, copy: x, jnp.zeros_like(x))
+
+
 def slots(x: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The two neighbouring pixels that a position lies between, and their weights in linear interpolation.
 
@@ -51,8 +68,8 @@ def slots(x: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array]:
     Returns:
         (first, weights): int32 [...], the first pixel, which has a right neighbour if `size` > 1; and [..., 2].
     """
-    floor = jnp.floor(x)
-    right = x - lax.stop_gradient(floor)
+    floor = computed_once(jnp.floor(x))
+    right = x - floor
     low = jnp.clip(floor, -2, size.astype(x.dtype)).astype(jnp.int32)
     first = jnp.clip(low, 0, jnp.maximum(size - 2, 0))
 
@@ -125,7 +142,8 @@ def _backward(residuals: tuple[Any, ...], gradient: jax.Array) -> tuple[Any, Non
 
     def one_by_one(pixels: jax.Array, gradient: jax.Array, places: Places, weights: Weights) -> Any:
         def step(total: jax.Array | None, group: Any) -> Any:
-            return _group_gradients(total, pixels, *group, wanted)
+            gradient, places, weights = group
+            return _group_gradients(total, pixels, gradient, places, weights, wanted)
 
         total, slopes = lax.scan(step, zeros(pixels), _groups((gradient, places, weights), weights))
         return total, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[: gradient.shape[0]], slopes)
@@ -133,9 +151,7 @@ def _backward(residuals: tuple[Any, ...], gradient: jax.Array) -> tuple[Any, Non
     def at_once(pixels: jax.Array, gradient: jax.Array, places: Places, weights: Weights) -> Any:
         return _group_gradients(zeros(pixels), pixels, gradient, places, weights, wanted)
 
-    total, slopes = lax.platform_dependent(
-        pixels, gradient, places, weights, cpu=one_by_one, default=at_once
-    )
+    total, slopes = lax.platform_dependent(pixels, gradient, places, weights, cpu=one_by_one, default=at_once)
     return None if total is None else total.astype(pixels.dtype), None, slopes
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from .boxes import checked, floating, wide
 from .iou import box_iou
@@ -73,7 +74,7 @@ def weighted_box_fusion(
     averages = fused.sums / jnp.where(filled, fused.scores, 1)[:, None]
     result = averages[order], score[order], fused.labels[order]
     filled = filled[order]
-    return (*result, filled) if isinstance(filled, jax.core.Tracer) else tuple(part[filled] for part in result)
+    return (*result, filled) if isinstance(filled, Tracer) else tuple(part[filled] for part in result)
 
 
 def _fuse(

@@ -16,6 +16,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from ...functional._precision import accumulation_dtype
 
@@ -194,7 +195,7 @@ def remove_small_boxes(
     sides = boxes[:, 2:] - boxes[:, :2]
     keep = jnp.all(sides >= min_size, -1)
     keep = keep if valid is None else keep & valid
-    if max_output is None and not isinstance(keep, jax.core.Tracer):
+    if max_output is None and not isinstance(keep, Tracer):
         return jnp.flatnonzero(keep)
     length = boxes.shape[0] if max_output is None else max_output
     return jnp.flatnonzero(keep, size=length, fill_value=0), jnp.arange(length) < jnp.sum(keep)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from ._greedy import suppress
 from ._rotated import rectangles, rotated_iou
@@ -80,22 +81,21 @@ def _nms(
     max_output: int | None, valid: jax.Array | None, fmt: BoxFormat,
 ) -> jax.Array | tuple[jax.Array, jax.Array]:
     boxes, scores = checked(function, boxes, fmt), jnp.asarray(scores)
-    boxes, scores = lax.stop_gradient((wide(floating(boxes)), wide(floating(scores))))
+    boxes, scores = wide(floating(boxes)), wide(floating(scores))
     n = _number_of_boxes(function, boxes, scores, classes, valid)
-    static = max_output is not None or any(
-        isinstance(x, jax.core.Tracer) for x in (boxes, scores, classes, threshold, valid)
-    )
+    static = max_output is not None or any(isinstance(x, Tracer) for x in (boxes, scores, classes, threshold, valid))
     length = n if max_output is None else max_output
     if n == 0 or length == 0:
         nothing = jnp.zeros(length, jnp.int32)
         return (nothing, nothing.astype(bool)) if static else nothing
     rotated = fmt not in UPRIGHT
     boxes = box_convert(boxes, fmt, "cxcywhr" if rotated else "xyxy")
-    threshold = _compared(threshold, boxes.dtype)
+    compared = _compared(threshold, boxes.dtype)
+    if not static:
+        return _all_kept(boxes, scores, classes, compared, valid, rotated)
     valid = jnp.ones(n, bool) if valid is None else jnp.asarray(valid)
-    if static:
-        return _one_image(boxes, scores, classes, threshold, valid, length, rotated)
-    return _all_kept(boxes, scores, classes, threshold, valid, rotated)
+    boxes, scores = lax.stop_gradient((boxes, scores))
+    return _one_image(boxes, scores, classes, compared, valid, length, rotated)
 
 
 def _number_of_boxes(
@@ -112,34 +112,38 @@ def _number_of_boxes(
     return boxes.shape[0]
 
 
-def _compared(threshold: float | jax.Array, dtype: np.dtype) -> jax.Array:
+def _compared(threshold: float | jax.Array, dtype: np.dtype) -> jax.Array | np.ndarray:
     """The threshold in the dtype of the IoU; a number is rounded down, so that "IoU > number" means the same."""
     if isinstance(threshold, jax.Array):
         return threshold.astype(dtype)
     rounded = np.asarray(threshold, dtype)
     if float(rounded) > float(threshold):
         rounded = np.nextafter(rounded, dtype.type(-np.inf))
-    return jnp.asarray(rounded)
+    return rounded  # numpy's: outside `jit` it goes straight to the compiled program
 
 
 def _all_kept(
-    boxes: jax.Array, scores: jax.Array, classes: jax.Array | None, threshold: jax.Array, valid: jax.Array,
-    rotated: bool,
+    boxes: jax.Array, scores: jax.Array, classes: jax.Array | None, threshold: jax.Array | np.ndarray,
+    valid: jax.Array | None, rotated: bool,
 ) -> jax.Array:
     """The indices of all kept boxes. Arrays are padded to a power of two, so that few programs are compiled."""
     n = boxes.shape[0]
     length = max(TILE, 1 << (n - 1).bit_length())
-    padded = [
-        None if x is None else np.pad(np.asarray(x), [(0, length - n)] + [(0, 0)] * (x.ndim - 1))
-        for x in (boxes, scores, classes, valid)
-    ]
-    indices, kept = _compiled(*padded[:3], threshold, padded[3], length, rotated)
+
+    def padded(x: jax.Array | np.ndarray) -> np.ndarray:
+        filled = np.zeros((length, *x.shape[1:]), x.dtype)
+        filled[:n] = x
+        return filled
+
+    usable = padded(np.ones(n, bool) if valid is None else valid)
+    numbers = None if classes is None else padded(classes)
+    indices, kept = _compiled(padded(boxes), padded(scores), numbers, threshold, usable, length, rotated)
     return jnp.asarray(np.asarray(indices)[np.asarray(kept)])
 
 
 def _one_image(
-    boxes: jax.Array, scores: jax.Array, classes: jax.Array | None, threshold: jax.Array, valid: jax.Array,
-    length: int, rotated: bool,
+    boxes: jax.Array, scores: jax.Array, classes: jax.Array | None, threshold: jax.Array | np.ndarray,
+    valid: jax.Array, length: int, rotated: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """`_choose`; under `vmap` one image after another, as each takes a number of steps of its own."""
 
@@ -148,7 +152,7 @@ def _one_image(
         boxes, scores, threshold, valid, *classes = arrays
         return _choose(boxes, scores, classes[0] if classes else None, threshold, valid, length, rotated)
 
-    return choose(boxes, scores, threshold, valid, *([] if classes is None else [classes]))
+    return choose(boxes, scores, jnp.asarray(threshold), valid, *([] if classes is None else [classes]))
 
 
 def _choose(

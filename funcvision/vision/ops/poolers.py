@@ -9,6 +9,7 @@ from jax import lax
 
 from ... import nn
 from ._regions import laid_end_to_end, output_shape, regions_of
+from ._sampling import computed_once
 from .boxes import box_area
 from .roi_align import pool
 
@@ -89,7 +90,7 @@ class MultiScaleRoIAlign(nn.Module):
         level = jnp.floor(self.canonical_level + jnp.log2(side / self.canonical_scale) + LEVEL_SLACK)
         finest, coarsest = int(-math.log2(scales[0])), int(-math.log2(scales[-1]))
         level = jnp.where(jnp.isnan(level), finest, level)  # of an inverted box
-        return jnp.clip(level, finest, coarsest).astype(jnp.int32) - finest
+        return computed_once(jnp.clip(level, finest, coarsest).astype(jnp.int32) - finest)
 
 
 def _scales(levels: Sequence[jax.Array], image_shapes: Sequence[tuple[int, int]]) -> list[float]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from ... import nn
 from ...functional._precision import accumulation_dtype
 from ._regions import Boxes, Maps, bin_sizes, laid_end_to_end, output_shape, regions_of
-from ._sampling import Places, Weights, slots, weighted_sums
+from ._sampling import Places, Weights, computed_once, slots, weighted_sums
 
 __all__ = ["RoIAlign", "roi_align"]
 
@@ -102,7 +103,7 @@ def most_samples(
     """The static number of samples that arrays hold, of which a region uses its own number."""
     if sampling_ratio > 0:
         return sampling_ratio
-    if max_sampling_ratio is None and not isinstance(bin_size, jax.core.Tracer):
+    if max_sampling_ratio is None and not isinstance(bin_size, Tracer):
         needed = jnp.where(jnp.isfinite(bin_size), bin_size, 1)
         max_sampling_ratio = 1 << (max(1, math.ceil(float(jnp.max(needed)))) - 1).bit_length()
     bound = max_sampling_ratio or math.ceil(largest / min(shape))
@@ -114,7 +115,7 @@ def sample_counts(bin_size: jax.Array, sampling_ratio: int, samples: int) -> jax
     if sampling_ratio > 0:
         return jnp.full(bin_size.shape, sampling_ratio, jnp.int32)
     needed = jnp.ceil(lax.stop_gradient(bin_size))
-    return jnp.clip(jnp.where(jnp.isnan(needed), 0, needed), 0, samples).astype(jnp.int32)
+    return computed_once(jnp.clip(jnp.where(jnp.isnan(needed), 0, needed), 0, samples).astype(jnp.int32))
 
 
 def sample_grid(

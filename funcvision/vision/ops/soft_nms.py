@@ -5,6 +5,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from ._rotated import rectangles, rotated_iou
 from .boxes import UPRIGHT, BoxFormat, box_convert, checked, floating, wide
@@ -46,7 +47,7 @@ def soft_nms(
     if method not in ("gaussian", "linear"):
         raise ValueError(f"soft_nms: method={method!r}; it is 'gaussian' or 'linear'")
     n = boxes.shape[0]
-    static = max_output is not None or any(isinstance(x, jax.core.Tracer) for x in (boxes, scores, valid))
+    static = max_output is not None or any(isinstance(x, Tracer) for x in (boxes, scores, valid))
     length = n if max_output is None else max_output
     alive = ~jnp.isnan(scores) if valid is None else ~jnp.isnan(scores) & valid
     boxes = wide(floating(box_convert(boxes, fmt, "xyxy" if fmt in UPRIGHT else "cxcywhr")))
