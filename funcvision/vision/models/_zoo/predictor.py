@@ -72,6 +72,7 @@ class Predictor:
     def load(
         cls, name: str | None, weights: str | os.PathLike[str] = "DEFAULT", *,
         categories: Sequence[str] | None = None, dtype: Any = None, preset_options: Mapping[str, Any] | None = None,
+        entry: str | None = None,
     ) -> "Predictor":
         """A predictor with published weights, or with those of a file.
 
@@ -84,29 +85,30 @@ class Predictor:
             categories: the names of the classes; the published ones by default, if their number is the model's.
             dtype: of the parameters and of the computation; by default the file's, and float32.
             preset_options: arguments of the preset that replace the published ones, such as `crop_size`.
+            entry: the entry of a checkpoint that holds the weights, such as "model_ema" (see `convert.read_torch`).
 
         Raises:
             ValueError: the model is not a classifier, or its number of input channels is not that of the published
                 preparation; or the weights cannot be loaded (see `models.load`).
             DownloadError: the weights are not on this machine and could not be downloaded.
         """
-        checkpoint = open_checkpoint(name, weights)
+        checkpoint = open_checkpoint(name, weights, entry=entry)
         if (task := task_of(checkpoint.name)) != "classification":
             raise ValueError(f"Predictor takes models for classification; {checkpoint.name} is one for {task}")
-        entry, reason = _entry_for(checkpoint, weights)
-        published: Mapping[str, Any] = entry.preset_options if entry else {"crop_size": 224}
+        chosen, reason = _weights_for(checkpoint, weights)
+        published: Mapping[str, Any] = chosen.preset_options if chosen else {"crop_size": 224}
         prepared_by = {**published, **(preset_options or {})}
-        preset = entry.transforms(**prepared_by) if entry else ImageClassification(**prepared_by)
+        preset = chosen.transforms(**prepared_by) if chosen else ImageClassification(**prepared_by)
         options: dict[str, Any] = {}
-        if entry is not None:
-            _check_channels(checkpoint, entry)
-            options = {name: value for name, value in entry.options.items() if name not in checkpoint.options}
+        if chosen is not None:
+            _check_channels(checkpoint, chosen)
+            options = {name: value for name, value in chosen.options.items() if name not in checkpoint.options}
             count = checkpoint.options.get("num_classes", 1000)
-            if categories is None and entry.categories is not None and count == len(entry.categories):
-                categories = entry.categories
+            if categories is None and chosen.categories is not None and count == len(chosen.categories):
+                categories = chosen.categories
         model, params, state = build(checkpoint, options, dtype=dtype)
         predictor = cls(model, params, state, preset, categories=categories, dtype=dtype)
-        predictor.weights = entry
+        predictor.weights = chosen
         predictor.preparation = f"{reason}: " + ", ".join(f"{name}={value}" for name, value in prepared_by.items())
         return predictor
 
@@ -200,7 +202,7 @@ def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> l
     ]
 
 
-def _entry_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
+def _weights_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
     """The published weights whose preparation fits a checkpoint, and a sentence that says why."""
     if (entry := checkpoint.entry) is not None:
         return entry, f"as published for {entry.model} {entry.name}"
