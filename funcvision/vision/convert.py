@@ -26,8 +26,8 @@ from ._element_types import BY_DTYPE
 from ._state_dict import find_state_dict
 
 __all__ = [
-    "conform", "from_torch", "load", "match_names", "modern_names", "read", "read_torch", "save", "strip_prefixes", "to_torch",
-    "write",
+    "conform", "from_torch", "load", "match_names", "modern_names", "read", "read_torch", "save", "strip_prefixes",
+    "to_torch", "write",
 ]
 
 Tensors = dict[str, np.ndarray]
@@ -195,7 +195,10 @@ def _as_torch_loads(name: str, tensor: Any, declaration: Declaration) -> Any:
 
 
 def _whole_numbers(name: str, array: np.ndarray) -> np.ndarray:
-    """The numbers without their fraction, as int64. A count of batches that is too large or not a number is `_MAX_INT64`."""
+    """The numbers without their fraction, as int64.
+
+    A count of batches that does not fit int64, or is NaN, becomes the largest int64.
+    """
     numbers = np.trunc(array.astype(np.float64))
     fits = np.abs(numbers) < _MAX_INT64  # False for NaN
     if not (np.all(fits) or name.endswith(_COUNTER)):
@@ -258,9 +261,9 @@ def _from_torch(
     params, state = {}, {}
     for name, array in conform(model, tensors, what=what).items():
         declaration = declared[name]
-        if name.endswith(_COUNTER) and np.any(np.abs(array.astype(np.float64)) >= 2**31):
+        if name.endswith(_COUNTER) and np.any(array != array.astype(np.int32)):
             _log.warning("%s is %s, which does not fit int32: it becomes %s", name, array, _LARGE_COUNT)
-            array = np.where(np.abs(array.astype(np.float64)) >= 2**31, _LARGE_COUNT, array)
+            array = np.where(array != array.astype(np.int32), _LARGE_COUNT, array)
         keep = dtype is None and _kind(array.dtype) == "floating"
         target = array.dtype if keep else declaration.dtype_for(dtype or jnp.float32)
         arrays = params if isinstance(declaration, nn.Param) else state

@@ -241,12 +241,13 @@ def test_keys_of_any_kind_beside_the_weights(save, key):
 
 
 def test_the_checkpoint_of_torchvision_s_training_script(save, caplog):
-    """What references/classification/train.py saves, with an exponential moving average and a learning rate of NumPy."""
+    """What references/classification/train.py saves, with an averaged model and a learning rate of NumPy."""
     model = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
     average = torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda averaged, new, _: 0.9 * averaged + 0.1 * new)
     optimizer = torch.optim.SGD(model.parameters(), lr=np.float64(0.1), momentum=0.9)
-    warm, cool = (torch.optim.lr_scheduler.LinearLR(optimizer), torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9))
-    scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, cool], [3])
+    schedulers = torch.optim.lr_scheduler
+    parts = [schedulers.LinearLR(optimizer), schedulers.CosineAnnealingLR(optimizer, 9)]
+    scheduler = schedulers.SequentialLR(optimizer, parts, [3])
     model(torch.randn(2, 3, 64, 64)).sum().backward()
     optimizer.step()
     scheduler.step()
@@ -275,7 +276,8 @@ def test_the_command_names_what_it_does_not_read(tmp_path):
     command = [sys.executable, "-c", program, "convert", str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert f"{tmp_path / 'w.pth'} names 'argparse.Namespace': nothing of it was imported, called or run\n" in result.stderr
+    said = f"{tmp_path / 'w.pth'} names 'argparse.Namespace': nothing of it was imported, called or run\n"
+    assert said in result.stderr
     assert result.stdout.startswith("squeezenet1_1: ")
 
 
@@ -660,7 +662,8 @@ def test_integer_buffers_as_other_numbers(tmp_path):
         torch.save(changed, tmp_path / "w.pth")
         _, state = convert.load(tmp_path / "w.pth", models.swin_t(num_classes=3))
         np.testing.assert_array_equal(state[index], numbers(theirs.state_dict()[index]))
-    torch.save(theirs.state_dict() | {index: torch.full_like(changed[index], torch.nan, dtype=torch.float32)}, tmp_path / "w.pth")
+    changed[index] = torch.full(changed[index].shape, torch.nan)
+    torch.save(changed, tmp_path / "w.pth")
     with pytest.raises(ValueError, match=f"{index} has numbers that do not fit int64"):
         convert.load(tmp_path / "w.pth", models.swin_t(num_classes=3))
 

@@ -267,7 +267,8 @@ def test_every_difference_is_reported_at_once():
         convert.from_torch(Net(), wrong)
     assert str(error.value) == (
         "these tensors do not fit Net; 2 missing: bn.running_mean, up.weight; 1 unexpected: head.weight; "
-        "1 of another shape: fc.weight is (7, 4), not (5, 4); 1 of another dtype: fc.bias is <U1, which is not a type of numbers"
+        "1 of another shape: fc.weight is (7, 4), not (5, 4); "
+        "1 of another dtype: fc.bias is <U1, which is not a type of numbers"
     )
     with pytest.raises(ValueError, match=r"9 missing: .*, .*, .*, .*, .*, .* and 3 more; 1 unexpected: x$"):
         convert.from_torch(Net(), {"x": np.zeros(1)})

@@ -67,9 +67,7 @@ def load(
     return build(open_checkpoint(name, weights, entry=entry), options, key=key, dtype=dtype)
 
 
-def open_checkpoint(
-    name: str | None, weights: str | os.PathLike[str], *, entry: str | None = None
-) -> Checkpoint:
+def open_checkpoint(name: str | None, weights: str | os.PathLike[str], *, entry: str | None = None) -> Checkpoint:
     """Finds weights by the arguments of `load`, and reads the options that they imply."""
     published = _published(name, weights)
     if published is None:
@@ -95,7 +93,10 @@ def open_file(name: str | None, path: str | os.PathLike[str], *, entry: str | No
         try:
             name, model = recognise({key: tensor.shape for key, tensor in tensors.items()})
         except ValueError as error:
-            raise ValueError(f"{os.fspath(path)} is not recognised: {error}. Say which model it is with --model, or by its name in Python") from error
+            raise ValueError(
+                f"{os.fspath(path)} is not recognised: {error}. Say which model it is with --model, or by its name in "
+                "Python"
+            ) from error
     else:
         model = get_model(name)
     tensors = convert.match_names(model, tensors, what=f"the tensors of {os.fspath(path)}")

@@ -12,6 +12,7 @@ import PIL.Image
 
 from .... import nn
 from ...transforms.presets import ImageClassification
+from ...tv_tensors import Image
 from .loading import Checkpoint, build, open_checkpoint
 from .published import Weights, find_weights, identify_weights, imagenet_classes
 from .registry import task_of
@@ -116,8 +117,8 @@ class Predictor:
         """The most likely classes of an image, or of each image of a batch, with their probabilities.
 
         Args:
-            images: one PIL image or array [height, width, channels]; or several of them, as a list, a tuple, or an
-                array [batch, height, width, channels].
+            images: one PIL image, array [height, width, channels] or `tv_tensors.Image`; or several of them, as a
+                list, a tuple, or an array or `tv_tensors.Image` [batch, height, width, channels].
             top: how many classes.
 
         Returns:
@@ -127,34 +128,40 @@ class Predictor:
             TypeError: `images` is something else.
             ValueError: the number of `categories` is not that of the logits, or `top` is less than 1.
         """
+        images = _untyped(images)
         axes = getattr(images, "ndim", None)
         if isinstance(images, PIL.Image.Image) or axes == 3:
             return self([images], top=top)[0]
         if not isinstance(images, list | tuple) and axes != 4:
             shape = "" if axes is None else f" of shape {images.shape}"
             raise TypeError(
-                f"Predictor takes PIL images, arrays [height, width, channels] and several of them; got a "
-                f"{type(images).__name__}{shape}"
+                "Predictor takes PIL images, arrays [height, width, channels], tv_tensors.Image and several of them; "
+                f"got a {type(images).__name__}{shape}"
             )
         if len(images) == 0:
             return []
         return _answers(self.logits(self.prepare(images)), self.categories, top)
 
     def prepare(self, images: Any) -> jax.Array | np.ndarray:
-        """Prepared images [batch, height, width, channels] of a list, a tuple or an array of images."""
-        prepared = [self.preset(self._converted(image)) for image in images]
+        """Prepared images [batch, height, width, channels] of several images, given as when the predictor is called."""
+        prepared = [self.preset(self._converted(_untyped(image))) for image in _untyped(images)]
         stack = jnp.stack if isinstance(prepared[0], jax.Array) else np.stack
         batch = stack(prepared)
         return batch if self._dtype is None else batch.astype(self._dtype)
 
     def logits(self, batch: Any) -> jax.Array:
         """The logits [batch, classes] of prepared images [batch, height, width, channels]."""
-        return self._logits(self.params, self.state, batch)
+        return self._logits(self.params, self.state, _untyped(batch))
 
     def _converted(self, image: Any) -> Any:
         if self._image_mode is not None and isinstance(image, PIL.Image.Image):
             return image.convert(self._image_mode)
         return image
+
+
+def _untyped(images: Any) -> Any:
+    """The array of a typed image; anything else as it is."""
+    return images.array if isinstance(images, Image) else images
 
 
 def classify(
@@ -176,7 +183,7 @@ def classify(
     Raises:
         ValueError: the number of names is not that of the logits.
     """
-    logits = _compiled(model)(params, state, jnp.asarray(image)[None])
+    logits = _compiled(model)(params, state, jnp.asarray(_untyped(image))[None])
     return _answers(logits, classes, top)[0]
 
 
