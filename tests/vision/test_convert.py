@@ -1,6 +1,7 @@
 """Weights without torch: both formats written and read, layouts, and nested checkpoints."""
 
 import os
+import re
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import safetensors.numpy
 
 from funcvision import nn
 from funcvision.vision import _element_types, convert
+from funcvision.vision._names import matched
 from tests.vision.checkpoints import (
     PLAIN,
     STATE,
@@ -316,6 +318,43 @@ def test_prefixes_are_stripped_only_where_the_model_has_none(tmp_path):
 
     params, _ = convert.from_torch(Outer(), prefixed)
     np.testing.assert_array_equal(params["module.fc.bias"], expected["fc.bias"])
+
+
+@pytest.mark.parametrize(
+    ("given_names", "declared", "expected"),
+    [
+        (["backbone._orig_mod.0.weight", "head.w"], ["backbone.0.weight", "head.w"], ["backbone.0.weight", "head.w"]),
+        (["backbone.module.0.w", "head.w"], ["backbone.0.w", "head.w"], ["backbone.0.w", "head.w"]),
+        (["module.module.w", "module.w"], ["module.w", "w"], ["module.w", "w"]),
+        (["net.a._orig_mod.w", "net.b"], ["a.w", "b"], ["a.w", "b"]),
+        (["student.a.w", "student.a.q"], ["a.w"], ["a.w", "a.q"]),
+        (["model.w", "v"], ["model.w", "v"], ["model.w", "v"]),
+        (["_forward_module.model.w"], ["model.w"], ["model.w"]),
+        (["model.w"], ["module.w"], ["model.w"]),
+        (["bn.num_batches_tracked", "bn.w"], ["bn.w", "bn.num_batches_tracked"], ["bn.num_batches_tracked", "bn.w"]),
+        (["layer.0.w"], ["w", "layer.0.w", "b"], ["layer.0.w"]),
+        (["n_averaged"], ["n_averaged"], ["n_averaged"]),
+        (["module.features.denseblock1.denselayer1._orig_mod.norm.1.weight", "x"],
+         ["features.denseblock1.denselayer1.norm1.weight", "x"],
+         ["features.denseblock1.denselayer1.norm1.weight", "x"]),
+        ([], ["w"], []),
+    ],
+)  # fmt: skip
+def test_the_declared_names_decide(given_names, declared, expected):
+    assert list(matched(given_names, declared).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("given_names", "declared", "message"),
+    [
+        (["module.w", "w"], ["w"], "module.w and w are both w without the names of wrappers"),
+        (["_orig_mod.w", "module.w", "v"], ["w", "v"], "_orig_mod.w and module.w are both w"),
+        (["module.module.w", "v"], ["module.w", "w", "v"], "module.module.w could be module.w, w"),
+    ],
+)
+def test_names_that_fit_in_more_than_one_way(given_names, declared, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        matched(given_names, declared)
 
 
 def test_a_checkpoint_that_is_in_itself(tmp_path):
