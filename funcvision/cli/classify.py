@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a torch checkpoint, a .safetensors file, or the name of published weights (default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
+    parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")
     parser.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes to print (default: 5)")
     parser.add_argument(
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
         categories = _names(arguments.classes)
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
     predictor = models.Predictor.load(
-        arguments.model, arguments.weights, categories=categories,
+        arguments.model, arguments.weights, entry=arguments.entry, categories=categories,
+        dtype="float32",  # the command has no option for the dtype of a file, which may be float64
         preset_options={name: value for name, value in asked.items() if value is not None},
     )
     print(f"prepared {predictor.preparation}", file=sys.stderr)

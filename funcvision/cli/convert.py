@@ -6,11 +6,6 @@ Both formats keep torch's names and axis orders. The ending of OUT says which on
 import argparse
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
 __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "convert weights between .pth and .safetensors"
@@ -33,9 +28,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     from .. import nn
     from ..vision import convert
+    from ..vision.models._zoo import loading, registry
 
-    tensors = convert.modern_names(convert.read(arguments.input, entry=arguments.entry))
-    name, model = _model(arguments.input, arguments.model, tensors)
+    name, tensors, options, _ = loading.open_file(arguments.model, arguments.input, entry=arguments.entry)
+    model = registry.get_model(name, **options)
     tensors = convert.conform(model, tensors, what=f"the tensors of {arguments.input}")
     total = sum(tensor.nbytes for tensor in tensors.values())
     with tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=None, leave=False) as bar:
@@ -43,16 +39,3 @@ def run(arguments: argparse.Namespace) -> None:
     count = sum(tensors[name].size for name, one in model.declarations().items() if isinstance(one, nn.Param))
     size = os.path.getsize(arguments.output) / 2**20
     print(f"{name}: {count:,} parameters, {len(tensors)} tensors -> {arguments.output} ({size:.1f} MiB)")
-
-
-def _model(path: str, name: "str | None", tensors: "Mapping[str, Any]") -> "tuple[str, Any]":
-    """The name and the description of the model that the tensors belong to."""
-    from ..vision.models._zoo import registry
-
-    shapes = {key: tensor.shape for key, tensor in tensors.items()}
-    if name is not None:
-        return name, registry.get_model(name, **registry.read_options(name, shapes))
-    try:
-        return registry.recognise(shapes)
-    except ValueError as error:
-        raise ValueError(f"{path} is not recognised: {error}. Say which model it is with --model") from error

@@ -4,8 +4,9 @@
 foresee every misuse of that. `PickleReader` works the other way round: `pickletools.genops` splits the stream into
 instructions, and the instructions that describe data are carried out on lists, tuples, dicts, strings and numbers. A
 name stays text, a `Global`. A call of a name is looked up in a table that the caller gives; without an entry there it
-becomes a `Placeholder`, an inert record of the name and the arguments. The reader lists every name that the caller does
-not know in `foreign`.
+becomes a `Placeholder`, an inert record of the name and the arguments. A key of a dict that is not a scalar or a short
+tuple of scalars, such as a frozenset or a tensor, also becomes a `Placeholder`. The reader lists every name that the
+caller does not know in `foreign`.
 
 References: `pickletools` in Python's standard library documents every instruction.
 """
@@ -22,6 +23,7 @@ _MAX_KEY_BITS = 64  # bits of an integer that is a key of a dict: hashing a long
 _MAKES_ITS_FIRST_ARGUMENT = frozenset(
     f"{module}.{name}" for module in ("copyreg", "copy_reg") for name in ("_reconstructor", "__newobj__")
 )
+_BASE_CLASSES = frozenset({"builtins.object", "__builtin__.object"})  # the second argument of `_reconstructor`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Placeholder:
     def __repr__(self) -> str:
         return f"Placeholder({self.name!r})"  # the other fields may contain the placeholder itself
 
+
+_KEY_TYPES = (type(None), str, bytes, bool, float, int, complex, Global, Placeholder)
 
 Call = Callable[[tuple[Any, ...]], Any]
 """Gives what a call with these arguments stands for, or `NotImplemented` if it does not take such arguments."""
@@ -105,7 +109,8 @@ class PickleReader:
 
     def name(self, name: str) -> Global:
         """A name as a value; it is entered into `foreign` unless it is known."""
-        if name not in self.calls and name not in self.known and name not in _PLAIN:
+        known = (self.calls, self.known, _PLAIN, _MAKES_ITS_FIRST_ARGUMENT, _BASE_CLASSES)
+        if not any(name in names for names in known):
             self.foreign[name] = None
         return Global(name)
 
@@ -184,6 +189,8 @@ class _Machine:
             if not isinstance(cls, Global) or type(arguments) is not tuple:
                 raise ValueError("has a damaged pickle: it makes an object of something that is not a class")
             self.stack.append(self.reader.placeholder(cls.name, (*arguments, options)))
+        elif name in ("INST", "OBJ"):
+            _call_of_marked(self, argument, position)
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
@@ -259,16 +266,25 @@ class _Machine:
 
 
 def _pairs(pairs: Any) -> dict[Any, Any]:
-    """A dict of pairs. Keys are scalars: hashing a nested tuple can take forever, or overflow the C stack."""
-    values = {}
-    for key, value in pairs:
-        parts = key if type(key) is tuple and len(key) <= _MAX_KEY_PARTS else (key,)
-        if not all(part is None or type(part) in (str, bytes, bool, float, int, Global, Placeholder) for part in parts):
-            raise ValueError(f"has a dict with a {type(key).__name__} as a key, which is not read")
-        if any(type(part) is int and part.bit_length() > _MAX_KEY_BITS for part in parts):
-            raise ValueError("has a dict with an integer of more than 64 bits as a key, which is not read")
-        values[key] = value
-    return values
+    """A dict of pairs, whose keys are cheap to hash."""
+    return {_key(key): value for key, value in pairs}
+
+
+def _key(key: Any) -> Any:
+    """A key of a dict: a scalar, or a short tuple of scalars. A placeholder stands for any other key.
+
+    Hashing a nested tuple can take forever or overflow the C stack, and hashing a long integer takes time.
+    """
+    parts = key if type(key) is tuple and len(key) <= _MAX_KEY_PARTS else (key,)
+    if all(type(part) in _KEY_TYPES and not _is_long(part) for part in parts):
+        return key
+    if type(key) is dict:
+        raise ValueError("has a damaged pickle: a dict is a key of a dict")
+    return Placeholder(f"a key of type {type(key).__name__}")
+
+
+def _is_long(value: Any) -> bool:
+    return type(value) is int and value.bit_length() > _MAX_KEY_BITS
 
 
 # Calls that describe plain data
@@ -371,6 +387,24 @@ def _new_dict(machine: _Machine, _: Any) -> None:
     machine.update(values)
 
 
+def _drop(machine: _Machine, _: Any) -> None:
+    """Takes away a value, or a mark that is on top. Python writes this for tuples that contain themselves."""
+    if machine.marks and machine.marks[-1] == len(machine.stack):
+        machine.marks.pop()
+    else:
+        machine.pop()
+
+
+def _call_of_marked(machine: _Machine, argument: str | None, position: int) -> None:
+    """Calls with the values above the mark; Python 2 writes this for objects of old-style classes."""
+    values = machine.pop_to_mark()
+    if argument is None:  # OBJ: the class is the first of the values
+        function = values.pop(0)
+    else:  # INST: module and name are in the instruction
+        function = machine.reader.name(argument.replace(" ", ".", 1))
+    machine.stack.append(machine.call(function, tuple(values), position))
+
+
 _PUSH_ARGUMENT = frozenset({
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
@@ -382,7 +416,7 @@ _PUSH_NEW: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 _PUT = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _GET = frozenset({"GET", "BINGET", "LONG_BINGET"})
-_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+_ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
     "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.pop_to_mark())),
     "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3),
@@ -396,6 +430,8 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "SETITEMS": lambda machine, _: machine.update(machine.pop_to_mark()),
     "GLOBAL": _named,
     "STACK_GLOBAL": _named_on_stack,
+    "POP": _drop,
+    "POP_MARK": lambda machine, _: machine.pop_to_mark(),
     "BINPERSID": lambda machine, _: machine.stack.append(machine.persistent(machine.pop())),
     "BUILD": lambda machine, _: machine.build(machine.pop()),
 }  # fmt: skip

@@ -10,7 +10,6 @@ model say. `to_torch` and `save` transpose them back.
 
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,26 +20,22 @@ import numpy as np
 from .. import nn
 from ..functional._check import listed
 from ..nn._array_faults import array_faults, describe_faults
-from . import _mapping, _safetensors_file, _torch_file
+from ..nn._declarations import Declaration
+from . import _mapping, _names, _safetensors_file, _torch_file
 from ._element_types import BY_DTYPE
 from ._state_dict import find_state_dict
 
 __all__ = [
-    "conform", "from_torch", "load", "modern_names", "read", "read_torch", "save", "strip_prefixes", "to_torch",
-    "write",
+    "conform", "from_torch", "load", "match_names", "modern_names", "read", "read_torch", "save", "strip_prefixes",
+    "to_torch", "write",
 ]
 
 Tensors = dict[str, np.ndarray]
 
-_PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and DistributedDataParallel, and torch.compile, put before every name."""
-_OLD_NAMES = (
-    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),  # DenseNet, before torch 0.4
-    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),  # vision transformers, before torchvision 0.14
-    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
-)
-"""Names in the files that torchvision hosts which differ from those in its models, and their replacements."""
+_KINDS = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "boolean": jnp.bool_}
 _COUNTER = "num_batches_tracked"
+_MAX_INT64 = 2**63 - 1
+_LARGE_COUNT = 1 << 30  # stands for a count of batches that does not fit int32; training can still count on from it
 _MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
 _EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
 
@@ -60,10 +55,11 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     Nothing in the file is imported, called or run. Where a checkpoint holds more than tensors and plain data, say the
     `argparse.Namespace` of a training script, the tensors are read, and a warning of the logger
     `funcvision.vision.convert` names the rest. A whole model (`torch.save(model, path)`) gives its tensors under the
-    names that its `state_dict` has.
+    names that its `state_dict` has. What modules keep besides tensors (`_extra_state`) is left out.
 
-    If a checkpoint holds more than the weights, the weights are looked for in the usual entries: `state_dict`, `model`
-    and the like. Names are left as they are; see `strip_prefixes` for those of DataParallel.
+    If a checkpoint holds more than the weights, the usual entries are tried: `state_dict`, `model` and the like, and
+    then any other entry that is a dict of tensors. Where several entries hold weights, a warning of the same logger
+    says which one is read. Names are left as they are; see `match_names` for those of wrapped models.
 
     Args:
         path: the file.
@@ -76,7 +72,7 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     """
     file = _torch_file.TorchFile(path)
     try:
-        found = find_state_dict(file.content, entry)
+        found, choice = find_state_dict(file.content, entry)
         total = sum(tensor.nbytes for tensor in found.values())
         if total > _MAX_EXPANSION * file.size + _EXPANSION_ALLOWANCE:
             raise ValueError(f"declares {total} bytes of tensors in a file of {file.size}")
@@ -86,6 +82,8 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     if file.foreign:
         names = listed(repr(name[:100]) for name in file.foreign)
         _log.warning("%s names %s: nothing of it was imported, called or run", os.fspath(path), names)
+    if choice:
+        _log.warning("%s %s", os.fspath(path), choice)
     return arrays
 
 
@@ -107,18 +105,13 @@ def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors without the prefixes that wrappers put before every name.
 
     These are `module.` (DataParallel, DistributedDataParallel and AveragedModel, whose counter `n_averaged` is dropped
-    too) and `_orig_mod.` (torch.compile). A prefix is kept if some name does not have it.
+    too), `_orig_mod.` (torch.compile), those of FSDP and of activation checkpointing, and `model.` (Lightning). A
+    prefix is kept if some name does not have it. Where the model is known, `match_names` does more.
 
     >>> strip_prefixes({"module.fc.weight": 1, "module.fc.bias": 2})
     {'fc.weight': 1, 'fc.bias': 2}
     """
-    tensors = dict(tensors)
-    while True:
-        names = [name for name in tensors if name != "n_averaged"]
-        prefix = next((one for one in _PREFIXES if names and all(name.startswith(one) for name in names)), None)
-        if prefix is None:
-            return tensors
-        tensors = {name.removeprefix(prefix): tensors[name] for name in names}
+    return _renamed(tensors, _names.without_common_wrappers(tensors))
 
 
 def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,12 +120,33 @@ def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
     >>> modern_names({"features.denseblock1.denselayer1.norm.1.weight": 1})
     {'features.denseblock1.denselayer1.norm1.weight': 1}
     """
-    renamed = {}
-    for name, tensor in strip_prefixes(tensors).items():
-        for old, new in _OLD_NAMES:
-            name = old.sub(new, name)
-        renamed[name] = tensor
-    return renamed
+    return {_names.modern(name): tensor for name, tensor in strip_prefixes(tensors).items()}
+
+
+def match_names(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these tensors") -> dict[str, Any]:
+    """The tensors under the names that the model declares for them.
+
+    What wrappers add to a name is left out wherever the rest is a declared name: `module`, `_orig_mod`,
+    `_fsdp_wrapped_module`, `_checkpoint_wrapped_module`, Lightning's `model` and the like, at the front or inside.
+    A first part of another kind, `student.`, is left out if all names have it and the rest is declared. Old names are
+    replaced (see `modern_names`). A name for which the model declares nothing stays as it is.
+
+    Raises:
+        ValueError: two names would become one, or a name could become several; `what` names the tensors in the message.
+
+    >>> tensors = {"_orig_mod.0.module.weight": 1, "_orig_mod.0.module.bias": 2}
+    >>> match_names(nn.Sequential(nn.Linear(2, 3)), tensors)
+    {'0.weight': 1, '0.bias': 2}
+    """
+    try:
+        return _renamed(tensors, _names.matched(tensors, model.declarations()))
+    except ValueError as error:
+        raise ValueError(f"{what} do not fit {type(model).__name__}: {error}") from error
+
+
+def _renamed(tensors: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The tensors under other names. Those without another name are left out."""
+    return {names[name]: tensor for name, tensor in tensors.items() if name in names}
 
 
 # Tensors to arrays
@@ -141,20 +155,25 @@ def modern_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
 def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these tensors") -> dict[str, Any]:
     """The tensors of a torch state dict in the order of the model's declarations, all of them.
 
-    Missing `num_batches_tracked` are added as int64 zeros: checkpoints of torch before 0.4.1 lack them.
+    What torch's strict `load_state_dict` takes is taken. A tensor of one element stands for a scalar. Where the model
+    declares integers, other numbers lose their fraction and become int64. Of complex numbers the real part is taken,
+    with a warning of the logger `funcvision.vision.convert`. Missing `num_batches_tracked` are added as int64 zeros:
+    checkpoints of torch before 0.4.1 lack them.
 
     Raises:
-        ValueError: one list of every name that is missing or unexpected, and of every shape (in torch's axis order)
-            and kind of dtype that differs; `what` names the tensors in it.
+        ValueError: one list of every name that is missing or unexpected, of every shape (in torch's axis order) that
+            differs, and of every array that does not hold numbers; `what` names the tensors in it.
     """
     declared = model.declarations()
     counters = {name: np.zeros(one.shape, np.int64) for name, one in declared.items() if name.endswith(_COUNTER)}
-    tensors = counters | dict(tensors)
+    tensors = counters | {
+        name: _as_torch_loads(name, tensor, declared[name]) if name in declared else tensor
+        for name, tensor in tensors.items()
+    }
     faults = array_faults(declared, tensors, torch_order=True)
-    kinds = {name: _kind(declaration.dtype_for(jnp.float32)) for name, declaration in declared.items()}
     if wrong := [
-        f"{name} is {tensors[name].dtype}, not {kind}" for name, kind in kinds.items()
-        if name in tensors and _kind(tensors[name].dtype) != kind
+        f"{name} is {tensor.dtype}, which is not a type of numbers" for name, tensor in tensors.items()
+        if name in declared and _kind(tensor.dtype) not in _KINDS
     ]:  # fmt: skip
         faults["of another dtype"] = wrong
     if faults:
@@ -162,10 +181,34 @@ def conform(model: nn.Module, tensors: Mapping[str, Any], *, what: str = "these 
     return {name: tensors[name] for name in declared}
 
 
+def _as_torch_loads(name: str, tensor: Any, declaration: Declaration) -> Any:
+    """The tensor with the shape and the kind of numbers with which torch's `load_state_dict` copies it."""
+    if tensor.shape == (1,) and declaration.shape == ():
+        tensor = tensor.reshape(())
+    kind, wanted = _kind(tensor.dtype), _kind(declaration.dtype_for(jnp.float32))
+    if kind == "complex" != wanted:
+        _log.warning("%s is %s: the imaginary part is left out, as by torch", name, tensor.dtype)
+        tensor = tensor.real
+    if wanted == "integer" != kind and kind in _KINDS:
+        tensor = _whole_numbers(name, np.asarray(tensor))
+    return tensor
+
+
+def _whole_numbers(name: str, array: np.ndarray) -> np.ndarray:
+    """The numbers without their fraction, as int64.
+
+    A count of batches that does not fit int64, or is NaN, becomes the largest int64.
+    """
+    numbers = np.trunc(array.astype(np.float64))
+    fits = np.abs(numbers) < _MAX_INT64  # False for NaN
+    if not (np.all(fits) or name.endswith(_COUNTER)):
+        raise ValueError(f"{name} has numbers that do not fit int64")
+    return np.where(fits, np.where(fits, numbers, 0).astype(np.int64), _MAX_INT64)
+
+
 def _kind(dtype: Any) -> str:
     """Whether a dtype is floating, integer, complex or boolean; the name of the dtype if none of these."""
-    kinds = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "boolean": jnp.bool_}
-    return next((name for name, kind in kinds.items() if jnp.issubdtype(dtype, kind)), str(dtype))
+    return next((name for name, kind in _KINDS.items() if jnp.issubdtype(dtype, kind)), str(dtype))
 
 
 def from_torch(
@@ -174,13 +217,15 @@ def from_torch(
     """`(params, state)` of a model from a torch state dict.
 
     Every array is transposed from torch's axis order as the model's declaration says. All names and shapes must fit.
-    Only `num_batches_tracked` may be missing; it is then zero. Old names are replaced (see `modern_names`).
+    Only `num_batches_tracked` may be missing; it is then zero. Names may be old or those of a wrapped model (see
+    `match_names`).
 
     Args:
         model: the description.
         tensors: numpy arrays, or whatever `np.asarray` takes, by torch's names.
         dtype: the dtype of floating-point parameters; running statistics are then float32 at least. By default every
-            array keeps its dtype. Integers always take the dtype that the model declares.
+            floating-point array keeps its dtype. Other numbers take the dtype that the model declares. A count of
+            batches that does not fit int32 becomes 2^30, with a warning of the logger `funcvision.vision.convert`.
         share: use read-only arrays without a copy if their memory has the layout that jax needs on a CPU. What they are
             views of, a mapped file for instance, must not change afterwards.
 
@@ -188,8 +233,8 @@ def from_torch(
         What is trained, and what is not, by name.
 
     Raises:
-        ValueError: tensors are missing, unexpected, or of another shape or kind of dtype; the message lists them all.
-            Or a tensor has a 64-bit type that jax would narrow.
+        ValueError: tensors are missing, unexpected, of another shape, or do not hold numbers; the message lists them
+            all. Or a tensor has a 64-bit floating-point type that jax would narrow.
     """
     return _from_torch(model, tensors, dtype, share, "these tensors")
 
@@ -212,11 +257,13 @@ def _from_torch(
         raise ValueError(f"dtype={dtype!r} is not a floating-point type")
     declared = model.declarations()
     tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-    if not tensors.keys() <= declared.keys():
-        tensors = modern_names(tensors)
+    tensors = match_names(model, tensors, what=what)
     params, state = {}, {}
     for name, array in conform(model, tensors, what=what).items():
         declaration = declared[name]
+        if name.endswith(_COUNTER) and np.any(array != array.astype(np.int32)):
+            _log.warning("%s is %s, which does not fit int32: it becomes %s", name, array, _LARGE_COUNT)
+            array = np.where(array != array.astype(np.int32), _LARGE_COUNT, array)
         keep = dtype is None and _kind(array.dtype) == "floating"
         target = array.dtype if keep else declaration.dtype_for(dtype or jnp.float32)
         arrays = params if isinstance(declaration, nn.Param) else state
@@ -282,7 +329,8 @@ def _torch_views(model: nn.Module, params: Mapping[str, Any], state: Mapping[str
         if name in views and views[name].ndim == len(declaration.axes):
             views[name] = views[name].transpose(np.argsort(declaration.axes))
     views = conform(model, views, what=what)
-    return {name: view.astype(np.int64) if _kind(view.dtype) == "integer" else view for name, view in views.items()}
+    integers = {name for name, one in model.declarations().items() if _kind(one.dtype_for(jnp.float32)) == "integer"}
+    return {name: view.astype(np.int64) if name in integers else view for name, view in views.items()}
 
 
 def write(

@@ -3,9 +3,12 @@
 import argparse
 import collections
 import datetime
+import decimal
 import enum
 import pathlib
 import re
+import subprocess
+import sys
 
 import jax
 import ml_dtypes
@@ -20,7 +23,10 @@ from hypothesis import strategies as st
 from funcvision import cli
 from funcvision.vision import _element_types, _torch_file, convert, models
 
-FORMATS = {"zip": {}, "legacy": {"_use_new_zipfile_serialization": False}, "protocol 4": {"pickle_protocol": 4}}
+FORMATS = {
+    "zip": {}, "legacy": {"_use_new_zipfile_serialization": False}, "protocol 4": {"pickle_protocol": 4},
+    "protocol 1": {"pickle_protocol": 1},
+}
 
 
 @pytest.fixture(params=FORMATS)
@@ -156,6 +162,14 @@ class Mode(enum.Enum):
     TRAIN = 1
 
 
+class Flags(enum.IntFlag):
+    FAST = 1
+    LOUD = 2
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
 class Event:
     """An object with attributes, as training scripts keep them."""
 
@@ -166,7 +180,16 @@ class Event:
 FOREIGN = {
     "argparse.Namespace": argparse.Namespace(lr=0.1, mode=Mode.TRAIN),
     "tests.parity.test_convert.Mode": Mode.TRAIN,
+    "tests.parity.test_convert.Flags": Flags.FAST | Flags.LOUD,
     "tests.parity.test_convert.Event": Event(),
+    "tests.parity.test_convert.Point": Point(1, 2),
+    "datetime.date": datetime.date(2024, 1, 2),
+    "datetime.timedelta": datetime.timedelta(1),
+    "decimal.Decimal": decimal.Decimal("0.1"),
+    "numpy.dtype": np.dtype("f4"),
+    "numpy.*_reconstruct": np.array(["a", None], dtype=object),
+    "numpy.random.*": np.random.default_rng(0),
+    "collections.deque": collections.deque([1], maxlen=3),
     "pathlib.*PosixPath": pathlib.PurePosixPath("a/b"),
     "datetime.datetime": datetime.datetime(2024, 1, 2),
     "numpy.*scalar": np.float64(0.5),
@@ -183,8 +206,79 @@ def test_foreign_objects_beside_the_weights_are_named_and_nothing_else(save, nam
     net = Net()
     content = {"model": net.state_dict(), "other": FOREIGN[name], FOREIGN["pathlib.*PosixPath"]: [FOREIGN[name]]}
     assert_reads(save(content), net.state_dict())
-    (record,) = caplog.records
+    record = caplog.records[0]  # a model beside the weights has weights of its own, which another record says
     assert re.search(rf"w\.pth names .*'({name})'.*: nothing of it was imported, called or run", record.getMessage())
+
+
+class InItself:
+    """An object whose arguments, when it is made again, contain the object itself."""
+
+    def __init__(self):
+        self.own = (self,)
+
+    def __reduce__(self):
+        return InItself, (), {"own": self.own, "pair": (self.own, 1)}
+
+
+def test_an_object_that_contains_itself(save):
+    net = Net()
+    circle = []
+    circle.append((circle,))
+    assert_reads(save({"model": net.state_dict(), "event": InItself(), "circle": circle[0]}), net.state_dict())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        frozenset({1}), (1, (2, 3)), 2**70, 2j, range(2), Mode.TRAIN, np.float32(1), datetime.date(2024, 1, 2),
+        pathlib.PurePosixPath("a"), Point(1, 2), torch.ones(2),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_keys_of_any_kind_beside_the_weights(save, key):
+    net = Net()
+    assert_reads(save({key: 1, "model": net.state_dict(), "nested": {key: {key: [key]}}}), net.state_dict())
+
+
+def test_the_checkpoint_of_torchvision_s_training_script(save, caplog):
+    """What references/classification/train.py saves, with an averaged model and a learning rate of NumPy."""
+    model = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda averaged, new, _: 0.9 * averaged + 0.1 * new)
+    optimizer = torch.optim.SGD(model.parameters(), lr=np.float64(0.1), momentum=0.9)
+    schedulers = torch.optim.lr_scheduler
+    parts = [schedulers.LinearLR(optimizer), schedulers.CosineAnnealingLR(optimizer, 9)]
+    scheduler = schedulers.SequentialLR(optimizer, parts, [3])
+    model(torch.randn(2, 3, 64, 64)).sum().backward()
+    optimizer.step()
+    scheduler.step()
+    checkpoint = {
+        "model": model.state_dict(), "optimizer": optimizer.state_dict(), "lr_scheduler": scheduler.state_dict(),
+        "epoch": 3, "args": argparse.Namespace(lr=0.1, output_dir=pathlib.PurePosixPath("out"), clip=None),
+        "model_ema": average.state_dict(), "scaler": torch.amp.GradScaler("cpu").state_dict(),
+    }  # fmt: skip
+    path = save(checkpoint)
+    assert_reads(path, model.state_dict())
+    named, chosen = [record.getMessage() for record in caplog.records]
+    assert "'argparse.Namespace'" in named
+    assert "'numpy" in named
+    assert "in its entry 'model', which are read, and in 'model_ema'" in chosen
+    found, loaded, state = models.load(None, path, entry="model_ema")
+    assert isinstance(found, models.ShuffleNetV2)
+    for name, array in convert.to_torch(found, loaded, state).items():
+        np.testing.assert_array_equal(array, numbers(average.state_dict()[f"module.{name}"]))
+
+
+def test_the_command_names_what_it_does_not_read(tmp_path):
+    """In a process of its own, because pytest takes the warnings of loggers."""
+    model = torchvision.models.squeezenet1_1(num_classes=2)
+    torch.save({"model": model.state_dict(), "args": argparse.Namespace(lr=0.1)}, tmp_path / "w.pth")
+    program = "import sys; from funcvision import cli; sys.exit(cli.main())"
+    command = [sys.executable, "-c", program, "convert", str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    said = f"{tmp_path / 'w.pth'} names 'argparse.Namespace': nothing of it was imported, called or run\n"
+    assert said in result.stderr
+    assert result.stdout.startswith("squeezenet1_1: ")
 
 
 def test_plain_data_beside_the_weights_is_not_named(save, caplog):
@@ -209,6 +303,48 @@ def test_a_whole_model_gives_its_state_dict(save):
         assert set(class_names) <= set(_torch_file.TorchFile(path).foreign)
     resnet18 = torchvision.models.resnet18(num_classes=3)
     assert_reads(save(resnet18), resnet18.state_dict())
+
+
+def compiled(net):
+    return torch.compile(net, backend="eager")
+
+
+class WithExtraState(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(2, 3)
+
+    def get_extra_state(self):
+        return {"steps": 3}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [torch.nn.DataParallel, torch.optim.swa_utils.AveragedModel, compiled, torch.fx.symbolic_trace,
+     lambda net: torch.nn.ModuleList([torch.fx.symbolic_trace(net), compiled(net)])],
+    ids=["DataParallel", "AveragedModel", "compile", "fx", "fx and compile inside"],
+)  # fmt: skip
+def test_a_whole_wrapped_model_gives_its_state_dict(save, wrap):
+    wrapped = wrap(Net())
+    assert_reads(save(wrapped), wrapped.state_dict())
+
+
+def test_what_modules_keep_besides_tensors_is_left_out(save):
+    net = WithExtraState()
+    expected = {name: tensor for name, tensor in net.state_dict().items() if isinstance(tensor, torch.Tensor)}
+    assert set(net.state_dict()) - set(expected) == {"_extra_state"}
+    assert_reads(save(net), expected)
+    assert_reads(save(net.state_dict()), expected)
+
+
+def test_a_part_of_a_model_that_does_not_show_its_tensors_is_refused(save):
+    net = Net()
+    net._modules["odd"] = Event()
+    with pytest.raises(ValueError, match=r"part 'odd' does not show its tensors: an object named 'tests\..*Event'"):
+        convert.read_torch(save(net))
 
 
 def test_a_tensor_with_attributes_is_a_tensor(save):
@@ -268,6 +404,73 @@ def test_wrapped_models(save):
             assert list(stripped) == list(expected)
             for name, array in expected.items():
                 np.testing.assert_array_equal(stripped[name], array)
+
+
+def checkpointed(model):
+    """The model with activation checkpointing in one of its parts, under the names that torch writes for FSDP."""
+    return {
+        re.sub(r"^(layer2|features\.1)\.", r"\1._fsdp_wrapped_module._checkpoint_wrapped_module.", name): tensor
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def with_parts_compiled(model):
+    for name in ("layer1", "avgpool", "layer3"):
+        setattr(model, name, torch.compile(getattr(model, name), backend="eager"))
+    model.layer2 = torch.nn.DataParallel(model.layer2)
+    return model.state_dict()
+
+
+class Lightning(torch.nn.Module):
+    """Names its network as most Lightning modules do, and holds a metric without tensors."""
+
+    def __init__(self, net, name):
+        super().__init__()
+        self.metric = torch.nn.Identity()
+        setattr(self, name, net)
+
+
+WRAPPED = {
+    "compiled": lambda net: compiled(net).state_dict(),
+    "compiled and parallel": lambda net: compiled(torch.nn.DataParallel(net)).state_dict(),
+    "parts compiled": with_parts_compiled,
+    "parts compiled in a Lightning module": lambda net: {f"model.{n}": t for n, t in with_parts_compiled(net).items()},
+    "checkpointed": checkpointed,
+    "Lightning": lambda net: Lightning(net, "model").state_dict(),
+    "Lightning, another attribute": lambda net: Lightning(compiled(net), "backbone").state_dict(),
+    "another attribute, parts compiled": lambda net: {f"student.{n}": t for n, t in with_parts_compiled(net).items()},
+    "averaged": lambda net: torch.optim.swa_utils.AveragedModel(net).state_dict(),
+    "averaged Lightning": lambda net: torch.optim.swa_utils.AveragedModel(Lightning(net, "model")).state_dict(),
+    "FSDP": lambda net: {f"_fsdp_wrapped_module.{n}": t for n, t in net.state_dict().items()},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.parametrize("key", ["state_dict", "anything"])
+def test_a_wrapped_model_is_recognised_and_loaded(tmp_path, theirs, wrap, key):
+    """The model's own names decide which parts of a name belong to wrappers."""
+    net = resnet(num_classes=10)
+    net.load_state_dict(theirs.state_dict())
+    torch.save({key: wrap(net), "epoch": 1}, tmp_path / "w.pth")
+    expected = {name: numbers(tensor) for name, tensor in theirs.state_dict().items()}
+    for name in ("resnet18", None):
+        model, params, state = models.load(name, tmp_path / "w.pth")
+        ours = convert.to_torch(model, params, state)
+        assert list(ours) == list(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(ours[name], array, err_msg=name)
+    assert cli.main(["convert", str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")]) == 0
+    assert_loads_strictly(tmp_path / "w.safetensors", theirs)
+
+
+def test_names_that_fit_in_more_than_one_way_are_refused(tmp_path, theirs):
+    state = theirs.state_dict()
+    twice = state | {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save(twice, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"conv1\.weight and module\.conv1\.weight are both conv1\.weight without"):
+        models.load("resnet18", tmp_path / "w.pth")
+    with pytest.raises(ValueError, match="is not recognised"):
+        models.load(None, tmp_path / "w.pth")
 
 
 def test_64_bit_headers(tmp_path, monkeypatch):
@@ -375,6 +578,94 @@ def test_loaded_models_compute_the_same(tmp_path, theirs):
     fresh.load_state_dict({name: torch.from_numpy(array) for name, array in back.items()}, strict=True)
     for name, tensor in theirs.state_dict().items():
         assert torch.equal(fresh.state_dict()[name], tensor), name
+
+
+LOADED_BY_TORCH = {
+    "averaged counters": lambda name, t: torch.tensor(2.7) if name.endswith("tracked") else t,
+    "counters of shape [1]": lambda name, t: t[None] if name.endswith("tracked") else t,
+    "float counters of shape [1]": lambda name, t: torch.tensor([5.5]) if name.endswith("tracked") else t,
+    "boolean counters": lambda name, t: t > 2 if name.endswith("tracked") else t,
+    "int32 counters": lambda name, t: t.int() if name.endswith("tracked") else t,
+    "all half": lambda name, t: t.half(),
+    "all bfloat16": lambda name, t: t.bfloat16(),
+    "all float64": lambda name, t: t.double(),
+    "integer weights": lambda name, t: (10 * t).char() if name == "fc.weight" else t,
+    "integer running statistics": lambda name, t: t.ceil().long() if "running" in name else t,
+    "boolean weights": lambda name, t: t > 0 if name == "fc.bias" else t,
+    "complex weights": lambda name, t: torch.complex(t, t) if name == "fc.bias" else t,
+    "float16 weights": lambda name, t: t.half() if t.is_floating_point() else t,
+    "one tensor shared by many names": lambda name, t: torch.full((1,), 0.5).expand(t.shape) if t.ndim else t,
+    "not contiguous": lambda name, t: reordered(t),
+    "steps in memory": lambda name, t: torch.stack([t, t], -1)[..., 1],
+    "requires grad": lambda name, t: t.clone().requires_grad_() if t.is_floating_point() else t,
+    "parameters": lambda name, t: torch.nn.Parameter(t, requires_grad=False),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Casting complex values to real:UserWarning")
+@pytest.mark.parametrize("change", LOADED_BY_TORCH.values(), ids=LOADED_BY_TORCH)
+def test_what_torch_loads_strictly_is_loaded_with_its_values(tmp_path, theirs, change, capsys):
+    changed = {name: change(name, tensor.detach()) for name, tensor in theirs.state_dict().items()}
+    fresh = torchvision.models.resnet18(num_classes=10)
+    fresh.load_state_dict(changed, strict=True)
+    torch.save(changed, tmp_path / "w.pth")
+    found, params, state = models.load(None, tmp_path / "w.pth", dtype=jax.numpy.float32)
+    for name, array in convert.to_torch(found, params, state).items():
+        np.testing.assert_array_equal(array, numbers(fresh.state_dict()[name]), err_msg=name, strict=True)
+    assert cli.main(["convert", str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")]) == 0
+    again = torchvision.models.resnet18(num_classes=10)
+    again.load_state_dict(safetensors.torch.load_file(tmp_path / "w.safetensors"), strict=True)
+    for name, tensor in fresh.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize(
+    "count", [torch.tensor(2**31), torch.tensor(2**40), torch.tensor(-(2**63)), torch.tensor(float("inf")).half(),
+              torch.tensor(float("nan")), torch.tensor([1e30])], ids=str,
+)  # fmt: skip
+def test_counts_of_batches_beyond_int32(tmp_path, theirs, count, caplog):
+    """torch takes them. Here they become a large count, which training can still count on from, with a warning."""
+    changed = theirs.state_dict() | {"bn1.num_batches_tracked": count}
+    torchvision.models.resnet18(num_classes=10).load_state_dict(changed, strict=True)
+    torch.save(changed, tmp_path / "w.pth")
+    _, _, state = models.load("resnet18", tmp_path / "w.pth")
+    assert state["bn1.num_batches_tracked"] == 2**30
+    assert state["layer1.0.bn1.num_batches_tracked"] == 3
+    assert state["bn1.num_batches_tracked"].dtype == np.int32
+    (record,) = caplog.records
+    assert record.getMessage().startswith("bn1.num_batches_tracked is ")
+    largest = {"bn1.num_batches_tracked": torch.tensor(2**31 - 1)}
+    torch.save(theirs.state_dict() | largest, tmp_path / "w.pth")
+    assert models.load("resnet18", tmp_path / "w.pth")[2]["bn1.num_batches_tracked"] == 2**31 - 1
+
+
+def test_what_torch_refuses_is_refused(tmp_path, theirs):
+    model = models.resnet18(num_classes=10)
+    for name, tensor in (
+        ("bn1.num_batches_tracked", torch.ones(2)), ("bn1.num_batches_tracked", torch.ones(1, 1)),
+        ("fc.bias", torch.ones(1, 10)), ("conv1.weight", torch.ones(64, 3, 49)), ("fc.bias", torch.tensor(1.0)),
+    ):  # fmt: skip
+        changed = theirs.state_dict() | {name: tensor}
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            torchvision.models.resnet18(num_classes=10).load_state_dict(changed, strict=True)
+        torch.save(changed, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=f"1 of another shape: {name} is"):
+            convert.load(tmp_path / "w.pth", model)
+
+
+def test_integer_buffers_as_other_numbers(tmp_path):
+    """A Swin transformer has tables of indices, which a cast of the whole state dict makes floats."""
+    theirs = torchvision.models.swin_t(num_classes=3)
+    index = "features.1.0.attn.relative_position_index"
+    for change in (torch.Tensor.half, torch.Tensor.double, torch.Tensor.short):
+        changed = {name: change(t) if name == index else t for name, t in theirs.state_dict().items()}
+        torch.save(changed, tmp_path / "w.pth")
+        _, state = convert.load(tmp_path / "w.pth", models.swin_t(num_classes=3))
+        np.testing.assert_array_equal(state[index], numbers(theirs.state_dict()[index]))
+    changed[index] = torch.full(changed[index].shape, torch.nan)
+    torch.save(changed, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=f"{index} has numbers that do not fit int64"):
+        convert.load(tmp_path / "w.pth", models.swin_t(num_classes=3))
 
 
 def test_saved_models_load_in_torchvision(tmp_path):

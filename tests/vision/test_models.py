@@ -9,6 +9,7 @@ import pytest
 
 from funcvision import nn
 from funcvision.vision import convert, models
+from funcvision.vision._names import WRAPPERS
 from funcvision.vision.models._zoo import registry
 
 
@@ -41,6 +42,28 @@ def test_recognise_what_was_built_with_options(name, options):
     found, model = models.recognise(shapes)
     assert found == name
     assert {key: one.shape for key, one in model.declarations().items()} == shapes
+
+
+@pytest.mark.parametrize("name", models.list_models())
+def test_no_name_in_a_model_looks_like_a_wrapper(name):
+    """Otherwise a part of a name that a wrapper adds could be one of the model's own."""
+    names = shapes_of(name)
+    assert not WRAPPERS & {part for one in names for part in one.split(".")}
+    assert len({one.partition(".")[0] for one in names}) > 1  # so that a first part that all share is a wrapper's
+
+
+def test_recognise_models_that_are_wrapped():
+    shapes = shapes_of("mnasnet0_5", num_classes=13)
+    for wrapped in (
+        {f"module.{key}": shape for key, shape in shapes.items()},
+        {f"student.{key}": shape for key, shape in shapes.items()},
+        {key.replace("layers.", "layers._orig_mod."): shape for key, shape in shapes.items()},
+        {f"a.b.{key.replace('layers.', 'layers._orig_mod.')}": shape for key, shape in shapes.items()},
+        {f"model.module.{key}": shape for key, shape in shapes.items()} | {"n_averaged": ()},
+    ):
+        found, model = models.recognise(wrapped)
+        assert found == "mnasnet0_5"
+        assert {key: one.shape for key, one in model.declarations().items()} == shapes
 
 
 def test_recognise_names_what_is_close():

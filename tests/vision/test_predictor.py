@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from funcvision import cli, nn
-from funcvision.vision import convert, models
+from funcvision.vision import convert, models, tv_tensors
 from funcvision.vision.models._zoo import published, registry
 from funcvision.vision.transforms.presets import ImageClassification
 
@@ -60,6 +60,30 @@ def test_one_image_and_several(predictor):
     assert len(predictor(arrays, top=1)) == len(predictor(tuple(several), top=1)) == 4
     assert [name for name, _ in predictor(arrays[0])] == [name for name, _ in predictor(arrays)[0]]
     assert predictor([]) == []
+
+
+@pytest.mark.parametrize("where", [np.asarray, jnp.asarray])
+def test_typed_images(predictor, where):
+    """A typed image is its array: one, several in a list, and a batch."""
+    arrays = [np.asarray(image) for image in images(3)]
+    typed = [tv_tensors.Image(where(array)) for array in arrays]
+    batch = tv_tensors.Image(where(np.stack(arrays)))
+    expected = [predictor(where(array)) for array in arrays]
+    assert predictor(typed[0], top=2) == expected[0][:2]
+    for several in (typed, tuple(typed), [typed[0], where(arrays[1]), typed[2]], batch):
+        for answer, one in zip(predictor(several), expected, strict=True):
+            assert [name for name, _ in answer] == [name for name, _ in one]
+            np.testing.assert_allclose([p for _, p in answer], [p for _, p in one], rtol=1e-5)
+    prepared = predictor.prepare(typed)
+    np.testing.assert_array_equal(predictor.prepare(batch), prepared)
+    np.testing.assert_array_equal(predictor.logits(tv_tensors.Image(prepared)), predictor.logits(prepared))
+    arrays = predictor.model, predictor.params, predictor.state
+    found = models.classify(*arrays, tv_tensors.Image(prepared[0]), classes="abc")
+    assert [name for name, _ in found] == [name for name, _ in expected[0]]
+    with pytest.raises(TypeError, match=r"got a \w+ of shape \(2, 2, 40, 56, 3\)"):
+        predictor(tv_tensors.Image(where(np.zeros((2, 2, 40, 56, 3), np.uint8))))
+    with pytest.raises(TypeError, match="got a Mask"):
+        predictor(tv_tensors.Mask(where(np.zeros((40, 56), np.uint8))))
 
 
 def test_compiled_once_for_each_shape(predictor):

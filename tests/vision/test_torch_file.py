@@ -130,7 +130,10 @@ def test_placeholders_inside_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("pickled", "message"),
     [
-        (b"(S'x'\nios\nsystem\n.", "instruction INST"),
+        (b"(S'x'\nios\nsystem\n.", r"names 'os\.system'"),
+        (b"(K\x01)o.", "calls something that is not a name"),
+        (b"(o.", "damaged pickle"),
+        (b"(icos\n.", "damaged pickle"),
         (b"(cos\nsystem\nS'x'\no.", r"names 'os\.system'"),
         (b"\x80\x02ctorch\nSize\n)\x81.", r"calls torch\.Size with arguments of the wrong kind"),
         (b"\x80\x02\x82\x01.", "instruction EXT1"),
@@ -148,7 +151,9 @@ def test_placeholders_inside_each_other(tmp_path):
         (b"cargparse\nNamespace\n.", r"names 'argparse\.Namespace', and only tensors and plain data are read"),
         (b"ctorchvision.models.resnet\nResNet\n.", r"names 'torchvision\.models\.resnet\.ResNet'.*state_dict"),
         (b"ctorch.storage\n_load_from_bytes\n.", r"names 'torch\.storage\._load_from_bytes'"),
-        (b"0.", "instruction POP"),
+        (b"0.", "damaged pickle"),
+        (b"1.", "damaged pickle"),
+        (b"(0.", "damaged pickle"),
         (b"h\x05.", "damaged pickle"),
         (b"a.", "damaged pickle"),
         (b"K\x01K\x02a.", "appends to a int"),
@@ -159,12 +164,12 @@ def test_placeholders_inside_each_other(tmp_path):
         (b"", "damaged pickle"),
         (b"K", "damaged pickle"),
         (b"c\xff\n\xff\n.", "damaged pickle"),
-        (b"}}K\x01s.", "dict with a dict as a key"),
-        (b"}((((tttK\x01tK\x01s.", "dict with a tuple as a key"),
-        (b"}\x8a\x20" + b"\x01" * 32 + b"K\x01s.", "more than 64 bits"),
+        (b"}}K\x01s.", "a dict is a key of a dict"),
+        (b"}((((tttK\x01tK\x01s.", r"there are Placeholder\('a key of type tuple'\)"),
+        (b"}\x8a\x20" + b"\x01" * 32 + b"K\x01s.", r"there are Placeholder\('a key of type int'\)"),
         (b"\x80\x02\x8b\xff\xff\xff\x7f.", "damaged pickle"),
         (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", "damaged pickle"),
-        (b"K\x01r\xff\xff\xff\x7f0.", "instruction POP"),
+        (b"K\x01r\xff\xff\xff\x7f0.", "damaged pickle"),
         (b"ccollections\nOrderedDict\n](K\x01K\x02e\x85R.", "not made of pairs"),
     ],
 )  # fmt: skip
@@ -187,8 +192,10 @@ def test_pickles_that_would_take_forever(tmp_path):
         with pytest.raises(ValueError, match=message):
             convert.read_torch(zip_file(tmp_path / "w.pth", pickled))
     shared = b")q\x00" + b"h\x00h\x00\x86q\x00" * 200 + b"}h\x00K\x01s."
-    with pytest.raises(ValueError, match="dict with a tuple as a key"):
+    with pytest.raises(ValueError, match=r"there are Placeholder\('a key of type tuple'\)$"):
         convert.read_torch(zip_file(tmp_path / "w.pth", shared))
+    path = zip_file(tmp_path / "w.pth", shared[:-1] + entry("model", STATE) + b".", {"0": bytes(24)})
+    assert list(convert.read_torch(path)) == ["w"]
 
 
 @pytest.mark.parametrize(

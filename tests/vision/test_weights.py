@@ -201,6 +201,8 @@ def test_names_that_there_are_not():
         models.weights("resnet19")
     with pytest.raises(FileNotFoundError):
         models.load("resnet18", "resnet18.pth")
+    with pytest.raises(ValueError, match="IMAGENET1K_V1 have no entries: entry='model_ema' is for a file"):
+        models.load("resnet18", "DEFAULT", entry="model_ema")
 
 
 def test_preparation_of_images():

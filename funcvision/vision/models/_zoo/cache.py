@@ -40,8 +40,9 @@ def tensors(weights: Weights) -> dict[str, np.ndarray]:
 
 def _convert(weights: Weights, path: pathlib.Path) -> None:
     source = _in_torch_hub(weights) or _download(weights)
-    found = convert.modern_names(convert.read(source))
-    axes = {name: one.axes for name, one in get_model(weights.model).declarations().items() if name in found}
+    model = get_model(weights.model)
+    found = convert.match_names(model, convert.read(source), what=f"the tensors of {source.name}")
+    axes = {name: one.axes for name, one in model.declarations().items() if name in found}
     total = sum(tensor.nbytes for tensor in found.values())
     what = f"converting {source.name}"
     with tqdm(total=total, unit="B", unit_scale=True, desc=what, disable=None, leave=False) as bar:

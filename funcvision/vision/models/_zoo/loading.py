@@ -15,7 +15,7 @@ from .published import Weights, find_weights
 from .published import weights as published_weights
 from .registry import adapt_tensors, get_model, read_options, recognise
 
-__all__ = ["Checkpoint", "build", "load", "open_checkpoint"]
+__all__ = ["Checkpoint", "build", "load", "open_checkpoint", "open_file"]
 
 
 class Checkpoint(NamedTuple):
@@ -36,7 +36,7 @@ class Checkpoint(NamedTuple):
 
 def load(
     name: str | None, weights: str | os.PathLike[str], *, key: jax.Array | None = None, dtype: Any = None,
-    **options: Any,
+    entry: str | None = None, **options: Any,
 ) -> tuple[nn.Module, nn.Arrays, nn.Arrays]:
     """`(model, params, state)` with published weights, or with those of a `.pth` or `.safetensors` file.
 
@@ -53,6 +53,7 @@ def load(
         weights: the name of published weights, such as "IMAGENET1K_V2" or "DEFAULT" (see `weights()`), or a path.
         key: random; needed if layers are freshly initialised.
         dtype: of the parameters; by default they keep the file's.
+        entry: the entry of a checkpoint that holds the weights, such as "model_ema" (see `convert.read_torch`).
         options: of the model's builder.
 
     Returns:
@@ -63,18 +64,43 @@ def load(
             be freshly initialised and `key` is missing.
         DownloadError: the weights are not on this machine and could not be downloaded.
     """
-    return build(open_checkpoint(name, weights), options, key=key, dtype=dtype)
+    return build(open_checkpoint(name, weights, entry=entry), options, key=key, dtype=dtype)
 
 
-def open_checkpoint(name: str | None, weights: str | os.PathLike[str]) -> Checkpoint:
+def open_checkpoint(name: str | None, weights: str | os.PathLike[str], *, entry: str | None = None) -> Checkpoint:
     """Finds weights by the arguments of `load`, and reads the options that they imply."""
-    if (entry := _entry(name, weights)) is not None:
-        return Checkpoint(entry.model, cache.tensors(entry), dict(entry.options), entry)
-    tensors = convert.modern_names(convert.read(weights))
-    shapes = {key: tensor.shape for key, tensor in tensors.items()}
+    published = _published(name, weights)
+    if published is None:
+        return open_file(name, weights, entry=entry)
+    if entry is not None:
+        raise ValueError(f"published weights such as {published.name} have no entries: entry={entry!r} is for a file")
+    return Checkpoint(published.model, cache.tensors(published), dict(published.options), published)
+
+
+def open_file(name: str | None, path: str | os.PathLike[str], *, entry: str | None = None) -> Checkpoint:
+    """The tensors of a file under the names of its model, and the options that they imply.
+
+    Args:
+        name: of the model; None to recognise it.
+        path: of a `.pth` or `.safetensors` file.
+        entry: the entry of a checkpoint that holds the weights.
+
+    Raises:
+        ValueError: the file cannot be read, or no model fits, or two tensors would have one name.
+    """
+    tensors = convert.read(path, entry=entry)
     if name is None:
-        name, _ = recognise(shapes)
-    return Checkpoint(name, tensors, read_options(name, shapes), None)
+        try:
+            name, model = recognise({key: tensor.shape for key, tensor in tensors.items()})
+        except ValueError as error:
+            raise ValueError(
+                f"{os.fspath(path)} is not recognised: {error}. Say which model it is with --model, or by its name in "
+                "Python"
+            ) from error
+    else:
+        model = get_model(name)
+    tensors = convert.match_names(model, tensors, what=f"the tensors of {os.fspath(path)}")
+    return Checkpoint(name, tensors, read_options(name, {key: tensor.shape for key, tensor in tensors.items()}), None)
 
 
 def build(
@@ -88,7 +114,7 @@ def build(
     return model, *convert.from_torch(model, tensors, dtype=dtype, share=checkpoint.entry is not None)
 
 
-def _entry(name: str | None, weights: str | os.PathLike[str]) -> Weights | None:
+def _published(name: str | None, weights: str | os.PathLike[str]) -> Weights | None:
     """The published weights of this name; None for a path."""
     if not isinstance(weights, str) or os.path.exists(weights) or not weights.replace("_", "").isalnum():
         return None

@@ -12,6 +12,7 @@ import PIL.Image
 
 from .... import nn
 from ...transforms.presets import ImageClassification
+from ...tv_tensors import Image
 from .loading import Checkpoint, build, open_checkpoint
 from .published import Weights, find_weights, identify_weights, imagenet_classes
 from .registry import task_of
@@ -72,6 +73,7 @@ class Predictor:
     def load(
         cls, name: str | None, weights: str | os.PathLike[str] = "DEFAULT", *,
         categories: Sequence[str] | None = None, dtype: Any = None, preset_options: Mapping[str, Any] | None = None,
+        entry: str | None = None,
     ) -> "Predictor":
         """A predictor with published weights, or with those of a file.
 
@@ -84,29 +86,30 @@ class Predictor:
             categories: the names of the classes; the published ones by default, if their number is the model's.
             dtype: of the parameters and of the computation; by default the file's, and float32.
             preset_options: arguments of the preset that replace the published ones, such as `crop_size`.
+            entry: the entry of a checkpoint that holds the weights, such as "model_ema" (see `convert.read_torch`).
 
         Raises:
             ValueError: the model is not a classifier, or its number of input channels is not that of the published
                 preparation; or the weights cannot be loaded (see `models.load`).
             DownloadError: the weights are not on this machine and could not be downloaded.
         """
-        checkpoint = open_checkpoint(name, weights)
+        checkpoint = open_checkpoint(name, weights, entry=entry)
         if (task := task_of(checkpoint.name)) != "classification":
             raise ValueError(f"Predictor takes models for classification; {checkpoint.name} is one for {task}")
-        entry, reason = _entry_for(checkpoint, weights)
-        published: Mapping[str, Any] = entry.preset_options if entry else {"crop_size": 224}
+        chosen, reason = _weights_for(checkpoint, weights)
+        published: Mapping[str, Any] = chosen.preset_options if chosen else {"crop_size": 224}
         prepared_by = {**published, **(preset_options or {})}
-        preset = entry.transforms(**prepared_by) if entry else ImageClassification(**prepared_by)
+        preset = chosen.transforms(**prepared_by) if chosen else ImageClassification(**prepared_by)
         options: dict[str, Any] = {}
-        if entry is not None:
-            _check_channels(checkpoint, entry)
-            options = {name: value for name, value in entry.options.items() if name not in checkpoint.options}
+        if chosen is not None:
+            _check_channels(checkpoint, chosen)
+            options = {name: value for name, value in chosen.options.items() if name not in checkpoint.options}
             count = checkpoint.options.get("num_classes", 1000)
-            if categories is None and entry.categories is not None and count == len(entry.categories):
-                categories = entry.categories
+            if categories is None and chosen.categories is not None and count == len(chosen.categories):
+                categories = chosen.categories
         model, params, state = build(checkpoint, options, dtype=dtype)
         predictor = cls(model, params, state, preset, categories=categories, dtype=dtype)
-        predictor.weights = entry
+        predictor.weights = chosen
         predictor.preparation = f"{reason}: " + ", ".join(f"{name}={value}" for name, value in prepared_by.items())
         return predictor
 
@@ -114,8 +117,8 @@ class Predictor:
         """The most likely classes of an image, or of each image of a batch, with their probabilities.
 
         Args:
-            images: one PIL image or array [height, width, channels]; or several of them, as a list, a tuple, or an
-                array [batch, height, width, channels].
+            images: one PIL image, array [height, width, channels] or `tv_tensors.Image`; or several of them, as a
+                list, a tuple, or an array or `tv_tensors.Image` [batch, height, width, channels].
             top: how many classes.
 
         Returns:
@@ -125,34 +128,40 @@ class Predictor:
             TypeError: `images` is something else.
             ValueError: the number of `categories` is not that of the logits, or `top` is less than 1.
         """
+        images = _untyped(images)
         axes = getattr(images, "ndim", None)
         if isinstance(images, PIL.Image.Image) or axes == 3:
             return self([images], top=top)[0]
         if not isinstance(images, list | tuple) and axes != 4:
             shape = "" if axes is None else f" of shape {images.shape}"
             raise TypeError(
-                f"Predictor takes PIL images, arrays [height, width, channels] and several of them; got a "
-                f"{type(images).__name__}{shape}"
+                "Predictor takes PIL images, arrays [height, width, channels], tv_tensors.Image and several of them; "
+                f"got a {type(images).__name__}{shape}"
             )
         if len(images) == 0:
             return []
         return _answers(self.logits(self.prepare(images)), self.categories, top)
 
     def prepare(self, images: Any) -> jax.Array | np.ndarray:
-        """Prepared images [batch, height, width, channels] of a list, a tuple or an array of images."""
-        prepared = [self.preset(self._converted(image)) for image in images]
+        """Prepared images [batch, height, width, channels] of several images, given as when the predictor is called."""
+        prepared = [self.preset(self._converted(_untyped(image))) for image in _untyped(images)]
         stack = jnp.stack if isinstance(prepared[0], jax.Array) else np.stack
         batch = stack(prepared)
         return batch if self._dtype is None else batch.astype(self._dtype)
 
     def logits(self, batch: Any) -> jax.Array:
         """The logits [batch, classes] of prepared images [batch, height, width, channels]."""
-        return self._logits(self.params, self.state, batch)
+        return self._logits(self.params, self.state, _untyped(batch))
 
     def _converted(self, image: Any) -> Any:
         if self._image_mode is not None and isinstance(image, PIL.Image.Image):
             return image.convert(self._image_mode)
         return image
+
+
+def _untyped(images: Any) -> Any:
+    """The array of a typed image; anything else as it is."""
+    return images.array if isinstance(images, Image) else images
 
 
 def classify(
@@ -174,7 +183,7 @@ def classify(
     Raises:
         ValueError: the number of names is not that of the logits.
     """
-    logits = _compiled(model)(params, state, jnp.asarray(image)[None])
+    logits = _compiled(model)(params, state, jnp.asarray(_untyped(image))[None])
     return _answers(logits, classes, top)[0]
 
 
@@ -200,7 +209,7 @@ def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> l
     ]
 
 
-def _entry_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
+def _weights_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
     """The published weights whose preparation fits a checkpoint, and a sentence that says why."""
     if (entry := checkpoint.entry) is not None:
         return entry, f"as published for {entry.model} {entry.name}"

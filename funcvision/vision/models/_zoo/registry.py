@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from .... import nn
+from ..._names import possible_names
 
 __all__ = [
     "TASKS", "adapt_tensors", "check_name", "get_model", "list_models", "read_options", "recognise", "register",
@@ -178,8 +179,9 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
     """The model whose parameters have these names and shapes, built with the options that they imply.
 
     Args:
-        shapes: of every tensor of a checkpoint, by torch's names and in torch's axis order. The counters
-            `num_batches_tracked` may be missing, as they are in old checkpoints.
+        shapes: of every tensor of a checkpoint, by torch's names and in torch's axis order. The names may be those of
+            a wrapped model (see `convert.match_names`). The counters `num_batches_tracked` may be missing, as they are
+            in old checkpoints.
 
     Returns:
         The model's name and its description.
@@ -187,17 +189,19 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
     Raises:
         ValueError: no model fits; the message names the most similar ones.
     """
-    names = _without_counters(shapes)
-    shared = {}
-    for name in _likeliest_first(names):
-        entry = _entries[name]
-        expected = _without_counters(entry.builder(**entry.read_options(shapes)).declarations())
-        shared[name] = len(names & expected) / len(names | expected)
-        if names == expected:
-            model = entry.builder(**read_options(name, shapes))
-            declared = model.declarations()
-            if all(declared[key].shape == tuple(shapes[key]) for key in names):
-                return name, model
+    shared: dict[str, float] = {}
+    for form in possible_names(shapes):
+        renamed = {form[name]: shapes[name] for name in form}
+        names = _without_counters(renamed)
+        for name in _likeliest_first(names):
+            entry = _entries[name]
+            expected = _without_counters(entry.builder(**entry.read_options(renamed)).declarations())
+            shared[name] = max(shared.get(name, 0), len(names & expected) / len(names | expected))
+            if names == expected:
+                model = entry.builder(**read_options(name, renamed))
+                declared = model.declarations()
+                if all(declared[key].shape == tuple(renamed[key]) for key in names):
+                    return name, model
     closest = sorted(shared, key=lambda name: -shared[name])[:3]
     raise ValueError(
         f"these {len(shapes)} tensors fit no model; most similar by their names: "
