@@ -36,6 +36,11 @@ class Draws(abc.ABC):
     def spawn(self, count: int) -> "list[Draws]":
         """The draws of the members of a container, which are independent of each other."""
 
+    @property
+    @abc.abstractmethod
+    def record(self) -> Any:
+        """What this pass draws, as a plain pytree; complete at its end."""
+
 
 class NewDraws(Draws):
     """Draws parameters from a source of random numbers, and records them.
@@ -102,3 +107,8 @@ class RecordedDraws(Draws):
                 f"and not {self._record!r}"
             )
         return [RecordedDraws(part) for part in parts]
+
+    @property
+    def record(self) -> Any:
+        """What was drawn in the earlier pass."""
+        return self._record
