@@ -1,6 +1,7 @@
 """Transforms of the colours of images and videos; masks, boxes and key points stay as they are."""
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -276,6 +277,11 @@ class RandomSolarize(RandomlyApplied):
     threshold: float
     p: float = 0.5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.threshold, numbers.Real):
+            raise TypeError(f"threshold={self.threshold!r} must be a number")
+
     def change(self, leaf: Leaf) -> Any:
         """The solarised leaf."""
         return F.solarize(leaf, self.threshold)
@@ -327,7 +333,7 @@ def _common_channels(sample: Any) -> int:
     Raises:
         ValueError: there are none, or they differ.
     """
-    counts = {_channels(leaf) for leaf in transformed_leaves(typed(sample))} - {None}
+    counts = {count for leaf in transformed_leaves(typed(sample)) if (count := _channels(leaf))}
     if len(counts) != 1:
         raise ValueError(f"the images of a sample must have one number of channels, and these have {sorted(counts)}")
     return counts.pop()

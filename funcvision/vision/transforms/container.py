@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from ..tv_tensors import TVTensor
 from ._applied import check_probability
@@ -252,7 +253,7 @@ def _choose(container: Transform, index: jax.Array, functions: list[Callable[[An
     Raises:
         ValueError: the index is traced and a function changes more of the sample than the values of its jax arrays.
     """
-    if not isinstance(index, jax.core.Tracer):
+    if not isinstance(index, Tracer):
         return functions[int(index)](sample)
     leaves, structure = jax.tree.flatten(sample)
 

@@ -256,7 +256,8 @@ def solarize(image: PlainImage, threshold: float | jax.Array) -> Any:
         ValueError: a threshold above white.
     """
     if isinstance(image, PIL.Image.Image):
-        return with_pillow(lambda image: ImageOps.solarize(image, threshold), image, "solarize")
+        level: Any = threshold  # Pillow compares it with every level, so it may be a float
+        return with_pillow(lambda image: ImageOps.solarize(image, level), image, "solarize")
     xp = namespace(image, "solarize")
     white = largest_value(image, "solarize")
     if not isinstance(threshold, jax.Array) and not threshold <= white:

@@ -142,7 +142,7 @@ def blur_deviations(sigma: Any, kernel_size: int | Sequence[int]) -> tuple[Any, 
         width, height = blur_sizes(kernel_size)
         return width * 0.15 + 0.35, height * 0.15 + 0.35
     if isinstance(sigma, Sequence | np.ndarray | jax.Array) and getattr(sigma, "ndim", 1):
-        values = [sigma[0], sigma[-1]] if len(sigma) in (1, 2) else []
+        values: list[Any] = [sigma[0], sigma[-1]] if len(sigma) in (1, 2) else []
     else:
         values = [sigma, sigma]
     if not values or any(not isinstance(value, jax.Array) and not 0 < value < math.inf for value in values):
