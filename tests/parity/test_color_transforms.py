@@ -10,8 +10,9 @@ import torchvision.transforms.v2 as v2
 
 from funcvision.vision import transforms
 from funcvision.vision.transforms._random import DeviceRandom, HostRandom
+from funcvision.vision.tv_tensors import Image, Mask
 
-from .images import array, assert_same_pil, picture, tensor
+from .images import array, assert_same_pil, picture, pil_picture, tensor
 from .reference import assert_close
 
 NEUTRAL = {"brightness_factor": 1.0, "contrast_factor": 1.0, "saturation_factor": 1.0, "hue_factor": 0.0,
@@ -114,6 +115,23 @@ def test_defaults_are_theirs():
     ours, theirs = transforms.RandomPhotometricDistort(), v2.RandomPhotometricDistort()
     for option in ("brightness", "contrast", "saturation", "hue", "p"):
         assert getattr(ours, option) == getattr(theirs, option)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_conversions_of_pil_images(mode):
+    image = pil_picture(mode, 9, 12)
+    pixels = transforms.PILToTensor()(image)
+    assert_close(pixels, array(v2.PILToTensor()(image)))
+    assert_same_pil(transforms.ToPILImage()(pixels), v2.ToPILImage()(tensor(pixels)))
+    assert_close(transforms.ConvertImageDtype()(pixels), array(v2.ConvertImageDtype()(tensor(pixels))))
+    sample = (image, Image(pixels), Mask(pixels[..., 0]), 3)
+    as_arrays, as_images = transforms.PILToTensor()(sample), transforms.ToPILImage()(sample)
+    assert [type(leaf) for leaf in as_arrays] == [np.ndarray, Image, Mask, int]
+    assert [type(leaf) for leaf in as_images] == [PIL.Image.Image, PIL.Image.Image, Mask, int]
+    converted = transforms.ConvertImageDtype(jnp.float32)(sample[1:])
+    assert (converted[0].dtype, converted[1].dtype) == (np.float32, np.uint8)
+    with pytest.raises(TypeError, match="ToImage"):
+        transforms.ConvertImageDtype()(image)
 
 
 # distributions

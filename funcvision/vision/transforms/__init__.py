@@ -53,7 +53,7 @@ from .color import (
     RandomSolarize,
 )
 from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder
-from .conversion import Normalize, ToDtype, ToImage
+from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToDtype, ToImage, ToPILImage
 from .filters import GaussianBlur, GaussianNoise, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .sample import common_size
@@ -64,7 +64,7 @@ __all__ = [
     "Transform", "common_size",
     "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
-    "ToImage", "ToDtype", "Normalize",
+    "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
     "GaussianBlur", "GaussianNoise", "RandomAdjustSharpness",
