@@ -21,9 +21,10 @@ into `(array, label)`, ready for a loader to collate; an `Image` stays an `Image
 `transform.params(sample, key=key)` gives what a call draws, and `transform.replay(sample, params)` uses it again.
 
 Where a transform belongs: `container` (made of other transforms), `conversion` (kinds of leaf, dtypes, normalisation),
-`geometry` (sizes, crops, flips, warps), `presets` (whole pipelines), and, as they come, `color`, `filters` (blur,
-noise, sharpness), `boxes` (boxes and key points alone), `augment` (erasing, mixing of samples), `auto_augment` (learned
-and random policies) and `temporal` (the frames of a video). `functional` has the same files, with the kernels.
+`geometry` (sizes, crops, flips, warps), `color` (every pixel by itself), `filters` (blur, noise, sharpness), `presets`
+(whole pipelines), and, as they come, `boxes` (boxes and key points alone), `augment` (erasing, mixing of samples),
+`auto_augment` (learned and random policies) and `temporal` (the frames of a video). `functional` has the same files,
+with the kernels.
 
 >>> import PIL.Image
 >>> import jax.numpy as jnp
@@ -38,15 +39,33 @@ and random policies) and `temporal` (the frames of a video). `functional` has th
 """
 
 from . import functional, presets
-from .container import Compose
-from .conversion import Normalize, ToDtype, ToImage
+from .color import (
+    RGB,
+    ColorJitter,
+    Grayscale,
+    RandomAutocontrast,
+    RandomChannelPermutation,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPhotometricDistort,
+    RandomPosterize,
+    RandomSolarize,
+)
+from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder
+from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToDtype, ToImage, ToPILImage
+from .filters import GaussianBlur, GaussianNoise, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .sample import common_size
 from .transform import Transform
 
 __all__ = [
     "functional", "presets",
-    "Transform", "Compose", "common_size",
+    "Transform", "common_size",
+    "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
-    "ToImage", "ToDtype", "Normalize",
+    "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
+    "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
+    "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
+    "GaussianBlur", "GaussianNoise", "RandomAdjustSharpness",
 ]

@@ -3,6 +3,9 @@
 import abc
 from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
+
 from ._random import Random
 
 __all__ = ["Draws", "NewDraws", "RecordedDraws"]
@@ -35,6 +38,11 @@ class Draws(abc.ABC):
     @abc.abstractmethod
     def spawn(self, count: int) -> "list[Draws]":
         """The draws of the members of a container, which are independent of each other."""
+
+    @property
+    @abc.abstractmethod
+    def record(self) -> Any:
+        """What this pass draws, as a plain pytree; complete at its end."""
 
 
 class NewDraws(Draws):
@@ -91,7 +99,7 @@ class RecordedDraws(Draws):
         own = self._record if isinstance(self._record, dict) else {}
         if transform.is_random and not own:
             raise ValueError(f"these params hold nothing for {transform!r}: replay the params of the same transform")
-        return {name: value for name, value in own.items() if name != PARTS}
+        return {name: _joined(value) for name, value in own.items() if name != PARTS}
 
     def spawn(self, count: int) -> list[Draws]:
         """The records of the members; ValueError if the record is that of a different container."""
@@ -102,3 +110,14 @@ class RecordedDraws(Draws):
                 f"and not {self._record!r}"
             )
         return [RecordedDraws(part) for part in parts]
+
+    @property
+    def record(self) -> Any:
+        """What was drawn in the earlier pass."""
+        return self._record
+
+
+def _joined(value: Any) -> Any:
+    """A list of jax numbers as one array. jit makes such a list of an array that went through JSON."""
+    traced = isinstance(value, list) and any(isinstance(item, jax.Array) for item in jax.tree.leaves(value))
+    return jnp.asarray(value) if traced else value

@@ -38,6 +38,14 @@ class HostRandom:
         """One of 0, 1, ..., high - 1."""
         return int(self._generator.integers(high))
 
+    def normal(self, shape: Shape) -> np.ndarray:
+        """Float32 numbers of the standard normal distribution."""
+        return self._generator.standard_normal(shape, np.float32)
+
+    def permutation(self, count: int) -> np.ndarray:
+        """The numbers 0, 1, ..., count - 1 in random order."""
+        return self._generator.permutation(count)
+
 
 class DeviceRandom:
     """Random numbers of jax from a key, which may be traced. It is used for one call only."""
@@ -59,6 +67,14 @@ class DeviceRandom:
     def integer(self, high: Any) -> jax.Array:
         """One of 0, 1, ..., high - 1 as int32; `high` may be traced."""
         return jax.random.randint(self._next_key(), (), 0, high, jnp.int32)
+
+    def normal(self, shape: Shape) -> jax.Array:
+        """Float32 numbers of the standard normal distribution."""
+        return jax.random.normal(self._next_key(), shape, jnp.float32)
+
+    def permutation(self, count: int) -> jax.Array:
+        """The numbers 0, 1, ..., count - 1 as int32 in random order."""
+        return jax.random.permutation(self._next_key(), jnp.arange(count, dtype=jnp.int32))
 
     def _next_key(self) -> jax.Array:
         self._drawn += 1

@@ -1,16 +1,98 @@
-"""Transforms that are made of other transforms."""
+"""Transforms that are made of other transforms, or of a function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ._draws import Draws
-from .sample import Leaf
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+
+from ..tv_tensors import TVTensor
+from ._applied import check_probability
+from ._draws import Draws, RecordedDraws
+from ._random import Random
+from .sample import Leaf, map_leaves, transformed_leaves
 from .transform import Transform
 
-__all__ = ["Compose"]
+__all__ = ["Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder"]
 
 
-class Compose(Transform):
+class Identity(Transform):
+    """Leaves every sample as it is."""
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The leaf itself."""
+        return leaf
+
+    def __repr__(self) -> str:
+        return "Identity()"
+
+
+class Lambda(Transform):
+    """Calls a function for every leaf of a sample, labels and bare arrays too, or for the leaves of some types only.
+
+    >>> import numpy as np
+    >>> Lambda(lambda image: image + 1)(np.zeros((1, 1, 1)))
+    array([[[1.]]])
+
+    Args:
+        lambd: a function of one leaf; in jit it must be one that can be traced.
+        types: the types of the leaves that it is called for; without them, all.
+
+    Raises:
+        TypeError: `lambd` is no function, or one of the types is no type.
+    """
+
+    def __init__(self, lambd: Callable[[Any], Any], *types: type):
+        if not callable(lambd):
+            raise TypeError(f"Lambda takes a function of one leaf, and this is a {type(lambd).__name__}")
+        if not all(isinstance(kind, type) for kind in types):
+            raise TypeError(f"Lambda takes types after the function, and got {types}")
+        self.lambd, self.types = lambd, types or (object,)
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """What the function makes of the leaf, if it is of one of the types."""
+        return self.lambd(leaf) if isinstance(leaf, self.types) else leaf
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample with the function applied to leaves of all kinds."""
+        def one(leaf: Any) -> Any:
+            return map_leaves(self.apply, leaf) if transformed_leaves(leaf) else self.apply(leaf)
+
+        return jax.tree.map(one, sample, is_leaf=lambda node: isinstance(node, TVTensor))
+
+    def __repr__(self) -> str:
+        name = getattr(self.lambd, "__name__", repr(self.lambd))
+        return f"Lambda({', '.join([name, *(kind.__name__ for kind in self.types)])})"
+
+
+class _Container(Transform):
+    """A transform with members, each of which has draws of its own, by its place among the members."""
+
+    def __init__(self, transforms: Sequence[Transform]):
+        name = type(self).__name__
+        self.transforms = tuple(transforms)
+        if not self.transforms:
+            raise ValueError(f"{name} needs at least one transform")
+        for transform in self.transforms:
+            if not isinstance(transform, Transform):
+                raise TypeError(
+                    f"{name} takes transforms, and {transform!r} is none: derive a class from Transform, whose "
+                    f"apply(leaf, **params) calls it"
+                )
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """One leaf after the container, in which nothing may be random."""
+        return self(leaf)
+
+    def __repr__(self) -> str:
+        lines = [repr(transform).replace("\n", "\n    ") for transform in self.transforms]
+        return "\n    ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+
+
+class Compose(_Container):
     """Transforms one after the other.
 
     Each is given the sample that the one before returned, so it may add and drop leaves. Each gets a key of its own,
@@ -31,27 +113,167 @@ class Compose(Transform):
         TypeError: a member is no transform.
     """
 
-    def __init__(self, transforms: Sequence[Transform]):
-        self.transforms = tuple(transforms)
-        if not self.transforms:
-            raise ValueError("Compose needs at least one transform")
-        for transform in self.transforms:
-            if not isinstance(transform, Transform):
-                raise TypeError(
-                    f"Compose takes transforms, and {transform!r} is none: derive a class from Transform, whose "
-                    f"apply(leaf, **params) calls it"
-                )
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample after all members."""
+        return _in_sequence(self.transforms, sample, draws.spawn(len(self.transforms)))
+
+
+class RandomApply(_Container):
+    """Transforms one after the other, with probability `p`; else the sample stays as it is.
+
+    In a compiled function the members must keep the shape and the dtype of every leaf.
+
+    Args:
+        transforms: the members.
+        p: probability that all of them are applied.
+
+    Raises:
+        ValueError: `p` is no probability, or there are no members.
+        TypeError: a member is no transform.
+    """
+
+    def __init__(self, transforms: Sequence[Transform], p: float = 0.5):
+        super().__init__(transforms)
+        check_probability(p)
+        self.p = p
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """Whether the members are applied."""
+        return {"applied": random.uniform(0, 1) < self.p}
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample after all members, or as it is."""
+        applied = draws.draw(self, sample)["applied"]
+        members = [Compose(self.transforms)]
+        if isinstance(applied, jax.Array):
+            functions = [lambda sample: sample, *_bound(members, _drawn(members, sample, draws))]
+            return _choose(self, applied.astype(jnp.int32), functions, sample)
+        return _in_sequence(members, sample, draws.spawn(1)) if applied else sample
+
+
+class RandomChoice(_Container):
+    """One of its transforms, chosen at random.
+
+    In a compiled function all members must keep the shape and the dtype of every leaf. There, `vmap` and `batch` run
+    all members for each sample.
+
+    Args:
+        transforms: the members.
+        p: a weight for each member, which need not sum to 1; None for equal ones.
+
+    Raises:
+        ValueError: not one weight for each member, a negative weight, or a sum of zero; or there are no members.
+        TypeError: a member is no transform.
+    """
+
+    def __init__(self, transforms: Sequence[Transform], p: Sequence[float] | None = None):
+        super().__init__(transforms)
+        weights = np.ones(len(self.transforms)) if p is None else np.asarray(p, np.float64)
+        if weights.shape != (len(self.transforms),):
+            raise ValueError(f"p={p!r} must hold one weight for each of the {len(self.transforms)} transforms")
+        if not np.all(weights >= 0) or not 0 < weights.sum() < np.inf:
+            raise ValueError(f"p={p!r} must hold weights of zero or more, and not only zeros")
+        self.p = (weights / weights.sum()).tolist()
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """The place of the chosen member."""
+        return {"idx": (random.uniform(0, 1) >= np.cumsum(self.p[:-1], dtype=np.float32)).sum()}
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample after the chosen member."""
+        index = draws.draw(self, sample)["idx"]
+        if isinstance(index, jax.Array):
+            members = _bound(self.transforms, _drawn(self.transforms, sample, draws))
+            return _choose(self, index, members, sample)
+        return _bound(self.transforms, draws.spawn(len(self.transforms)))[int(index)](sample)
+
+
+class RandomOrder(_Container):
+    """All of its transforms, in random order.
+
+    In a compiled function all members must keep the shape and the dtype of every leaf. There, `vmap` and `batch` run
+    every member at every place.
+
+    Args:
+        transforms: the members.
+
+    Raises:
+        ValueError: there are no members.
+        TypeError: a member is no transform.
+    """
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """The order."""
+        return {"permutation": random.permutation(len(self.transforms))}
 
     def transform(self, sample: Any, draws: Draws) -> Any:
         """The sample after all members."""
-        for transform, part in zip(self.transforms, draws.spawn(len(self.transforms)), strict=True):
-            sample = transform.transform(sample, part)
+        order = draws.draw(self, sample)["permutation"]
+        if isinstance(order, jax.Array):
+            members = _bound(self.transforms, _drawn(self.transforms, sample, draws))
+            for index in order:
+                sample = _choose(self, index, members, sample)
+            return sample
+        members = _bound(self.transforms, draws.spawn(len(self.transforms)))
+        for index in order:
+            sample = members[int(index)](sample)
         return sample
 
-    def apply(self, leaf: Leaf, **params: Any) -> Any:
-        """One leaf after all members, none of which may be random."""
-        return self(leaf)
 
-    def __repr__(self) -> str:
-        lines = [repr(transform).replace("\n", "\n    ") for transform in self.transforms]
-        return "\n    ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+def _in_sequence(transforms: Sequence[Transform], sample: Any, parts: Sequence[Draws]) -> Any:
+    """The sample after all members, each with its own draws."""
+    for member in _bound(transforms, parts):
+        sample = member(sample)
+    return sample
+
+
+def _bound(transforms: Sequence[Transform], parts: Sequence[Draws]) -> list[Callable[[Any], Any]]:
+    """The members as functions of a sample."""
+    return [
+        lambda sample, transform=transform, part=part: transform.transform(sample, part)
+        for transform, part in zip(transforms, parts, strict=True)
+    ]
+
+
+def _drawn(transforms: Sequence[Transform], sample: Any, draws: Draws) -> list[RecordedDraws]:
+    """The draws of all members of a container, made before the choice between them.
+
+    What is drawn inside a branch of `lax.switch` could not be recorded. The results of the members are not used, and
+    jit removes what computes them.
+    """
+    parts = draws.spawn(len(transforms))
+    for member in _bound(transforms, parts):
+        member(sample)
+    return [RecordedDraws(part.record) for part in parts]
+
+
+def _choose(container: Transform, index: jax.Array, functions: list[Callable[[Any], Any]], sample: Any) -> Any:
+    """`functions[index](sample)`, where the index may be traced.
+
+    Raises:
+        ValueError: the index is traced and a function changes more of the sample than the values of its jax arrays.
+    """
+    if not isinstance(index, Tracer):
+        return functions[int(index)](sample)
+    leaves, structure = jax.tree.flatten(sample)
+
+    def arrays_after(function: Callable[[Any], Any]) -> list[jax.Array]:
+        new_leaves, new_structure = jax.tree.flatten(function(sample))
+        kept = new_structure == structure and all(map(_same_form, new_leaves, leaves))
+        if not kept:
+            raise ValueError(
+                f"in a compiled function the members of {type(container).__name__} must keep the structure of the "
+                f"sample and the shape and dtype of every leaf, and one of {container!r} makes {new_leaves} of {leaves}"
+            )
+        return [leaf for leaf in new_leaves if isinstance(leaf, jax.Array)]
+
+    arrays = iter(lax.switch(index, [lambda function=function: arrays_after(function) for function in functions]))
+    return jax.tree.unflatten(structure, [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in leaves])
+
+
+def _same_form(new: Any, old: Any) -> bool:
+    """Whether two leaves are the same object, or jax arrays of one shape and dtype."""
+    if new is old:
+        return True
+    arrays = isinstance(new, jax.Array) and isinstance(old, jax.Array)
+    return arrays and (new.shape, new.dtype) == (old.shape, old.dtype)

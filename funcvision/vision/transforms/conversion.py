@@ -6,13 +6,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 
 from ..tv_tensors import Image, TVTensor, Video
 from . import functional as F
 from .sample import Leaf
 from .transform import Transform
 
-__all__ = ["Normalize", "ToDtype", "ToImage"]
+__all__ = ["ConvertImageDtype", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToPILImage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,3 +91,51 @@ class Normalize(Transform):
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """A normalised image or video; any other leaf as it is."""
         return F.normalize(leaf, self.mean, self.std)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvertImageDtype(Transform):
+    """Converts images and videos to another dtype and its range: `ToDtype(dtype, scale=True)`."""
+
+    dtype: Any = jnp.float32
+
+    def __post_init__(self) -> None:
+        jnp.dtype(self.dtype)
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """An image or a video in the new dtype; any other leaf as it is."""
+        return F.to_dtype(leaf, self.dtype, True) if _has_colours(leaf) else leaf
+
+
+@dataclass(frozen=True, eq=False)
+class PILToTensor(Transform):
+    """Makes a numpy array `[height, width, channels]` of a PIL image; leaves all other leaves as they are."""
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """A PIL image as an array; any other leaf as it is."""
+        return F.to_image(leaf) if isinstance(leaf, PIL.Image.Image) else leaf
+
+
+@dataclass(frozen=True, eq=False)
+class ToPILImage(Transform):
+    """Makes a PIL image of an image that is an array, on the host; leaves all other leaves as they are.
+
+    Args:
+        mode: what the channels mean, as in `functional.to_pil_image`; None chooses by their number and the dtype.
+
+    >>> ToPILImage()(np.zeros((3, 4, 3), np.uint8)).size
+    (4, 3)
+    """
+
+    mode: str | None = None
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """An image as a PIL image; any other leaf as it is."""
+        if isinstance(leaf, PIL.Image.Image) or (isinstance(leaf, TVTensor) and not isinstance(leaf, Image)):
+            return leaf
+        return F.to_pil_image(leaf, self.mode)
+
+
+def _has_colours(leaf: Leaf) -> bool:
+    """Whether a leaf is an image or a video."""
+    return not isinstance(leaf, TVTensor) or isinstance(leaf, Image | Video)
