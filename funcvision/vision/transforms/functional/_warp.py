@@ -135,7 +135,8 @@ def homography(start: Any, end: Any) -> Any:
     rows = _rows_of_quadrilateral(xp, end)
     (a, b, c), (d, e, f), (g, h, i) = rows
     adjugate = xp.stack([
-        xp.stack([e * i - f * h, c * h - b * i, b * f - c * e]), xp.stack([f * g - d * i, a * i - c * g, c * d - a * f]),
+        xp.stack([e * i - f * h, c * h - b * i, b * f - c * e]),
+        xp.stack([f * g - d * i, a * i - c * g, c * d - a * f]),
         xp.stack([d * h - e * g, b * g - a * h, a * e - b * d]),
     ])
     matrix = xp.stack([xp.stack(row) for row in _rows_of_quadrilateral(xp, start)])
@@ -163,8 +164,8 @@ def sample(image: Any, positions: tuple[Any, Any], mode: str, fill: Fill) -> Any
         image: `[..., height, width, channels]`.
         positions: x and y, each `[new height, new width]`, in pixels.
         mode: "nearest" or "bilinear".
-        fill: value outside the image, or one value for each channel; None leaves zero there and, as in torchvision,
-            blends differently near the border: the values are not blended with a fill a second time.
+        fill: value outside the image, or one value for each channel. None means zero. In "bilinear" a given fill is
+            blended a second time with the pixels at the border, as in torchvision, so that None and 0 differ there.
 
     Returns:
         `[..., new height, new width, channels]`.

@@ -338,7 +338,7 @@ def _affine_arguments(translate: Sequence[Any], scale: Any, shear: Any) -> tuple
         raise ValueError(f"translate={translate!r} must be (x, y)")
     if not warp.traced(scale) and scale <= 0:
         raise ValueError(f"scale={scale!r} must be above zero")
-    if np.ndim(shear) == 0:
+    if not isinstance(shear, Sequence) and np.ndim(shear) == 0:
         return shear, 0.0
     if len(shear) not in (1, 2):
         raise ValueError(f"shear={shear!r} must be one number, or degrees along x and along y")
