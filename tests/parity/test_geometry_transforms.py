@@ -15,6 +15,7 @@ CLASSES = {
     "rotation": ("RandomRotation", {"degrees": 40}),
     "affine": ("RandomAffine", {"degrees": (-10, 30), "translate": (0.2, 0.1), "scale": (0.7, 1.2), "shear": 9}),
     "perspective": ("RandomPerspective", {"distortion_scale": 0.4, "p": 1.0}),
+    "elastic": ("ElasticTransform", {"alpha": 9.0, "sigma": (1.0, 1.3)}),
 }
 
 
@@ -29,6 +30,12 @@ def test_drawn_params(name):
     def flat(params):
         return np.concatenate([np.ravel(params[key]) for key in sorted(params)])
 
+    if name == "elastic":  # one standard deviation over all pixels in place of one for each
+        drawn = np.stack([flat(mine.params(x, key=rng)) for _ in range(50)])
+        theirs = np.stack([flat(reference.make_params([tensor(x)])) for _ in range(50)])
+        assert abs(drawn.std() / theirs.std() - 1) < 0.03
+        assert abs(drawn.mean()) < 0.05 * theirs.std()
+        return
     drawn = np.stack([flat(mine.params(x, key=rng)) for _ in range(600)])
     theirs = np.stack([flat(reference.make_params([tensor(x)])) for _ in range(600)])
     deviation = theirs.std(0)
@@ -44,8 +51,10 @@ def test_params_of_torchvision(name):
     torch.manual_seed(1)
     params = reference.make_params([tensor(x)])
     expected = array(reference.transform(tensor(x), params))
+    if name == "elastic":
+        params = {"displacement": params["displacement"].numpy()}
     result = mine.replay(x, params)
-    if name == "perspective":
+    if name in ("perspective", "elastic"):
         assert np.abs(result.astype(int) - expected.astype(int)).max() <= 1
     else:
         assert (result == expected).mean() >= 0.985

@@ -43,12 +43,12 @@ from .conversion import Normalize, ToDtype, ToImage
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .sample import common_size
 from .transform import Transform
-from .warp import RandomAffine, RandomPerspective, RandomRotation
+from .warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
     "functional", "presets",
     "Transform", "Compose", "common_size",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
-    "RandomAffine", "RandomRotation", "RandomPerspective",
+    "ElasticTransform", "RandomAffine", "RandomRotation", "RandomPerspective",
     "ToImage", "ToDtype", "Normalize",
 ]

@@ -1,4 +1,4 @@
-"""Random warps: every leaf is moved by a drawn affine map, rotation or perspective."""
+"""Random warps: every leaf is moved by a drawn affine map, rotation, perspective or displacement."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -9,12 +9,12 @@ import numpy as np
 from . import functional as F
 from ._random import Random
 from .functional._warp import homography
-from .functional.warp import PIL_MODES
+from .functional.warp import ARRAY_MODES, PIL_MODES
 from .geometry import Fill, _fill_for
 from .sample import Leaf, common_size
 from .transform import Transform
 
-__all__ = ["RandomAffine", "RandomPerspective", "RandomRotation"]
+__all__ = ["ElasticTransform", "RandomAffine", "RandomPerspective", "RandomRotation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +150,69 @@ class RandomPerspective(Transform):
         return F.perspective(
             leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf), coefficients=coefficients
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ElasticTransform(Transform):
+    """Displaces every pixel by smooth noise (Simard et al. 2003); `functional.elastic` explains the rest.
+
+    Args:
+        alpha: strength in pixels, or (along x, along y).
+        sigma: standard deviation in pixels of the Gaussian that smooths the noise, or (along x, along y).
+        interpolation: "nearest" or "bilinear".
+        fill: as in `RandomRotation`.
+    """
+
+    alpha: float | Sequence[float] = 50.0
+    sigma: float | Sequence[float] = 5.0
+    interpolation: str = "bilinear"
+    fill: Fill | None = 0
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in ARRAY_MODES:
+            raise ValueError(f"interpolation={self.interpolation!r} must be 'nearest' or 'bilinear'")
+        if min(_pair(self.sigma, "sigma")) < 0:
+            raise ValueError(f"sigma={self.sigma!r} must not be negative")
+        _pair(self.alpha, "alpha")
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """The displacement, `[1, height, width, 2]`."""
+        size = height, width = common_size(sample)
+        parts = []
+        sigmas = _pair(self.sigma, "sigma")
+        for strength, sigma, length in zip(_pair(self.alpha, "alpha"), sigmas, (width, height)):
+            noise = random.uniform(-1, 1, size).astype(np.float32)
+            if sigma > 0:
+                taps = int(8 * sigma + 1) | 1  # as in torchvision, an odd number, the same for both axes
+                for axis, spread in ((1, sigmas[0]), (0, sigmas[1])):
+                    noise = _smoothed(random.xp, noise, axis, taps, spread)
+            parts.append(noise * np.float32(strength / length))
+        return {"displacement": random.xp.stack(parts, -1)[None]}
+
+    def apply(self, leaf: Leaf, *, displacement: Any, **params: Any) -> Any:
+        """The displaced leaf."""
+        return F.elastic(leaf, displacement, self.interpolation, fill=_fill_or_none(self.fill, leaf))
+
+
+def _smoothed(xp: Any, noise: Any, axis: int, taps: int, sigma: float) -> Any:
+    """The noise convolved with a Gaussian along one axis; the border is mirrored."""
+    if sigma == 0:
+        return noise
+    radius, length = taps // 2, noise.shape[axis]
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    border = [(0, 0), (0, 0)]
+    border[axis] = (radius, radius)
+    padded = xp.pad(noise, border, mode="reflect")
+    rows = [padded[k : k + length] if axis == 0 else padded[:, k : k + length] for k in range(taps)]
+    return sum((row * weight for row, weight in zip(rows, weights)), start=xp.zeros_like(noise))
+
+
+def _pair(value: float | Sequence[float], name: str) -> tuple[float, float]:
+    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    if len(values) not in (1, 2):
+        raise ValueError(f"{name}={value!r} must be a number, or two")
+    return values[0], values[-1]
 
 
 def _angles(degrees: float | Sequence[float]) -> tuple[float, float]:
