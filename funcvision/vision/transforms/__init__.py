@@ -38,6 +38,7 @@ and random policies) and `temporal` (the frames of a video). `functional` has th
 """
 
 from . import functional, presets
+from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .container import Compose
 from .conversion import Normalize, ToDtype, ToImage
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
@@ -50,5 +51,6 @@ __all__ = [
     "Transform", "Compose", "common_size",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
     "ElasticTransform", "RandomAffine", "RandomRotation", "RandomPerspective",
+    "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SetClampingMode",
     "ToImage", "ToDtype", "Normalize",
 ]
