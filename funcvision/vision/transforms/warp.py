@@ -87,12 +87,13 @@ class RandomAffine(Transform):
         height, width = common_size(sample)
         shares = self.translate or (0, 0)
         limits = shares[0] * width, shares[1] * height
+        low, high = self.scale or (1.0, 1.0)
         bounds = self.shear if isinstance(self.shear, Sequence) else (-(self.shear or 0.0), self.shear or 0.0)
         bounds = (*bounds, 0.0, 0.0)[:4]
         return {
             "angle": random.uniform(*_angles(self.degrees)),
             "translate": tuple(random.xp.round(random.uniform(-limit, limit)) for limit in limits),
-            "scale": random.uniform(*(self.scale or (1.0, 1.0))),
+            "scale": random.uniform(low, high),
             "shear": (random.uniform(bounds[0], bounds[1]), random.uniform(bounds[2], bounds[3])),
         }
 
