@@ -39,6 +39,7 @@ with the kernels.
 """
 
 from . import functional, presets
+from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .color import (
     RGB,
     ColorJitter,
@@ -58,12 +59,15 @@ from .filters import GaussianBlur, GaussianNoise, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .sample import common_size
 from .transform import Transform
+from .warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
     "functional", "presets",
     "Transform", "common_size",
     "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
+    "ElasticTransform", "RandomAffine", "RandomRotation", "RandomPerspective",
+    "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SetClampingMode",
     "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",

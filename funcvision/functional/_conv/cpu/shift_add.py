@@ -156,6 +156,9 @@ def _tap_gradients_by_image_rows(x: jax.Array, y: jax.Array, geometry: Geometry)
     taller = geometry._replace(padding=((low, high + missing * geometry.strides[0]), *others))
 
     def products(image: jax.Array, gradient: jax.Array) -> list[jax.Array]:
+        """The gradients of all taps from one image, or from one image of each device, before their last sum."""
+        if geometry.devices == 1:
+            image, gradient = image[None], gradient[None]
         extended = pad_spatial(gradient, [(0, missing, 0), *[(0, 0, 0)] * len(others)])
         rows = [slice(i, None, step) for i in range(step)]
         slices = position_slices(image, taller)
@@ -164,9 +167,12 @@ def _tap_gradients_by_image_rows(x: jax.Array, y: jax.Array, geometry: Geometry)
     def add(totals: list[jax.Array], pair: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
         return list(map(operator.add, totals, products(*pair))), None
 
-    images, gradients = (split_batch(array, 1, geometry.devices) for array in (x, y))  # one image of each device
-    zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(products, images[0], gradients[0])]
-    totals, _ = lax.scan(add, zeros, (images, gradients))
+    if geometry.devices == 1:  # with an axis of blocks before the image, XLA would copy the batch
+        blocks = x, y
+    else:
+        blocks = split_batch(x, 1, geometry.devices), split_batch(y, 1, geometry.devices)
+    zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(products, blocks[0][0], blocks[1][0])]
+    totals, _ = lax.scan(add, zeros, blocks)
     return jnp.stack([total.sum(tuple(range(total.ndim - 1))) for total in totals])
 
 

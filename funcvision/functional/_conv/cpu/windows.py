@@ -49,6 +49,9 @@ def split_batch(x: jax.Array, max_images: int, devices: int = 1) -> jax.Array:
     share = len(x) // parts
     blocks = -(-share // max(1, max_images))
     images = -(-share // blocks)
+    if parts == 1:  # without the axis of parts: XLA would copy the batch
+        padding = [(0, blocks * images - share, 0), *[(0, 0, 0)] * (x.ndim - 1)]
+        return lax.pad(x, jnp.zeros((), x.dtype), padding).reshape(blocks, images, *x.shape[1:])
     by_part = x.reshape(parts, share, *x.shape[1:])
     padding = [(0, 0, 0), (0, blocks * images - share, 0), *[(0, 0, 0)] * (x.ndim - 1)]
     whole = lax.pad(by_part, jnp.zeros((), x.dtype), padding).reshape(parts, blocks, images, *x.shape[1:])
@@ -58,6 +61,8 @@ def split_batch(x: jax.Array, max_images: int, devices: int = 1) -> jax.Array:
 def join_batch(blocks: jax.Array, count: int, devices: int = 1) -> jax.Array:
     """The inverse of `split_batch`, to an array of `count` images."""
     parts = math.gcd(count, devices)
+    if parts == 1:
+        return lax.slice_in_dim(blocks.reshape(-1, *blocks.shape[2:]), 0, count)
     by_part = blocks.reshape(blocks.shape[0], parts, -1, *blocks.shape[2:]).swapaxes(0, 1)
     whole = by_part.reshape(parts, -1, *blocks.shape[2:])
     return lax.slice_in_dim(whole, 0, count // parts, axis=1).reshape(count, *blocks.shape[2:])

@@ -4,9 +4,9 @@ A leaf is a PIL image, an array `[..., height, width, channels]` of numpy or jax
 comes back as the same kind. On jax arrays the kernels are pure functions for jit and vmap; on the others no jax
 operation runs. `_kernel.py` says how a kernel has an implementation for every kind of leaf.
 
-The files are those of `transforms`: `geometry` (sizes, crops, flips, warps), `conversion` (between kinds of leaf and
-dtypes), `color` (every pixel by itself), `filters` (blur, noise, sharpness), `boxes` (boxes and key points alone), and,
-as they come, `augment` and `temporal`.
+The files are those of `transforms`: `geometry` (sizes, crops, flips), `warp` (pixels from computed positions),
+`conversion` (between kinds of leaf and dtypes), `color` (every pixel by itself), `filters` (blur, noise, sharpness),
+`boxes` (boxes and key points alone), and, as they come, `augment` and `temporal`.
 """
 
 from ._kernel import get_size
@@ -30,12 +30,14 @@ from .color import (
 from .conversion import normalize, to_dtype, to_image, to_pil_image
 from .filters import adjust_sharpness, gaussian_blur, gaussian_noise
 from .geometry import center_crop, crop, hflip, horizontal_flip, pad, resize, resized_crop, vertical_flip, vflip
+from .warp import affine, elastic, perspective, rotate
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "autocontrast",
     "equalize", "grayscale_to_rgb", "invert", "permute_channels", "posterize", "rgb_to_grayscale", "solarize",
     "to_grayscale",
     "adjust_sharpness", "gaussian_blur", "gaussian_noise",
+    "affine", "elastic", "perspective", "rotate",
     "center_crop", "clamp_bounding_boxes", "clamp_keypoints", "convert_bounding_box_format", "crop", "get_size",
     "hflip", "horizontal_flip", "normalize", "pad", "resize", "resized_crop", "to_dtype", "to_image", "to_pil_image",
     "vertical_flip", "vflip",
