@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled
+from ._limits import fitted
 from ._operation import ARRAY, Form, Operation, differentiable
 
 __all__ = ["TensorBase", "as_array", "record"]
@@ -19,14 +20,20 @@ Self = TypeVar("Self", bound="TensorBase")
 
 
 def as_array(data: Any) -> jax.Array:
-    """`data` as an array, copied if it is mutable. Python's floats become float32, as in torch."""
+    """`data` as an array, copied if it is mutable. Python's floats become float32, as in torch.
+
+    Raises:
+        OverflowError: a number does not fit; see `_limits`.
+    """
     if isinstance(data, TensorBase):
         return data.data
     if isinstance(data, jax.Array):
         return data
     array = np.asarray(data)
-    python = not hasattr(data, "dtype") and array.dtype == np.float64
-    return jnp.array(array, DEFAULT if python else jax.dtypes.canonicalize_dtype(array.dtype))
+    if not hasattr(data, "dtype") and array.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            return jnp.array(array.astype(DEFAULT))
+    return fitted(array)
 
 
 class TensorBase:
@@ -264,7 +271,7 @@ def record(
         if tensor is not None:
             array = tensor.data
         elif isinstance(leaf, np.ndarray):
-            array = jnp.array(leaf)  # a copy, because a numpy array can change before backward
+            array = fitted(leaf)  # a copy, because a numpy array can change before backward
         elif isinstance(leaf, jax.Array | np.generic) or (numbers and isinstance(leaf, complex | float | int)):
             array = leaf
         else:
