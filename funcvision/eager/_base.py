@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled
-from ._limits import fitted
+from ._limits import fitted, number
 from ._operation import ARRAY, Form, Operation, differentiable
 
 __all__ = ["TensorBase", "as_array", "record"]
@@ -258,7 +258,7 @@ def record(
         args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
             else is static.
         kwargs: its keyword arguments.
-        numbers: whether Python numbers are arguments of the compiled function, too.
+        numbers: whether Python numbers, and numpy's integers, are arguments of the compiled function, too.
 
     Returns:
         (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
@@ -266,14 +266,22 @@ def record(
     """
     leaves, structure = jax.tree.flatten((args, kwargs))
     tensors, arrays, form = [], [], []
+    floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
     for leaf in leaves:
         tensor = leaf if isinstance(leaf, TensorBase) else None
         if tensor is not None:
             array = tensor.data
         elif isinstance(leaf, np.ndarray):
             array = fitted(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, jax.Array | np.generic) or (numbers and isinstance(leaf, complex | float | int)):
+        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
+            form.append((type(leaf.item()), leaf.item()))
+            continue
+        elif isinstance(leaf, np.integer):
+            array = fitted(np.asarray(leaf))
+        elif isinstance(leaf, jax.Array | np.generic):
             array = leaf
+        elif numbers and isinstance(leaf, complex | float | int):
+            array = number(leaf, floats)
         else:
             form.append((type(leaf), leaf))
             continue

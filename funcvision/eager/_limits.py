@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["check_divisor", "check_integers", "fitted", "fitting"]
+__all__ = ["check_divisor", "check_integers", "fitted", "fitting", "number"]
 
 _MEND = 'turn on 64-bit dtypes with jax.config.update("jax_enable_x64", True)'
 
@@ -57,12 +57,25 @@ def _caller() -> int:
     return depth
 
 
-def check_integers(values: np.ndarray, dtype: np.dtype, what: str = "the integer") -> None:
+def check_integers(values: np.ndarray, dtype: np.dtype, what: str = "a Tensor is given the integer") -> None:
     """Raises OverflowError if a value is beyond an integer dtype. NaN and infinities are not integers and pass."""
     info = np.iinfo(dtype)
     beyond = values[np.isfinite(values) & ((values < info.min) | (values > info.max))]
     if beyond.size:
-        raise OverflowError(f"{what} {int(beyond.reshape(-1)[0])} does not fit {dtype}: {_MEND}")
+        raise OverflowError(f"{what} {int(beyond.reshape(-1)[0])}, which does not fit {dtype}: {_MEND}")
+
+
+def number(x: Any, beside_floats: bool) -> Any:
+    """A Python number as an operand. An integer that jax cannot take becomes a float beside floats.
+
+    Raises:
+        OverflowError: it does not fit, and the other operands are not floats.
+    """
+    if isinstance(x, int) and not -(2**31) <= x < 2**31 and not jax.config.read("jax_enable_x64"):
+        if beside_floats:
+            return float(x)
+        check_integers(np.asarray(float(x)), np.dtype(np.int32), "an operand is")
+    return x
 
 
 def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,18 +93,24 @@ def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Cal
     def checked(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         if result.dtype == np.int32 and not jax.config.read("jax_enable_x64"):
-            given = [getattr(arg, "data", arg) for arg in args]
+            given = [_value(arg) for arg in args]
             if not any(isinstance(arg, Tracer) for arg in given):
                 arrays = [np.asarray(a, np.float64) if isinstance(a, jax.Array | np.ndarray) else a for a in given]
                 with np.errstate(all="ignore"):
                     values = np.asarray(in_float64(*arrays, **kwargs))
-                check_integers(values, result.dtype, f"{function.__name__} gives")
+                check_integers(values, result.dtype, f"{function.__name__} would give")
         return result
 
     return checked
 
 
+def _value(x: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
+    return x.data if isinstance(getattr(x, "data", None), jax.Array) else x
+
+
 def check_divisor(divisor: Any) -> None:
-    """Raises ZeroDivisionError if integers are divided by 0. The divisor is an array, or a Python number."""
+    """Raises ZeroDivisionError if integers are divided by 0. The divisor is a Tensor, an array or a Python number."""
+    divisor = _value(divisor)
     if not isinstance(divisor, Tracer) and np.any(np.asarray(divisor) == 0):
         raise ZeroDivisionError("an integer Tensor is divided by 0: convert one operand by .float() for infinities")

@@ -77,7 +77,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
-        draw = self._key, np.uint32(self._calls)
+        draw = self._key, np.array(self._calls, np.uint32)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
         output, state = run(self._operation, inputs, {})
         for name, array in state.items():

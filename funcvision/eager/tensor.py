@@ -103,7 +103,7 @@ def _division(function: Callable[..., Any]) -> Callable[..., Any]:
     def checked(x: Any, other: Any, **options: Any) -> Any:
         result = function(x, other, **options)
         if jnp.issubdtype(result.dtype, jnp.integer):
-            check_divisor(getattr(other, "data", other))
+            check_divisor(other)
         return result
 
     return checked
@@ -293,7 +293,8 @@ class Tensor(TensorBase):
     __eq__, __ne__ = _operator(_eq), _operator(_ne)
     __lt__, __le__, __gt__, __ge__ = map(_operator, (_lt, _le, _gt, _ge))
     __hash__ = TensorBase.__hash__
-    __neg__, __abs__, __invert__ = lift(arithmetic.neg), lift(ew.abs), lift(ew.bitwise_not)
+    __neg__, __abs__ = fitting(lift(arithmetic.neg), np.negative), fitting(lift(ew.abs), np.abs)
+    __invert__ = lift(ew.bitwise_not)
 
     # Methods that change the Tensor
 
@@ -316,7 +317,8 @@ class Tensor(TensorBase):
 
     add, sub, mul, div, floor_divide, remainder, pow = _add, _sub, _mul, _div, _floor_divide, _remainder, _pow
     eq, ne, lt, le, gt, ge = _eq, _ne, _lt, _le, _gt, _ge
-    neg, square, reciprocal, sign = __neg__, lift(arithmetic.square), lift(arithmetic.reciprocal), lift(ew.sign)
+    neg, reciprocal, sign = __neg__, lift(arithmetic.reciprocal), lift(ew.sign)
+    square = fitting(lift(arithmetic.square), np.square)
     exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
     sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, arithmetic.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
     tanh, sigmoid, relu = lift(ew.tanh), lift(ew.sigmoid), lift(F.relu)
@@ -409,7 +411,7 @@ def _check_long(array: jax.Array) -> None:
     """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
     wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
     if wider and not isinstance(array, jax.core.Tracer):
-        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 gives")
+        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
 
 
 def _arrays(index: Any) -> Any:

@@ -56,11 +56,11 @@ def _unequal(what, ours, theirs, arrays):
     rtol, atol = TOLERANCE.get(theirs.dtype.name, (0, 0))
     with np.errstate(all="ignore"):
         wrong = ~np.isclose(ours, theirs, rtol, atol, equal_nan=True)
-    where = [tuple(index) for index in np.argwhere(wrong)]
-    return [
-        f"{what} at {', '.join(_at(array, index) for array in arrays)} {index}: {ours[index]}, torch has {theirs[index]}"
-        for index in where
-    ]
+    found = []
+    for index in map(tuple, np.argwhere(wrong)):
+        place = ", ".join(_at(array, index) for array in arrays)
+        found.append(f"{what} at {place} {index}: {ours[index]}, torch has {theirs[index]}")
+    return found
 
 
 def _at(array, index):
@@ -117,7 +117,8 @@ def test_functions_of_one_number(name, dtype):
 BINARY = {
     "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
     "pow": lambda x, y: x**y,
-    "floor_divide": lambda x, y: x.detach() // y.detach(),     "trunc_divide": lambda x, y: x.div(y, rounding_mode="trunc"), "maximum": lambda x, y: x.maximum(y),
+    "floor_divide": lambda x, y: x.detach() // y.detach(),
+    "trunc_divide": lambda x, y: x.div(y, rounding_mode="trunc"), "maximum": lambda x, y: x.maximum(y),
     "minimum": lambda x, y: x.minimum(y), "clamp above": lambda x, y: x.clamp(min=y),
     "clamp below": lambda x, y: x.clamp(max=y), "where": lambda x, y: x.where(x > y, y),
     "comparisons": lambda x, y: (x == y) | (x < y), "comparisons or equal": lambda x, y: (x >= y) & (x != y),
