@@ -59,6 +59,14 @@ class TensorBase:
         self._start(array, node, index)
         return self
 
+    def __reduce__(self) -> Any:
+        if self._node is not None:
+            raise RuntimeError(
+                "only leaves are copied by deepcopy and pickle, and this Tensor is the result of a recorded operation: "
+                "use .detach()"
+            )
+        return _restored, (type(self), self._data, self._requires_grad, self._grad)
+
     # Properties
 
     @property
@@ -246,6 +254,13 @@ class TensorBase:
     def detach(self: Self) -> Self:
         """A Tensor of the same array without history. A change of either in place does not change the other."""
         return self.wrap(self._data)
+
+
+def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any) -> Self:
+    """A Tensor out of a pickle."""
+    tensor = kind.wrap(array)
+    tensor._requires_grad, tensor._grad = requires_grad, grad
+    return tensor
 
 
 def record(

@@ -183,7 +183,8 @@ class Tensor(TensorBase):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, or make one with funcvision.eager.lift"
+            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
+            "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
         )
 
     # Elements

@@ -62,12 +62,23 @@ class Optimizer:
         self._states: dict[Tensor, tuple[Any, ...]] = {}
         self._made_for: dict[Tensor, Any] = {}  # the static options that a state was made for
         # States are donated, because only this object refers to them. Parameters may have other references.
-        self._update = jax.jit(functools.partial(_update, self.transformation), static_argnums=0, donate_argnums=4)
+        self._update = self._compiled_update()
         groups = list(params)
         if not groups:
             raise ValueError("an optimizer needs parameters; got none. Was the iterator net.parameters() used before?")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    def _compiled_update(self) -> Callable[..., Any]:
+        return jax.jit(functools.partial(_update, self.transformation), static_argnums=0, donate_argnums=4)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A step donates the states, so a copy must not share them.
+        states = {param: jax.tree.map(jnp.copy, state) for param, state in self._states.items()}
+        return {name: value for name, value in vars(self).items() if name != "_update"} | {"_states": states}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _update=self._compiled_update())
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
