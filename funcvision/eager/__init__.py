@@ -92,13 +92,14 @@ from .functions import (
     var,
 )
 from .module import Module
-from .random import manual_seed
+from .random import initial_seed, manual_seed
 from .tensor import Tensor, lift
 
 __all__ = [
     "functional", "optim",
     # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "is_grad_enabled", "lift", "manual_seed", "no_grad", "set_grad_enabled",
+    "Module", "Tensor", "enable_grad", "initial_seed", "is_grad_enabled", "lift", "manual_seed",
+    "no_grad", "set_grad_enabled",
     # creation
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",
     "randint", "randn", "randn_like", "randperm", "stack", "tensor", "where", "zeros", "zeros_like",

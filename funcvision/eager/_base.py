@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled
+from ._limits import fitted, number
 from ._operation import ARRAY, Form, Operation, differentiable
 
 __all__ = ["TensorBase", "as_array", "record"]
@@ -19,14 +20,20 @@ Self = TypeVar("Self", bound="TensorBase")
 
 
 def as_array(data: Any) -> jax.Array:
-    """`data` as an array, copied if it is mutable. Python's floats become float32, as in torch."""
+    """`data` as an array, copied if it is mutable. Python's floats become float32, as in torch.
+
+    Raises:
+        OverflowError: a number does not fit; see `_limits`.
+    """
     if isinstance(data, TensorBase):
         return data.data
     if isinstance(data, jax.Array):
         return data
     array = np.asarray(data)
-    python = not hasattr(data, "dtype") and array.dtype == np.float64
-    return jnp.array(array, DEFAULT if python else jax.dtypes.canonicalize_dtype(array.dtype))
+    if not hasattr(data, "dtype") and array.dtype == np.float64:
+        with np.errstate(over="ignore"):
+            return jnp.array(array.astype(DEFAULT))
+    return fitted(array)
 
 
 class TensorBase:
@@ -51,6 +58,14 @@ class TensorBase:
         self = object.__new__(cls)
         self._start(array, node, index)
         return self
+
+    def __reduce__(self) -> Any:
+        if self._node is not None:
+            raise RuntimeError(
+                "only leaves are copied by deepcopy and pickle, and this Tensor is the result of a recorded operation: "
+                "use .detach()"
+            )
+        return _restored, (type(self), self._data, self._requires_grad, self._grad)
 
     # Properties
 
@@ -241,6 +256,13 @@ class TensorBase:
         return self.wrap(self._data)
 
 
+def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any) -> Self:
+    """A Tensor out of a pickle."""
+    tensor = kind.wrap(array)
+    tensor._requires_grad, tensor._grad = requires_grad, grad
+    return tensor
+
+
 def record(
     operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
 ) -> tuple[Any, Any, Node | None]:
@@ -251,7 +273,7 @@ def record(
         args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
             else is static.
         kwargs: its keyword arguments.
-        numbers: whether Python numbers are arguments of the compiled function, too.
+        numbers: whether Python numbers, and numpy's integers, are arguments of the compiled function, too.
 
     Returns:
         (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
@@ -259,14 +281,22 @@ def record(
     """
     leaves, structure = jax.tree.flatten((args, kwargs))
     tensors, arrays, form = [], [], []
+    floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
     for leaf in leaves:
         tensor = leaf if isinstance(leaf, TensorBase) else None
         if tensor is not None:
             array = tensor.data
         elif isinstance(leaf, np.ndarray):
-            array = jnp.array(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, jax.Array | np.generic) or (numbers and isinstance(leaf, complex | float | int)):
+            array = fitted(leaf)  # a copy, because a numpy array can change before backward
+        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
+            form.append((type(leaf.item()), leaf.item()))
+            continue
+        elif isinstance(leaf, np.integer):
+            array = fitted(np.asarray(leaf))
+        elif isinstance(leaf, jax.Array | np.generic):
             array = leaf
+        elif numbers and isinstance(leaf, complex | float | int):
+            array = number(leaf, floats)
         else:
             form.append((type(leaf), leaf))
             continue

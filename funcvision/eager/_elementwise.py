@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..functional._kinks import absolute
+from .. import functional as F
+from ._rules import with_rules
 
 __all__ = [
-    "DEFAULT", "abs", "add", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast", "ceil",
-    "clamp", "cos", "div", "eq", "erf", "exp", "expm1", "floor", "floor_divide", "ge", "gt", "isfinite", "isinf",
-    "isnan", "kind", "le", "log", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill",
-    "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sqrt",
-    "square", "sub", "tan", "together", "trunc", "where",
+    "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
+    "ceil", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan", "kind", "le", "log",
+    "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne", "round", "sigmoid", "sign",
+    "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
 ]  # fmt: skip
 
 Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
@@ -79,7 +79,7 @@ def _elementwise(name: str, function: Callable[..., jax.Array], real: bool = Fal
         return function(*together(*operands, real=real))
 
     of.__name__ = of.__qualname__ = name
-    of.__doc__ = f"`jax.numpy.{function.__name__}` of each element" + (", integers as float32." if real else ".")
+    of.__doc__ = f"`{function.__name__}` of each element" + (", integers as float32." if real else ".")
     return of
 
 
@@ -99,15 +99,12 @@ expm1 = _elementwise("expm1", jnp.expm1, real=True)
 log = _elementwise("log", jnp.log, real=True)
 log1p = _elementwise("log1p", jnp.log1p, real=True)
 log2 = _elementwise("log2", jnp.log2, real=True)
-reciprocal = _elementwise("reciprocal", jnp.reciprocal, real=True)
-rsqrt = _elementwise("rsqrt", lax.rsqrt, real=True)
+sigmoid = _elementwise("sigmoid", F.sigmoid, real=True)
 sin = _elementwise("sin", jnp.sin, real=True)
 sqrt = _elementwise("sqrt", jnp.sqrt, real=True)
 tan = _elementwise("tan", jnp.tan, real=True)
+tanh = _elementwise("tanh", F.tanh, real=True)
 
-neg = _elementwise("neg", jnp.negative)
-sign = _elementwise("sign", jnp.sign)
-square = _elementwise("square", jnp.square)
 isfinite = _elementwise("isfinite", jnp.isfinite)
 isinf = _elementwise("isinf", jnp.isinf)
 isnan = _elementwise("isnan", jnp.isnan)
@@ -117,11 +114,6 @@ logical_not = _elementwise("logical_not", jnp.logical_not)
 ceil, floor = _rounding("ceil", jnp.ceil), _rounding("floor", jnp.floor)
 round, trunc = _rounding("round", jnp.round), _rounding("trunc", jnp.trunc)
 
-mul = _elementwise("mul", jnp.multiply)
-floor_divide = _elementwise("floor_divide", jnp.floor_divide)
-remainder = _elementwise("remainder", jnp.remainder)
-maximum = _elementwise("maximum", jnp.maximum)
-minimum = _elementwise("minimum", jnp.minimum)
 eq = _elementwise("eq", jnp.equal)
 ne = _elementwise("ne", jnp.not_equal)
 lt = _elementwise("lt", jnp.less)
@@ -135,52 +127,23 @@ logical_and = _elementwise("logical_and", jnp.logical_and)
 logical_or = _elementwise("logical_or", jnp.logical_or)
 
 
+def sign(x: jax.Array) -> jax.Array:
+    """1, -1, or 0 at 0 and NaN. The derivative is 0."""
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        return _sign(x)
+    return x if x.dtype == jnp.bool_ else jnp.sign(x)
+
+
+def _sign(x: jax.Array) -> jax.Array:
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
+_absolute = with_rules(jnp.abs, lambda t, y, x: t * _sign(x))
+
+
 def abs(x: jax.Array) -> jax.Array:
-    """The absolute value of each element, with derivative 0 at 0."""
-    return absolute(x) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.abs(x)
-
-
-def add(x: jax.Array, other: Operand, *, alpha: float = 1) -> jax.Array:
-    """`x + alpha * other`."""
-    return jnp.add(*together(x, other if isinstance(alpha, int) and alpha == 1 else mul(other, alpha)))
-
-
-def sub(x: jax.Array, other: Operand, *, alpha: float = 1) -> jax.Array:
-    """`x - alpha * other`."""
-    return jnp.subtract(*together(x, other if isinstance(alpha, int) and alpha == 1 else mul(other, alpha)))
-
-
-def div(x: jax.Array, other: Operand, *, rounding_mode: str | None = None) -> jax.Array:
-    """`x / other`. With rounding_mode "floor" or "trunc" the quotient is rounded, and integers give integers."""
-    if rounding_mode is None:
-        return jnp.true_divide(*together(x, other, real=True))
-    if rounding_mode == "floor":
-        return floor_divide(x, other)
-    if rounding_mode != "trunc":
-        raise ValueError(f'rounding_mode={rounding_mode!r}; give None, "floor" or "trunc"')
-    x, other = together(x, other)
-    return lax.div(x, other) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / other)
-
-
-def pow(x: Operand, exponent: Operand) -> jax.Array:
-    """Each element to a power. A Python number as the exponent is faster than an array: integers become products."""
-    if isinstance(exponent, float | int) and not isinstance(exponent, bool):
-        (base,) = together(x) if isinstance(exponent, int) else together(x, exponent)[:1]
-        if not jnp.issubdtype(base.dtype, jnp.inexact) and exponent < 0:
-            raise ValueError(f"integers have no integer power {exponent}: convert the base by .float()")
-        return lax.integer_pow(base, int(exponent)) if exponent == int(exponent) else jnp.power(base, exponent)
-    return jnp.power(*together(x, exponent))
-
-
-def clamp(x: jax.Array, min: Operand | None = None, max: Operand | None = None) -> jax.Array:
-    """Elements limited to the range from `min` to `max`. The derivative at both ends is 1."""
-    if min is None and max is None:
-        raise ValueError("clamp needs min, max, or both")
-    for limit, beyond in ((min, jnp.less), (max, jnp.greater)):
-        if limit is not None:
-            x, limit = together(x, limit)
-            x = jnp.where(beyond(x, limit), limit, x)
-    return x
+    """The absolute value of each element, with derivative 0 at 0 and NaN."""
+    return _absolute(x) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.abs(x)
 
 
 def where(condition: jax.Array, input: Operand, other: Operand) -> jax.Array:

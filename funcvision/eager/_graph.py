@@ -1,10 +1,10 @@
 """The graph of recorded operations and the backward pass. It handles arrays and cotangents and knows no Tensors."""
 
-import contextlib
+import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -131,25 +131,58 @@ def is_grad_enabled() -> bool:
     return _mode.recording
 
 
-@contextlib.contextmanager
-def _recording(enabled: bool) -> Iterator[None]:
-    before, _mode.recording = _mode.recording, enabled
-    try:
-        yield
-    finally:
-        _mode.recording = before
+class _Recording:
+    """A context and a decorator in which operations are recorded, or are not. It can be entered any number of times."""
+
+    def __init__(self, enabled: bool):
+        self.enabled, self.before = enabled, []
+
+    def __enter__(self) -> None:
+        self.before.append(_mode.recording)
+        _mode.recording = self.enabled
+
+    def __exit__(self, *error: Any) -> None:
+        _mode.recording = self.before.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with _Recording(self.enabled):
+                return function(*args, **kwargs)
+
+        return within
 
 
-def no_grad() -> Any:
-    """A context, or a decorator `@no_grad()`, that does not record operations. Leaves may be changed in place in it."""
-    return _recording(False)
+class _Set(_Recording):
+    """Records, or does not, from now on; as a context until its end; as a decorator in the function only."""
+
+    def __init__(self, enabled: bool):
+        super().__init__(enabled)
+        self.before.append(_mode.recording)
+        _mode.recording = enabled
+
+    def __enter__(self) -> None:
+        if len(self.before) > 1 or _mode.recording != self.enabled:  # it is entered later, or a second time
+            super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        _mode.recording = self.before.pop() if self.before else _mode.recording
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.__exit__()
+        return super().__call__(function)
 
 
-def enable_grad() -> Any:
-    """A context, or a decorator `@enable_grad()`, that records operations within a `no_grad`."""
-    return _recording(True)
+def no_grad(function: Callable[..., Any] | None = None) -> Any:
+    """A context, or a decorator, that does not record operations. Leaves may be changed in place in it."""
+    return _Recording(False) if function is None else _Recording(False)(function)
+
+
+def enable_grad(function: Callable[..., Any] | None = None) -> Any:
+    """A context, or a decorator, that records operations within a `no_grad`."""
+    return _Recording(True) if function is None else _Recording(True)(function)
 
 
 def set_grad_enabled(mode: bool) -> Any:
-    """A context, or a decorator, that records if `mode` is set. Unlike torch's, it must be entered to take effect."""
-    return _recording(mode)
+    """Records operations of this thread from now on if `mode` is set; as a context or a decorator, only within it."""
+    return _Set(mode)

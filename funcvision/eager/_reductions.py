@@ -1,5 +1,8 @@
 """Sums, extremes, sorting and other functions over axes, with torch's options, dtypes and derivatives."""
 
+import builtins
+import functools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -7,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ._elementwise import canonical, maximum, minimum
+from ._arithmetic import maximum, minimum
+from ._elementwise import canonical, together
+from ._norms import nuclear_norm, vector_norm
+from ._rules import with_rules
 
 __all__ = [
     "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "logsumexp", "max", "mean",
@@ -61,33 +67,84 @@ def mean(x: jax.Array, dim: Dim = None, keepdim: bool = False) -> jax.Array:
 
 
 def var(
-    x: jax.Array, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    x: jax.Array, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> jax.Array:
     """Variance over one, several or all axes. The divisor is the count minus `correction` (1 if `unbiased`, else 0)."""
     _require_real("var", x)
-    return jnp.var(x, _axes(dim), ddof=int(unbiased) if correction is None else correction, keepdims=keepdim)
+    variance = _variance(x, _axes(dim), float(unbiased) if correction is None else float(correction))
+    return _squeezed(variance, dim, keepdim)
 
 
 def std(
-    x: jax.Array, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    x: jax.Array, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> jax.Array:
-    """Standard deviation: the square root of `var`."""
-    return jnp.sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+    """Standard deviation: the square root of `var`. Where it is 0, its derivative is 0."""
+    _require_real("std", x)
+    variance = _variance(x, _axes(dim), float(unbiased) if correction is None else float(correction))
+    return _squeezed(_deviation(variance), dim, keepdim)
 
 
-def norm(x: jax.Array, p: float = 2.0, dim: Dim = None, keepdim: bool = False) -> jax.Array:
-    """The p-norm over one, several or all axes. Where it is 0, its derivative is 0."""
+def _squeezed(x: jax.Array, dim: Dim, keepdim: bool) -> jax.Array:
+    return x if keepdim else jnp.squeeze(x, _axes(dim))
+
+
+_deviation = with_rules(jnp.sqrt, lambda t, y, x: jnp.where(y == 0, 0, t) / (2 * jnp.where(y == 0, 1, y)))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _variance(x: jax.Array, axes: Any, correction: float) -> jax.Array:
+    """The variance over axes, which are kept with size 1."""
+    freedom = _count(x, axes) - correction
+    squares = jnp.sum(jnp.square(_centred(x, axes)), axes, keepdims=True)
+    return squares / jnp.asarray(builtins.max(freedom, 0.0), x.dtype)
+
+
+@_variance.defjvp
+def _(axes: Any, correction: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Any, Any]:
+    (x,), (dx,) = primals, tangents
+    freedom = _count(x, axes) - correction
+    if axes is None and freedom <= 0:  # torch has this rule for all axes only
+        slope = jnp.where(_centred(x, axes) == 0, jnp.nan, jnp.inf).astype(x.dtype)
+    else:
+        slope = (2 / freedom if freedom else math.inf) * _centred(x, axes)
+    return _variance(x, axes, correction), jnp.sum(slope * dx, axes, keepdims=True)
+
+
+def _count(x: jax.Array, axes: Any) -> int:
+    """The number of elements over which axes reduce."""
+    reduced = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes
+    return math.prod(x.shape[axis] for axis in reduced)
+
+
+def _centred(x: jax.Array, axes: Any) -> jax.Array:
+    return x - jnp.broadcast_to(jnp.mean(x, axes, keepdims=True), x.shape)
+
+
+def norm(x: jax.Array, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> jax.Array:
+    """The p-norm of vectors over one, several or all axes.
+
+    Args:
+        x: floating-point.
+        p: any number, with infinity for the largest and -infinity for the smallest absolute value; "fro" or None for 2;
+            "nuc" for the nuclear norm of matrices.
+        dim: the axes.
+        keepdim: whether to keep the axes with size 1.
+
+    Raises:
+        TypeError: the array has integers. Convert it by `.float()`.
+        ValueError: `p` is another text, the axes are not those of matrices, or there are no elements.
+    """
     _require_real("norm", x)
-    size, axes = jnp.abs(x), _axes(dim)
-    if p == float("inf"):
-        return jnp.max(size, axes, keepdims=keepdim)
-    size = jnp.where(size > 0, x * jnp.sign(x), 0)
-    total = jnp.sum(size if p == 1 else size**p, axes, keepdims=keepdim)
-    return total if p == 1 else jnp.where(total > 0, jnp.where(total > 0, total, 1) ** (1 / p), 0)
+    if p == "nuc":
+        return nuclear_norm(x, dim, keepdim)
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f'norm takes a number, "fro" or "nuc" as p; got {p!r}')
+    return vector_norm(x, 2.0 if p is None or isinstance(p, str) else float(p), _axes(dim), keepdim)
 
 
 def logsumexp(x: jax.Array, dim: Dim, keepdim: bool = False) -> jax.Array:
-    """`log(sum(exp(x)))` over one or several axes, without overflow."""
+    """`log(sum(exp(x)))` over one or several axes, without overflow. Integers become float32."""
+    (x,) = together(x, real=True)
     return jax.scipy.special.logsumexp(x, _axes(dim), keepdims=keepdim)
 
 
@@ -114,15 +171,29 @@ def amin(x: jax.Array, dim: Dim = None, keepdim: bool = False) -> jax.Array:
 def max(x: jax.Array, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest value; with an axis, (values, indices) over it; with another array, the elementwise maximum."""
     if dim is None:
-        return amax(x)
+        return _largest(x) if jnp.issubdtype(x.dtype, jnp.floating) else amax(x)
     return _extremes(x, jnp.argmax(x, dim), dim, keepdim) if isinstance(dim, int) else maximum(x, dim)
 
 
 def min(x: jax.Array, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest value; with an axis, (values, indices) over it; with another array, the elementwise minimum."""
     if dim is None:
-        return amin(x)
+        return -_largest(-x) if jnp.issubdtype(x.dtype, jnp.floating) else amin(x)
     return _extremes(x, jnp.argmin(x, dim), dim, keepdim) if isinstance(dim, int) else minimum(x, dim)
+
+
+@jax.custom_jvp
+def _largest(x: jax.Array) -> jax.Array:
+    """The largest element, or NaN. Those that are equal to it share the gradient: with NaN, those that are NaN."""
+    return jnp.max(x)
+
+
+@_largest.defjvp
+def _(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    (x,), (dx,) = primals, tangents
+    value = _largest(x)
+    chosen = ((x == value) | (jnp.isnan(x) & jnp.isnan(value))).astype(x.dtype)
+    return value, jnp.sum(chosen / jnp.sum(chosen) * dx)
 
 
 def _extremes(x: jax.Array, indices: jax.Array, dim: int, keepdim: bool) -> Extremes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _shapes
 from ._elementwise import DEFAULT, canonical
+from ._limits import check_integers
 from ._shapes import as_shape
 from .random import next_key
 from .tensor import Tensor, lift
@@ -29,8 +30,13 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False) -> Tens
     >>> tensor([1, 2]), tensor([1.0, 2.0]).dtype
     (Tensor([1, 2]), dtype('float32'))
     """
-    made = Tensor(data)
-    return (made if dtype is None else made.to(dtype)).detach().requires_grad_(requires_grad)
+    if dtype is None or isinstance(data, Tensor | jax.Array):
+        made = Tensor(data)
+        return (made if dtype is None else made.to(dtype)).detach().requires_grad_(requires_grad)
+    array, wanted = np.asarray(data), canonical(dtype)
+    if array.dtype.kind in "iu" and wanted.kind in "iu":
+        check_integers(array, wanted)
+    return Tensor(jnp.array(array.astype(wanted)), requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -79,6 +85,8 @@ def arange(
 ) -> Tensor:
     """Numbers from `start` (0 if only one number is given) to `end`, which is not included."""
     numbers = np.arange(*((0, start) if end is None else (start, end)), step)
+    if dtype is None and numbers.dtype.kind == "i":
+        return Tensor(numbers, requires_grad)
     dtype = canonical(dtype or (DEFAULT if numbers.dtype.kind == "f" else int))
     return Tensor(jnp.asarray(numbers.astype(dtype)), requires_grad)
 

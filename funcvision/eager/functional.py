@@ -19,6 +19,7 @@ from .tensor import run
 __all__ = list(pure.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 KEYS = ("key", "dropout_key")
+NEED_VALUES = ("one_hot",)  # the shape of their result depends on the values of their input, so they are not compiled
 WITH_STATISTICS = ("batch_norm", "instance_norm")  # their second result is not differentiated, as in torch
 
 
@@ -36,7 +37,7 @@ def __dir__() -> list[str]:
 
 def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
     has_aux = function.__name__ in WITH_STATISTICS
-    operation = Operation(function, name=function.__name__, has_aux=has_aux)
+    operation = Operation(function, name=function.__name__, has_aux=has_aux, jit=function.__name__ not in NEED_VALUES)
     parameters = inspect.signature(function).parameters.values()
     # Attention has a `key` that is not random. It is positional.
     keys = [p.name for p in parameters if p.name in KEYS and p.kind is p.KEYWORD_ONLY]

@@ -12,6 +12,8 @@ from ..nn import Arrays, Param
 from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
 from ._operation import Operation, differentiable
+from ._state_dict import loaded, on_host
+from .random import next_key
 from .tensor import Tensor, is_place, run
 
 __all__ = ["LoadResult", "Module"]
@@ -35,13 +37,16 @@ class Module:
     >>> {name: parameter.grad.shape for name, parameter in net.named_parameters()}
     {'weight': (3, 2), 'bias': (2,)}
 
-    Arrays have funcvision's layouts (channels last) and torch's names. Arguments of a call are Tensors, arrays, trees
-    of these, and options, which are static. With `capture=("layer3",)` a call returns (output, dict of the outputs of
-    these layers), which replaces torch's hooks.
+    `state_dict` and `load_state_dict` have torch's names and axis orders. The arrays of `params`, `state` and
+    `parameters()` have torch's names and funcvision's layouts (channels last), in which the model computes.
+
+    Arguments of a call are Tensors, arrays, trees of these, and options, which are static. With `capture=("layer3",)` a
+    call returns (output, dict of the outputs of these layers), which replaces torch's hooks.
 
     Args:
         model: the description.
-        seed: the seed of the initial values and of random layers, which draw other numbers in each call.
+        seed: the seed of the initial values and of random layers, which draw other numbers in each call. By default it
+            comes from the generator; see `manual_seed`.
         params: initial parameters, as `model.init` returns them.
         state: initial buffers, as `model.init` returns them. A model without buffers does not need it.
         jit: whether to compile the forward and the backward pass. They are compiled once for every set of shapes and
@@ -49,18 +54,20 @@ class Module:
             inspect values (with `float(lax.stop_gradient(value))`), branch and loop on them, and print.
 
     Raises:
-        TypeError: `model` is not a description.
+        TypeError: `model` is not a description, or holds an `eager.Module`.
         ValueError: `params` and `state` do not fit the model.
     """
 
     def __init__(
-        self, model: nn.Module, *, seed: int = 0, params: Mapping[str, Any] | None = None,
+        self, model: nn.Module, *, seed: int | None = None, params: Mapping[str, Any] | None = None,
         state: Mapping[str, Any] | None = None, jit: bool = True,
     ):
         if not isinstance(model, nn.Module):
             raise TypeError(f"eager.Module takes a model of funcvision.nn; got {type(model).__name__}")
+        _refuse_modules_within(model)
+        key = next_key() if seed is None else jax.random.key(seed)
         if params is None:
-            params, state = model.init(jax.random.key(seed))
+            params, state = model.init(key)
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
         declared = model.declarations()
         _check(model, array_faults(declared, arrays))
@@ -70,14 +77,17 @@ class Module:
         self._buffers = {name: self._tensors[name] for name in declared if name not in self._parameters}
         for parameter in self._parameters.values():
             parameter.requires_grad = differentiable(parameter)
-        self._key, self._calls = jax.random.key(seed), 0
-        forward = functools.partial(_forward, model)
-        self._operation = Operation(forward, name=type(model).__name__, has_aux=True, jit=jit, recompute=True)
+        self._key, self._calls, self._jit = key, 0, jit
+        self._operation = self._compiled()
+
+    def _compiled(self) -> Operation:
+        forward, name = functools.partial(_forward, self.model), type(self.model).__name__
+        return Operation(forward, name=name, has_aux=True, jit=self._jit, recompute=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
-        draw = self._key, np.uint32(self._calls)
+        draw = self._key, np.array(self._calls, np.uint32)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
         output, state = run(self._operation, inputs, {})
         for name, array in state.items():
@@ -130,25 +140,44 @@ class Module:
         return (buffer for _, buffer in self.named_buffers(under=under))
 
     def state_dict(self) -> Arrays:
-        """All arrays under torch's names and in its order, in funcvision's layouts. Training does not change it."""
-        return {name: tensor.data for name, tensor in self._tensors.items()}
+        """All arrays with torch's names, order and axis orders. Training does not change it.
+
+        Torch loads it once each array is a tensor. A module at several paths has its arrays under all their names.
+        """
+        declared = self.model.declarations()
+        return {
+            alias: self._tensors[name].data.transpose(np.argsort(declared[name].axes))
+            for alias, name in _aliases(self.model).items()
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Assigns arrays to the parameters and buffers, converted to their dtypes.
 
         Args:
-            state_dict: arrays by name, in funcvision's layouts.
+            state_dict: torch tensors, numpy or jax arrays, or Tensors by name, in torch's axis orders: the `state_dict`
+                of a Module, or of the same model in torch.
             strict: whether missing and unexpected arrays are an error.
+
+        Returns:
+            The names that are missing, and those that are unexpected.
 
         Raises:
             ValueError: an array has another shape or, if `strict`, is missing or unexpected. The error lists all of
                 them, and nothing is assigned.
         """
-        arrays = {name: as_array(array) for name, array in state_dict.items()}
-        faults = array_faults(self.model.declarations(), arrays)
-        _check(self.model, faults if strict else {what: faults[what] for what in faults if what == "of another shape"})
-        for name in self._tensors.keys() & arrays.keys():
-            self._tensors[name].data = arrays[name].astype(self._tensors[name].dtype)
+        declared, aliases = self.model.declarations(), _aliases(self.model)
+        expected = {alias: declared[name] for alias, name in aliases.items()}
+        arrays = {name: on_host(array, expected.get(name)) for name, array in state_dict.items()}
+        faults = array_faults(expected, arrays, torch_order=True)
+        wrong = faults if strict else {what: faults[what] for what in faults if what == "of another shape"}
+        if wrong:
+            raise ValueError(
+                f"this state_dict does not fit {type(self.model).__name__}; {describe_faults(wrong)}. Its arrays have "
+                "torch's axis orders; those in funcvision's go to `eager.Module(model, params=params, state=state)`"
+            )
+        for alias in expected.keys() & arrays.keys():
+            tensor = self._tensors[aliases[alias]]
+            tensor.data = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
         return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -175,6 +204,36 @@ class Module:
             tensor.data = tensor.detach().to(wanted)
         return self
 
+    # Python's own protocols
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        model = vars(self).get("model")
+        is_part = model is not None and (name in vars(model) or isinstance(value, Module | nn.Module | Tensor))
+        if is_part and not name.startswith("_") and name != "model":
+            raise AttributeError(
+                f"{name!r} cannot be assigned to an eager.Module, whose model is a fixed description. To exchange a "
+                f"layer, make `eager.Module(model.replace({name!r}, layer))`; to assign the values of a parameter, "
+                f"write `net.get_parameter({name!r}).data = array`, or use load_state_dict"
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if "model" in vars(self) and isinstance(vars(self.model).get(name), nn.Module):
+            hint = f": its description is net.model.{name}, and its parameters are net.named_parameters(under={name!r})"
+        elif name == "apply":
+            hint = ": set initial values by `eager.Module(model.with_init(rule))`"
+        else:
+            hint = ""
+        raise AttributeError(f"an eager.Module has no attribute {name!r}{hint}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        without = {name: value for name, value in vars(self).items() if name not in ("_operation", "_key")}
+        return without | {"_key": np.asarray(jax.random.key_data(self._key))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _key=jax.random.wrap_key_data(state["_key"]))
+        vars(self)["_operation"] = self._compiled()
+
     def __repr__(self) -> str:
         return f"eager.Module({self.model!r})"
 
@@ -187,6 +246,41 @@ def _forward(
     kwargs = {"key": jax.random.fold_in(key, calls)} | kwargs
     output, new_state, *captured = model.apply(params, state, *args, train=train, **kwargs)
     return (output, *captured) if captured else output, new_state if train else {}
+
+
+def _refuse_modules_within(model: nn.Module) -> None:
+    """Raises TypeError if a description holds an `eager.Module`, also in a list or a dict."""
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if any(isinstance(leaf, Module) for leaf in jax.tree.leaves(value)):
+                raise TypeError(
+                    f"{_joined(path, name)} is an eager.Module, whose parameters a description does not declare: hold "
+                    "the layer itself, and wrap the whole model"
+                )
+
+
+def _aliases(model: nn.Module) -> dict[str, str]:
+    """Every name that torch's state_dict has, and the name under which the model declares that array.
+
+    They differ only if a module is held at several paths.
+    """
+    first = {id(module): path for path, module in model.named_modules()}
+    names: dict[str, str] = {}
+
+    def walk(module: nn.Module, path: str) -> None:
+        for kind in (Param, nn.Buffer):
+            for name, value in vars(module).items():
+                if isinstance(value, kind):
+                    names[_joined(path, name)] = _joined(first[id(module)], name)
+        for name, child in module.children().items():
+            walk(child, _joined(path, name))
+
+    walk(model, "")
+    return names
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _check(model: nn.Module, faults: dict[str, list[str]]) -> None:

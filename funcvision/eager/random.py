@@ -4,12 +4,13 @@ A function that gets a `key` uses that key and not the generator.
 """
 
 import itertools
+import operator
 from collections.abc import Iterator
 
 import jax
 import numpy as np
 
-__all__ = ["manual_seed", "next_key"]
+__all__ = ["initial_seed", "manual_seed", "next_key"]
 
 _generator: tuple[int, Iterator[int]] = (0, itertools.count())
 
@@ -17,18 +18,26 @@ _generator: tuple[int, Iterator[int]] = (0, itertools.count())
 def manual_seed(seed: int) -> None:
     """Resets the generator, so that the draws that follow are the same every time.
 
-    Modules do not use the generator. Each has a `seed` of its own.
+    Functions that get no `key` draw from it, and each `Module` that gets no `seed` takes a key from it. A `DataLoader`
+    shuffles by a seed of its own: pass `seed=initial_seed()`.
     """
     global _generator
-    _generator = seed, itertools.count()
+    _generator = operator.index(seed), itertools.count()
+
+
+def initial_seed() -> int:
+    """The seed that `manual_seed` got last; 0 before that."""
+    return _generator[0]
 
 
 def next_key() -> jax.Array:
     """A new key from the generator."""
     seed, count = _generator
-    return _key(seed, np.uint32(next(count)))
+    return _key(np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF), np.uint32(next(count)))
 
 
 @jax.jit
-def _key(seed: int, count: np.uint32) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(seed), count)
+def _key(low: np.uint32, high: np.uint32, count: np.uint32) -> jax.Array:
+    """A key from a seed of 64 bits, and the count of the draws from it."""
+    key = jax.random.key(low)
+    return jax.random.fold_in(jax.random.fold_in(key, high), count)

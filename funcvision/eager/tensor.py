@@ -11,12 +11,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import functional as F
+from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array, record
 from ._graph import Node, is_grad_enabled
+from ._limits import check_divisor, check_integers, fitting
 from ._operation import Operation, differentiable
 
 __all__ = ["Tensor", "is_place", "lift", "run"]
@@ -94,13 +97,49 @@ def _itself(x: jax.Array) -> jax.Array:
     return x
 
 
-_add, _sub, _mul, _div = map(_arithmetic, (ew.add, ew.sub, ew.mul, ew.div))
-_floor_divide, _remainder, _pow = _arithmetic(ew.floor_divide), _arithmetic(ew.remainder), lift(ew.pow)
+def _division(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A division that refuses to divide integers by 0."""
+
+    @functools.wraps(function)
+    def checked(x: Any, other: Any, **options: Any) -> Any:
+        result = function(x, other, **options)
+        if jnp.issubdtype(result.dtype, jnp.integer):
+            check_divisor(other)
+        return result
+
+    return checked
+
+
+def _reduced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """numpy's version of a reduction as a function of the same arguments. It keeps no axes: only values are checked."""
+
+    def reduced(x: Any, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
+        return function(x, axis=(tuple(dim) or None) if isinstance(dim, tuple | list) else dim)
+
+    return reduced
+
+
+def _power_in_float64(x: Any, exponent: Any) -> Any:
+    return np.where(np.asarray(exponent) < 0, 0, np.power(np.asarray(x, np.float64), np.abs(exponent)))
+
+
+_add = fitting(_arithmetic(arithmetic.add), lambda x, other, alpha=1: x + alpha * other)
+_sub = fitting(_arithmetic(arithmetic.sub), lambda x, other, alpha=1: x - alpha * other)
+_mul = fitting(_arithmetic(arithmetic.mul), np.multiply)
+_pow = fitting(lift(arithmetic.pow), _power_in_float64)
+_left_shift = fitting(
+    _arithmetic(arithmetic.left_shift), lambda x, n: np.where((n >= 0) & (n < 64), np.ldexp(x, np.int32(n)), 0)
+)
+_right_shift = _arithmetic(arithmetic.right_shift)
+_div, _floor_divide, _remainder = (
+    _division(_arithmetic(function)) for function in (arithmetic.div, arithmetic.floor_divide, arithmetic.remainder)
+)
 _bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor))
 _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
-_fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, ew.clamp, ew.where))
+_fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
-_cast, _clone, _matmul = lift(ew.cast), lift(_itself), lift(_shapes.matmul)
+_cast, _clone = lift(ew.cast), lift(_itself)
+_matmul = fitting(lift(_shapes.matmul), np.matmul)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
@@ -145,7 +184,8 @@ class Tensor(TensorBase):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, or make one with funcvision.eager.lift"
+            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
+            "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
         )
 
     # Elements
@@ -205,6 +245,8 @@ class Tensor(TensorBase):
             target = jax.devices(target)[0] if isinstance(target, str) else target
             return self if target == self.device else _place(self, target)
         dtype = ew.canonical(target)
+        if np.dtype(target if target is not int else np.int64) == np.int64 and dtype == np.int32:
+            _check_long(self.data)
         return self if dtype == self.dtype else _cast(self, dtype)
 
     def cpu(self) -> "Tensor":
@@ -245,13 +287,16 @@ class Tensor(TensorBase):
     __mod__, __rmod__ = _operator(_remainder), _operator(_remainder, swapped=True)
     __pow__, __rpow__ = _operator(_pow), _operator(_pow, swapped=True)
     __matmul__, __rmatmul__ = _operator(_matmul), _operator(_matmul, swapped=True)
+    __lshift__, __rlshift__ = _operator(_left_shift), _operator(_left_shift, swapped=True)
+    __rshift__, __rrshift__ = _operator(_right_shift), _operator(_right_shift, swapped=True)
     __and__, __rand__ = _operator(_bitwise_and), _operator(_bitwise_and, swapped=True)
     __or__, __ror__ = _operator(_bitwise_or), _operator(_bitwise_or, swapped=True)
     __xor__, __rxor__ = _operator(_bitwise_xor), _operator(_bitwise_xor, swapped=True)
     __eq__, __ne__ = _operator(_eq), _operator(_ne)
     __lt__, __le__, __gt__, __ge__ = map(_operator, (_lt, _le, _gt, _ge))
     __hash__ = TensorBase.__hash__
-    __neg__, __abs__, __invert__ = lift(ew.neg), lift(ew.abs), lift(ew.bitwise_not)
+    __neg__, __abs__ = fitting(lift(arithmetic.neg), np.negative), fitting(lift(ew.abs), np.abs)
+    __invert__ = lift(ew.bitwise_not)
 
     # Methods that change the Tensor
 
@@ -261,6 +306,7 @@ class Tensor(TensorBase):
     div_ = __itruediv__ = _in_place(_div)
     pow_ = __ipow__ = _in_place(_pow)
     __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
+    __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
     fill_, copy_ = _in_place(_fill), _in_place(_fill)
@@ -273,22 +319,24 @@ class Tensor(TensorBase):
 
     add, sub, mul, div, floor_divide, remainder, pow = _add, _sub, _mul, _div, _floor_divide, _remainder, _pow
     eq, ne, lt, le, gt, ge = _eq, _ne, _lt, _le, _gt, _ge
-    neg, square, reciprocal, sign = __neg__, lift(ew.square), lift(ew.reciprocal), lift(ew.sign)
+    neg, reciprocal, sign = __neg__, lift(arithmetic.reciprocal), lift(ew.sign)
+    square = fitting(lift(arithmetic.square), np.square)
     exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
-    sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, ew.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
-    tanh, sigmoid, relu = lift(F.tanh), lift(F.sigmoid), lift(F.relu)
+    sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, arithmetic.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
+    tanh, sigmoid, relu = lift(ew.tanh), lift(ew.sigmoid), lift(F.relu)
     softmax, log_softmax = lift(F.softmax), lift(F.log_softmax)
     floor, ceil, trunc = lift(ew.floor), lift(ew.ceil), lift(ew.trunc)
     isnan, isinf, isfinite, logical_not = map(lift, (ew.isnan, ew.isinf, ew.isfinite, ew.logical_not))
     logical_and, logical_or = _arithmetic(ew.logical_and), _arithmetic(ew.logical_or)
-    maximum, minimum = _arithmetic(ew.maximum), _arithmetic(ew.minimum)
+    maximum, minimum = _arithmetic(arithmetic.maximum), _arithmetic(arithmetic.minimum)
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = _bitwise_and, _bitwise_or, _bitwise_xor, __invert__
+    bitwise_left_shift, bitwise_right_shift = _left_shift, _right_shift
     clamp, masked_fill = _clamp, _masked_fill
 
-    mean, var, std, norm, prod = map(
-        lift, (_reductions.mean, _reductions.var, _reductions.std, _reductions.norm, _reductions.prod)
-    )
-    amax, amin, logsumexp, cumsum = map(
-        lift, (_reductions.amax, _reductions.amin, _reductions.logsumexp, _reductions.cumsum)
+    mean, var, std, norm = map(lift, (_reductions.mean, _reductions.var, _reductions.std, _reductions.norm))
+    amax, amin, logsumexp = map(lift, (_reductions.amax, _reductions.amin, _reductions.logsumexp))
+    prod, cumsum = (
+        fitting(lift(_reductions.prod), _reduced(np.prod)), fitting(lift(_reductions.cumsum), _reduced(np.cumsum))
     )
     argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
@@ -340,9 +388,8 @@ class Tensor(TensorBase):
         return bool(jnp.allclose(self.data, other.data, rtol, atol))
 
     abs, round = __abs__, lift(ew.round)
-    sum, max, min, all, any = map(
-        lift, (_reductions.sum, _reductions.max, _reductions.min, _reductions.all, _reductions.any)
-    )
+    sum = fitting(lift(_reductions.sum), _reduced(np.sum))
+    max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
 
     def float(self) -> "Tensor":
         """The Tensor in float32."""
@@ -360,6 +407,13 @@ class Tensor(TensorBase):
 def is_place(target: Any) -> bool:
     """Whether `target` is a device or sharding, and not a dtype."""
     return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
+
+
+def _check_long(array: jax.Array) -> None:
+    """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
+    wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
+    if wider and not isinstance(array, Tracer):
+        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
 
 
 def _arrays(index: Any) -> Any:

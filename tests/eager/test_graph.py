@@ -172,6 +172,45 @@ def test_modes():
     assert eager.is_grad_enabled()
 
 
+def test_modes_as_statements_and_again():
+    x = leaf(1.0)
+    eager.set_grad_enabled(False)
+    assert not (x * 2).requires_grad
+    eager.set_grad_enabled(True)
+    assert (x * 2).requires_grad
+    with eager.no_grad():
+        eager.set_grad_enabled(True)
+        assert (x * 2).requires_grad
+        eager.set_grad_enabled(False)
+    assert eager.is_grad_enabled()
+    with eager.set_grad_enabled(False):
+        assert not eager.is_grad_enabled()
+        with eager.set_grad_enabled(True):
+            assert eager.is_grad_enabled()
+        assert not eager.is_grad_enabled()
+    assert eager.is_grad_enabled()
+
+    @eager.set_grad_enabled(False)
+    def double(x):
+        return x * 2
+
+    @eager.no_grad
+    def triple(x):
+        return x * 3
+
+    assert eager.is_grad_enabled()  # the decorator acts only within the function
+    for function in (double, triple):
+        for _ in range(2):
+            assert not function(x).requires_grad
+    assert eager.is_grad_enabled()
+    mode = eager.no_grad()
+    with mode, mode:
+        assert not eager.is_grad_enabled()
+    with mode:
+        assert not eager.is_grad_enabled()
+    assert eager.is_grad_enabled()
+
+
 def test_detach_clone_and_retained_gradients():
     x = leaf(1.0, 2.0)
     h = x * 2

@@ -1,7 +1,9 @@
 """eager.Module: one node for each call, its arrays, its modes, and uncompiled forward."""
 
 import contextlib
+import copy
 import io
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -237,7 +239,7 @@ def test_state_dict_round_trip():
     assert list(saved) == list(Net().declarations())
     net(X).sum().backward()
     optim.SGD(net.parameters(), lr=0.1).step()
-    assert not np.allclose(saved["fc.weight"], net.params["fc.weight"])  # training does not change saved arrays
+    assert not np.allclose(saved["fc.weight"].T, net.params["fc.weight"])  # training does not change saved arrays
     result = other.load_state_dict({name: np.asarray(array) for name, array in saved.items()})
     assert (result.missing_keys, result.unexpected_keys) == ([], [])
     for name, array in other.state_dict().items():
@@ -251,12 +253,12 @@ def test_state_dict_that_does_not_fit():
     arrays = net.state_dict()
     arrays["extra"] = arrays.pop("fc.bias")
     arrays["fc.weight"] = arrays["fc.weight"] + 1
-    with pytest.raises(ValueError, match=r"do not fit Net; 1 missing: fc\.bias; 1 unexpected: extra\. If"):
+    with pytest.raises(ValueError, match=r"does not fit Net; 1 missing: fc\.bias; 1 unexpected: extra\. Its"):
         net.load_state_dict(arrays)
     assert net.params["fc.weight"] is before
     assert net.load_state_dict(arrays, strict=False) == (["fc.bias"], ["extra"])
     arrays["fc.weight"] = arrays["fc.weight"].T
-    fault = r"Net; 1 of another shape: fc\.weight is \(3, 4\), not \(4, 3\)\. If .*vision\.convert"
+    fault = r"Net; 1 of another shape: fc\.weight is \(4, 3\), not \(3, 4\)\. Its .*eager\.Module\(model, params="
     with pytest.raises(ValueError, match=fault):
         net.load_state_dict(arrays, strict=False)
 
@@ -321,3 +323,93 @@ def test_two_networks_in_one_graph():
     generator.zero_grad()
     critic(generator(eager.ones(3, 2)).detach()).mean().backward()
     assert generator.get_parameter("weight").grad is None
+
+
+def test_assignments_that_would_do_nothing():
+    net = eager.Module(Net())
+    for name, value in (
+        ("fc", nn.Linear(4, 5)), ("fc", eager.Module(nn.Linear(4, 5))), ("conv", None), ("head", nn.Linear(4, 5)),
+        ("weight", eager.ones(3)), ("fc", eager.ones(3)),
+    ):  # fmt: skip
+        with pytest.raises(AttributeError, match=rf"{name!r} cannot be assigned.*model\.replace\({name!r}, layer\)"):
+            setattr(net, name, value)
+    with pytest.raises(AttributeError, match="'weight' cannot be assigned"):
+        eager.Module(nn.Linear(2, 2)).weight = np.ones((2, 2))
+    net.training = False
+    net.note = "text is no part of the model"
+    with pytest.raises(AttributeError, match=r"net\.model\.fc, .*named_parameters\(under='fc'\)"):
+        _ = net.fc
+    with pytest.raises(AttributeError, match=r"'apply': set initial values by .*with_init"):
+        net.apply(print)
+    assert not hasattr(net, "foo")
+
+
+def test_a_model_that_holds_an_eager_module():
+    class Holder(nn.Module):
+        def __init__(self, held):
+            self.inner = nn.Identity()
+            self.held = held
+
+    for held in (eager.Module(nn.Linear(2, 2)), [eager.Module(nn.Linear(2, 2))], {"a": eager.Module(nn.ReLU())}):
+        with pytest.raises(TypeError, match=r"held is an eager\.Module, whose parameters.*wrap the whole model"):
+            eager.Module(Holder(held))
+        with pytest.raises(TypeError, match=r"1\.held is an eager\.Module"):
+            eager.Module(nn.Sequential(nn.ReLU(), Holder(held)))
+
+
+def test_the_generator_decides_initial_values_and_dropout():
+    def made():
+        first, second = eager.Module(Net(drop=0.5)), eager.Module(Net(drop=0.5))
+        return first(X).data, second(X).data, first.params["fc.weight"], second.params["fc.weight"]
+
+    eager.manual_seed(3)
+    once = made()
+    eager.manual_seed(3)
+    for before, again in zip(once, made(), strict=True):
+        np.testing.assert_array_equal(before, again)
+    assert not np.allclose(once[2], once[3])
+    eager.manual_seed(4)
+    assert not np.allclose(made()[2], once[2])
+    eager.manual_seed(2**40 + 3)
+    assert eager.initial_seed() == 2**40 + 3
+    assert not np.allclose(made()[2], once[2])  # all bits of the seed count
+    eager.manual_seed(-1)
+    assert made()[2].shape == once[2].shape
+    params, _ = Net().init(jax.random.key(5))
+    np.testing.assert_array_equal(eager.Module(Net(), seed=5).params["fc.weight"], params["fc.weight"])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies(copied):
+    net = eager.Module(Net(drop=0.5), seed=0)
+    optimizer = optim.Adam(net.parameters())
+    net.get_parameter("fc.bias").requires_grad = False
+    net(X).sum().backward()
+    optimizer.step()
+    twin, twin_optimizer = copied((net, optimizer))
+    assert twin_optimizer.param_groups[0]["params"][0] is twin.get_parameter("conv.weight")
+    for _ in range(2):
+        for module, steps in ((net, optimizer), (twin, twin_optimizer)):
+            steps.zero_grad()
+            module(X).square().sum().backward()
+            steps.step()
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, twin.state_dict()[name], err_msg=name)
+    assert not twin.get_parameter("fc.bias").requires_grad
+    assert net.eval()(X).equal(twin.eval()(X))
+    x = eager.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    y = copied(x)
+    assert y.requires_grad
+    assert y.grad.tolist() == [2, 4]
+    y.grad.zero_()
+    assert x.grad.tolist() == [2, 4]
+    with pytest.raises(RuntimeError, match=r"only leaves are copied.*detach"):
+        copied(x * 2)
+
+
+def test_losses_called_on_tensors_name_what_to_use():
+    logits, labels = eager.randn(4, 3), eager.tensor([0, 1, 2, 0])
+    with pytest.raises(AttributeError, match=r"F\.cross_entropy.*eager\.Module\(nn\.CrossEntropyLoss\(\)\)"):
+        nn.CrossEntropyLoss()(logits, labels)
+    assert eager.Module(nn.CrossEntropyLoss())(logits, labels).allclose(F.cross_entropy(logits, labels))

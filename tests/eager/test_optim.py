@@ -138,6 +138,8 @@ def test_a_state_that_does_not_fit():
     (lambda: lr_scheduler.LambdaLR(optim.SGD(params()), [abs, abs]), ValueError, "2 functions for 1 groups"),
     (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "one milestone less"),
     (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD(params()), mode="up"), ValueError, "mode='up'"),
+    (lambda: lr_scheduler.StepLR(optim.SGD(params()), 0), ValueError, "positive integer as step_size; got 0"),
+    (lambda: lr_scheduler.CosineAnnealingLR(optim.SGD(params()), 0), ValueError, "positive integer as T_max; got 0"),
 ])  # fmt: skip
 def test_refusals(make, error, message):
     with pytest.raises(error, match=message):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from funcvision import eager
+from funcvision.eager import functional as F
 
 
 def test_what_a_tensor_says_of_itself():
@@ -110,6 +111,61 @@ def test_numbers_of_python_and_numpy():
     array[:] = 5
     assert x.tolist() == [1, 1]
     assert eager.tensor(x) is not x
+
+
+LARGE = 3_000_000_000
+
+
+@pytest.mark.parametrize("use", [
+    lambda: eager.tensor(2**40), lambda: eager.tensor([LARGE, 1]), lambda: eager.tensor(np.array([2**40])),
+    lambda: eager.tensor(np.int64(LARGE)), lambda: eager.full((2,), LARGE),
+    lambda: eager.arange(LARGE, LARGE + 2),
+    lambda: eager.tensor([2**31 - 1, 1]).sum(), lambda: eager.tensor([[2**31 - 1, 1]]).sum(1),
+    lambda: eager.tensor([2**31 - 1, 1]).cumsum(0), lambda: eager.tensor([65536, 65536]).prod(),
+    lambda: eager.tensor(2**30) * 4, lambda: eager.tensor(2**30) + eager.tensor(2**30),
+    lambda: eager.tensor(65536) ** 2,
+    lambda: eager.tensor(1) + LARGE, lambda: eager.tensor(1) + np.int64(LARGE), lambda: eager.tensor(65536).square(),
+    lambda: 2 ** eager.tensor(31), lambda: eager.tensor(1) << 31, lambda: -eager.tensor(-(2**31)),
+    lambda: eager.tensor(-(2**31)).abs(), lambda: eager.tensor([65536]) @ eager.tensor([65536]),
+    lambda: eager.tensor(float(LARGE)).long(), lambda: eager.tensor(1).fill_(LARGE),
+    lambda: eager.tensor(np.array([1e300])),
+])  # fmt: skip
+def test_what_does_not_fit_raises(use):
+    with pytest.raises(OverflowError, match=r"does not fit"):
+        use()
+    with jax.enable_x64(True):
+        use()  # everything fits 64 bits
+
+
+def test_what_fits_or_is_a_float():
+    with pytest.raises(OverflowError, match="does not fit uint8"):
+        eager.tensor(300, dtype=np.uint8)
+    assert eager.tensor([2**31 - 1, -(2**31)]).tolist() == [2**31 - 1, -(2**31)]
+    assert eager.tensor([2**31 - 1]).sum().item() == 2**31 - 1
+    assert (eager.tensor(1.0) + 2**40).item() == 2.0**40
+    assert eager.tensor(2**40, dtype=np.float32).item() == 2.0**40
+    assert eager.tensor([2**31 - 1, 0]).float().sum().item() == 2.0**31
+    assert (eager.tensor(2, dtype=np.uint8) * 200).item() == 144  # torch wraps in small dtypes, too
+
+
+def test_float64_is_rounded_with_a_warning():
+    for make in (lambda x: eager.tensor(x), lambda x: eager.from_numpy(x), lambda x: eager.ones(1) * x):
+        with pytest.warns(UserWarning, match=r"float64 is rounded to float32.*jax_enable_x64.*astype\(np.float32\)"):
+            assert make(np.array([0.1])).dtype == np.float32
+    assert eager.tensor(np.array([0.5, np.inf, np.nan])).dtype == np.float32  # nothing is lost, so nothing is said
+    assert eager.tensor(0.1).dtype == np.float32  # Python's floats are float32 in torch, too
+    assert eager.tensor(np.array([0.1]), dtype=np.float32).dtype == np.float32
+    with jax.enable_x64(True):
+        assert eager.tensor(np.array([0.1])).dtype == np.float64
+
+
+def test_sizes_of_numpy_and_results_whose_shape_depends_on_values():
+    x = eager.ones(2, 4, 4, 3)
+    assert F.avg_pool2d(x, np.int64(2), np.int32(2)).shape == (2, 2, 2, 3)
+    assert x.sum(np.int64(1)).shape == (2, 4, 3)
+    assert x.reshape(np.int64(8), -1).shape == (8, 12)
+    assert F.one_hot(eager.tensor([0, 2])).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert F.one_hot(eager.tensor([0, 2]), 4).shape == (2, 4)
 
 
 @pytest.mark.parametrize(("index", "error", "message"), [

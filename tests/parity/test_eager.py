@@ -290,11 +290,9 @@ class TorchSmall(torch.nn.Module):
 def test_a_training_loop_ends_where_torchs_does():
     images, labels = random(7, 6, 9, 7, 3, dtype="float64"), np.arange(6) % 5
     with jax.enable_x64(True):
-        axes = {name: declaration.axes for name, declaration in Small().declarations().items()}
         theirs = TorchSmall().double()
-        arrays = {name: t.numpy().transpose(axes[name]) for name, t in theirs.state_dict().items()}
         ours = eager.Module(Small())
-        ours.to(np.float64).load_state_dict(arrays)
+        ours.to(np.float64).load_state_dict(theirs.state_dict())
         our_optimizer = eager.optim.AdamW(ours.parameters(), lr=0.01)
         their_optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.01)
         schedules = [
@@ -316,8 +314,68 @@ def test_a_training_loop_ends_where_torchs_does():
                 schedule.step()
             assert our_loss.item() == pytest.approx(their_loss.item(), rel=1e-9)
         for name, array in ours.state_dict().items():
-            expected = theirs.state_dict()[name].numpy().transpose(axes[name])
+            expected = theirs.state_dict()[name].numpy()
             np.testing.assert_allclose(array, expected, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["torch", "numpy", "Tensor", "jax"])
+def test_state_dicts_have_torchs_names_and_axis_orders(kind):
+    make = {"torch": lambda t: t, "numpy": lambda t: t.numpy(), "Tensor": lambda t: eager.tensor(t.numpy())}
+    make["jax"] = lambda t: eager.tensor(t.numpy()).data
+    for ours, theirs, shape in (
+        (nn.Linear(3, 3), torch.nn.Linear(3, 3), (2, 3)),
+        (nn.Conv2d(4, 4, 4), torch.nn.Conv2d(4, 4, 4), (2, 5, 5, 4)),
+        (nn.ConvTranspose2d(2, 2, 2), torch.nn.ConvTranspose2d(2, 2, 2), (1, 2, 2, 2)),
+        (nn.Embedding(3, 3), torch.nn.Embedding(3, 3), None),
+        (Small(), TorchSmall(), (2, 9, 7, 3)),
+    ):  # fmt: skip
+        net = eager.Module(ours).eval()
+        given = {name: make[kind](tensor) for name, tensor in theirs.state_dict().items()}
+        assert net.load_state_dict(given) == ([], [])
+        x = np.array([0, 2]) if shape is None else random(0, *shape)
+        theirs.eval()
+        if len(shape or ()) == 4:
+            y = theirs(nchw(x)).detach()
+            expected = y.movedim(1, -1) if y.ndim == 4 else y
+        else:
+            expected = theirs(torch.from_numpy(x)).detach()
+        assert_close(net(x).data, expected, rtol=1e-4)
+        saved = net.state_dict()
+        assert list(saved) == list(theirs.state_dict())
+        theirs.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in saved.items()})
+        for name, array in saved.items():
+            np.testing.assert_array_equal(array, theirs.state_dict()[name].numpy(), err_msg=name)
+
+
+def test_state_dicts_of_other_dtypes_and_strictness():
+    theirs, net = TorchSmall(), eager.Module(Small())
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        given = theirs.to(dtype).state_dict()
+        given["bn.num_batches_tracked"] = torch.tensor([3])  # torch takes one element for a scalar
+        theirs.load_state_dict(given)
+        net.load_state_dict(given)
+        assert int(net.state["bn.num_batches_tracked"]) == 3
+        assert net.params["fc.weight"].dtype == np.float32
+        assert_close(net.state_dict()["fc.weight"], theirs.float().state_dict()["fc.weight"])
+    given = theirs.state_dict()
+    given["extra"] = given.pop("fc.bias")
+    ours, wanted = net.load_state_dict(given, strict=False), theirs.load_state_dict(given, strict=False)
+    assert (ours.missing_keys, ours.unexpected_keys) == (wanted.missing_keys, wanted.unexpected_keys)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        theirs.load_state_dict(given)
+    with pytest.raises(ValueError, match=r"1 missing: fc\.bias; 1 unexpected: extra"):
+        net.load_state_dict(given)
+
+
+def test_a_layer_at_two_paths_has_both_names():
+    theirs_layer, ours_layer = torch.nn.Linear(3, 3), nn.Linear(3, 3)
+    theirs = torch.nn.Sequential(theirs_layer, torch.nn.ReLU(), theirs_layer)
+    net = eager.Module(nn.Sequential(ours_layer, nn.ReLU(), ours_layer))
+    assert list(net.state_dict()) == list(theirs.state_dict())
+    net.load_state_dict(theirs.state_dict())
+    x = random(0, 4, 3)
+    assert_close(net(x).data, theirs(torch.from_numpy(x)), rtol=1e-4)
+    assert len(list(net.parameters())) == len(list(theirs.parameters())) == 2
 
 
 def test_manual_descent():

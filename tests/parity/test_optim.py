@@ -96,6 +96,110 @@ def test_groups_have_options_of_their_own():
     assert_same(ours, theirs)
 
 
+@pytest.mark.parametrize("options", [{}, {"nesterov": True}, {"dampening": 0.3}])
+def test_a_momentum_that_is_turned_off_and_on_again(options):
+    ours, theirs, gradients = pair()
+    optimizer = optim.SGD(ours, lr=0.1, momentum=0.9, **options)
+    reference = torch.optim.SGD(theirs, lr=0.1, momentum=0.9, **options)
+    for step, momentum in enumerate([0.9, 0.9, 0.0, 0.0, 0.9, 0.5, 0.0, 0.9]):
+        gradients(step)
+        for either in (optimizer, reference):
+            either.param_groups[0]["momentum"] = momentum
+            either.step()
+        if step == 3:  # a resumed optimizer remembers it, too
+            saved = optimizer.state_dict()
+            optimizer = optim.SGD(ours, lr=0.1)
+            optimizer.load_state_dict(saved)
+        assert_same(ours, theirs)
+
+
+def test_a_dampening_that_is_turned_on_later():
+    ours, theirs, gradients = pair()
+    optimizer, reference = (m.SGD(p, lr=0.1, momentum=0.9) for m, p in ((optim, ours), (torch.optim, theirs)))
+    for step, dampening in enumerate([0.0, 0.0, 0.5, 0.5, 0.0, 0.5]):
+        gradients(step)
+        for either in (optimizer, reference):
+            either.param_groups[0]["dampening"] = dampening
+            either.step()
+        assert_same(ours, theirs)
+
+
+MAGNITUDES = [0, 1e-38, 1e-30, 1e-23, 1e-20, 1e-12, 1e-8, 1e-4, 1, 1e4, 1e8, 1e15, 1e18, 1e19, 1e20, 1e25, 1e30, 3e38]
+MAGNITUDES += [np.inf, np.nan]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_gradients_of_all_magnitudes(name):
+    algorithm, options = OPTIMIZERS[name]
+    gradient = np.array([sign * size for size in MAGNITUDES for sign in (1, -1)], np.float32)
+    start = np.linspace(-2, 2, len(gradient)).astype(np.float32)
+    ours, theirs = eager.tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
+    optimizer = getattr(optim, algorithm)([ours], **options)
+    reference = getattr(torch.optim, algorithm)([theirs], **options)
+    for factor in (1, -0.5, 0.25, 1, 0.1):
+        with np.errstate(under="ignore", invalid="ignore"):
+            scaled = gradient * np.float32(factor)
+        ours.grad, theirs.grad = eager.tensor(scaled), torch.tensor(scaled)
+        optimizer.step()
+        reference.step()
+        np.testing.assert_allclose(np.asarray(ours.data), theirs.detach().numpy(), 2e-6, 1e-7)
+
+
+REFUSED = {
+    "optimizer": lambda s, o: s.StepLR([o], 2),
+    "optimizer of OneCycleLR": lambda s, o: s.OneCycleLR([o], 0.1, 10),
+    "optimizer of a plateau": lambda s, o: s.ReduceLROnPlateau([o]),
+    "functions": lambda s, o: s.LambdaLR(o, [abs]), "no function": lambda s, o: s.LambdaLR(o, 0.5),
+    "factor": lambda s, o: s.ConstantLR(o, 1.5), "negative factor": lambda s, o: s.ConstantLR(o, -0.1),
+    "start": lambda s, o: s.LinearLR(o, 0.0), "large start": lambda s, o: s.LinearLR(o, 1.1),
+    "end": lambda s, o: s.LinearLR(o, 0.5, 1.1), "negative end": lambda s, o: s.LinearLR(o, 0.5, -0.1),
+    "no steps": lambda s, o: s.OneCycleLR(o, 0.1), "steps": lambda s, o: s.OneCycleLR(o, 0.1, 0),
+    "fractional steps": lambda s, o: s.OneCycleLR(o, 0.1, 10.5),
+    "epochs": lambda s, o: s.OneCycleLR(o, 0.1, None, 0, 5),
+    "fractional epochs": lambda s, o: s.OneCycleLR(o, 0.1, None, 2, 2.5),
+    "pct_start": lambda s, o: s.OneCycleLR(o, 0.1, 10, pct_start=1.5),
+    "negative pct_start": lambda s, o: s.OneCycleLR(o, 0.1, 10, pct_start=-0.5),
+    "strategy": lambda s, o: s.OneCycleLR(o, 0.1, 10, anneal_strategy="sin"),
+    "peaks": lambda s, o: s.OneCycleLR(o, [0.1, 0.2, 0.3], 10),
+    "momenta": lambda s, o: s.OneCycleLR(o, 0.1, 10, base_momentum=[0.8]),
+    "highest momenta": lambda s, o: s.OneCycleLR(o, 0.1, 10, max_momentum=[0.9, 0.9, 0.9]),
+    "plateau in a sequence": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.ReduceLROnPlateau(o)], [3]),
+    "empty sequence": lambda s, o: s.SequentialLR(o, [], []),
+    "milestones": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(o, 3)], [2, 3]),
+    "no schedule": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), "cos"], [2]),
+    "other optimizer": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(another(o), 2)], [2]),
+    "reduction": lambda s, o: s.ReduceLROnPlateau(o, factor=1.0), "mode": lambda s, o: s.ReduceLROnPlateau(o, "least"),
+    "threshold": lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="ratio"),
+    "limits": lambda s, o: s.ReduceLROnPlateau(o, min_lr=[0.1]),
+}  # fmt: skip
+
+
+def another(optimizer):
+    return type(optimizer)(optimizer.param_groups[0]["params"], lr=0.1)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_options_of_schedules_that_torch_refuses(name):
+    ours, theirs = scheduled("SGD")
+    with pytest.raises((TypeError, ValueError)):
+        REFUSED[name](torch.optim.lr_scheduler, theirs)
+    with pytest.raises((TypeError, ValueError)):
+        REFUSED[name](lr_scheduler, ours)
+
+
+def test_options_of_schedules_that_torch_notices_too_late():
+    """Torch takes unsorted milestones and then skips a schedule; it divides by a length of 0 in mid-training."""
+    optimizer, _ = scheduled("SGD")
+    parts = [lr_scheduler.StepLR(optimizer, 2) for _ in range(3)]
+    with pytest.raises(ValueError, match=r"milestones of a SequentialLR must be sorted; got \[5, 3\]"):
+        lr_scheduler.SequentialLR(optimizer, parts, [5, 3])
+    lr_scheduler.SequentialLR(optimizer, parts, [3, 3])
+    for make in (lr_scheduler.StepLR, lr_scheduler.CosineAnnealingLR):
+        for length in (0, -1, 2.5):
+            with pytest.raises(ValueError, match="takes a positive integer"):
+                make(optimizer, length)
+
+
 SCHEDULES = {
     "LambdaLR": lambda s, o: s.LambdaLR(o, [lambda epoch: 0.95**epoch, lambda epoch: 1 / (1 + epoch)]),
     "StepLR": lambda s, o: s.StepLR(o, 7, gamma=0.3),
@@ -110,6 +214,7 @@ SCHEDULES = {
     "OneCycleLR phases": lambda s, o: s.OneCycleLR(
         o, 0.3, epochs=6, steps_per_epoch=10, three_phase=True, pct_start=0.4
     ),
+    "OneCycleLR lists": lambda s, o: s.OneCycleLR(o, 0.3, 60, base_momentum=[0.7, 0.8], max_momentum=(0.9, 0.95)),
     "OneCycleLR at once": lambda s, o: s.OneCycleLR(o, 0.3, 60, pct_start=0.0, base_momentum=0.7, max_momentum=0.8),
     "SequentialLR": lambda s, o: s.SequentialLR(
         o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 20), s.ExponentialLR(o, 0.8)], [5, 40]
@@ -161,6 +266,7 @@ def test_schedules_on_top_of_each_other():
     {}, {"mode": "max", "patience": 2, "factor": 0.5, "cooldown": 3},
     {"threshold_mode": "abs", "threshold": 0.1, "patience": 1},
     {"mode": "max", "threshold_mode": "abs", "patience": 0, "min_lr": 0.02, "eps": 0.01},
+    {"patience": 0, "min_lr": [0.01, 0.002]},
 ])  # fmt: skip
 def test_plateaus(options):
     ours, theirs = scheduled("SGD")

@@ -6,23 +6,34 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["dampen", "scale_by_adagrad", "scale_by_amsgrad"]
+__all__ = ["accumulate", "scale_by_adagrad", "scale_by_adam", "scale_by_rms"]
 
 
-class DampenState(NamedTuple):
-    """Whether the first step has been taken."""
+class MomentumState(NamedTuple):
+    """Whether the first step has been taken, and the velocity."""
 
     started: jax.Array
+    velocity: Any
 
 
-def dampen(dampening: Any) -> optax.GradientTransformation:
-    """Scales by `1 - dampening` from the second step on, as torch does before momentum."""
+def accumulate(momentum: Any, dampening: Any, nesterov: bool) -> optax.GradientTransformation:
+    """SGD's momentum: `v = momentum * v + (1 - dampening) * g`, where the first step has `v = g`."""
 
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, DampenState]:
-        scale = jnp.where(state.started, 1 - dampening, 1)
-        return jax.tree.map(lambda g: g * scale.astype(g.dtype), updates), DampenState(jnp.asarray(True))
+    def init(params: Any) -> MomentumState:
+        return MomentumState(jnp.asarray(False), optax.tree.zeros_like(params))
 
-    return optax.GradientTransformation(lambda params: DampenState(jnp.asarray(False)), update)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, MomentumState]:
+        velocity = jax.tree.map(
+            lambda g, v: jnp.where(state.started, v * momentum + g * (1 - dampening), g).astype(g.dtype),
+            updates, state.velocity,
+        )
+        if nesterov:
+            updates = jax.tree.map(lambda g, v: (g + v * momentum).astype(g.dtype), updates, velocity)
+        else:
+            updates = velocity
+        return updates, MomentumState(jnp.asarray(True), velocity)
+
+    return optax.GradientTransformation(init, update)
 
 
 class AdagradState(NamedTuple):
@@ -50,8 +61,8 @@ def scale_by_adagrad(lr_decay: Any, initial_accumulator_value: Any, eps: Any) ->
     return optax.GradientTransformation(init, update)
 
 
-class AmsgradState(NamedTuple):
-    """The number of steps taken, the two moments, and the largest second moment so far."""
+class AdamState(NamedTuple):
+    """The number of steps taken, the two moments, and for AMSGrad the largest second moment so far."""
 
     count: jax.Array
     mu: Any
@@ -59,22 +70,65 @@ class AmsgradState(NamedTuple):
     largest: Any
 
 
-def scale_by_amsgrad(b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:
-    """AMSGrad (Reddi et al. 2018, https://arxiv.org/abs/1904.09237) with torch's order of operations.
+def scale_by_adam(b1: Any, b2: Any, eps: Any, amsgrad: bool) -> optax.GradientTransformation:
+    """Adam, or AMSGrad (Reddi et al. 2018, https://arxiv.org/abs/1904.09237), with torch's order of operations.
 
-    Torch takes the maximum of the second moments before their bias is corrected; optax takes it afterwards.
+    So it overflows where torch does. Optax squares a gradient before it multiplies by `1 - b2`, and corrects the bias
+    of the second moment before it takes the root. And torch takes the maximum of the second moments before their bias
+    is corrected; optax takes it afterwards.
     """
 
-    def init(params: Any) -> AmsgradState:
-        return AmsgradState(jnp.zeros((), jnp.int32), *(optax.tree.zeros_like(params) for _ in range(3)))
+    def init(params: Any) -> AdamState:
+        mu, nu = optax.tree.zeros_like(params), optax.tree.zeros_like(params)
+        return AdamState(jnp.zeros((), jnp.int32), mu, nu, optax.tree.zeros_like(params) if amsgrad else None)
 
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, AmsgradState]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, AdamState]:
         count = state.count + 1
-        mu = optax.tree.update_moment(updates, state.mu, b1, 1)
-        nu = optax.tree.update_moment(updates, state.nu, b2, 2)
-        largest = jax.tree.map(jnp.maximum, state.largest, nu)
-        first, second = optax.tree.bias_correction(mu, b1, count), optax.tree.bias_correction(largest, b2, count)
-        updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), first, second)
-        return updates, AmsgradState(count, mu, nu, largest)
+        mu, nu = _mean(state.mu, updates, b1), _mean_of_squares(state.nu, updates, b2)
+        largest = jax.tree.map(jnp.maximum, state.largest, nu) if amsgrad else None
+        of_mu, of_nu = 1 - b1**count, jnp.sqrt(1 - b2**count)
+
+        def scaled(m: jax.Array, v: jax.Array) -> jax.Array:
+            return m / of_mu.astype(m.dtype) / (jnp.sqrt(v) / of_nu.astype(v.dtype) + eps)
+
+        return jax.tree.map(scaled, mu, largest if amsgrad else nu), AdamState(count, mu, nu, largest)
 
     return optax.GradientTransformation(init, update)
+
+
+class RMSState(NamedTuple):
+    """The running mean of the squares, and that of the gradients if the variance is centred."""
+
+    squares: Any
+    mean: Any
+
+
+def scale_by_rms(alpha: Any, eps: Any, centered: bool) -> optax.GradientTransformation:
+    """Divides by the running root mean square, or standard deviation, plus `eps`, with torch's order of operations."""
+
+    def init(params: Any) -> RMSState:
+        return RMSState(optax.tree.zeros_like(params), optax.tree.zeros_like(params) if centered else None)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, RMSState]:
+        squares = variance = _mean_of_squares(state.squares, updates, alpha)
+        mean = _mean(state.mean, updates, alpha) if centered else None
+        if centered:
+            variance = jax.tree.map(_less_square, squares, mean)
+        return jax.tree.map(lambda g, v: g / (jnp.sqrt(v) + eps), updates, variance), RMSState(squares, mean)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _less_square(squares: jax.Array, mean: jax.Array) -> jax.Array:
+    """`squares - mean**2`, infinite where only the square of the mean overflows, as with torch's fused product."""
+    return jnp.where(jnp.isinf(squares) & jnp.isfinite(mean), squares, squares - mean * mean)
+
+
+def _mean(mean: Any, values: Any, decay: Any) -> Any:
+    """The running mean after one more value."""
+    return jax.tree.map(lambda m, g: (m + (g - m) * (1 - decay)).astype(m.dtype), mean, values)
+
+
+def _mean_of_squares(mean: Any, values: Any, decay: Any) -> Any:
+    """The running mean of squares after one more value. The square alone may overflow."""
+    return jax.tree.map(lambda m, g: (m * decay + (g * (1 - decay)) * g).astype(m.dtype), mean, values)

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from ._transformations import dampen, scale_by_adagrad, scale_by_amsgrad
+from ._transformations import accumulate, scale_by_adagrad, scale_by_adam, scale_by_rms
 from .optimizer import Optimizer, Options
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
@@ -42,9 +42,9 @@ class SGD(Optimizer):
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
         """The optax transformation."""
-        dampened = _if(options.uses("momentum") and options.uses("dampening"), dampen(options.dampening))
-        momentum = _if(options.uses("momentum"), optax.trace(options.momentum, options.nesterov))
-        return optax.chain(*_coupled(options), dampened, momentum, optax.scale_by_learning_rate(options.lr))
+        momentum = accumulate(options.momentum, options.dampening, options.nesterov)
+        used = _if(options.uses("momentum"), momentum)
+        return optax.chain(*_coupled(options), used, optax.scale_by_learning_rate(options.lr))
 
 
 class Adam(Optimizer):
@@ -88,7 +88,7 @@ class AdamW(Adam):
 
 def _moments(options: Options) -> optax.GradientTransformation:
     b1, b2 = options.betas
-    return scale_by_amsgrad(b1, b2, options.eps) if options.amsgrad else optax.scale_by_adam(b1, b2, options.eps)
+    return scale_by_adam(b1, b2, options.eps, options.amsgrad)
 
 
 class RMSprop(Optimizer):
@@ -109,8 +109,7 @@ class RMSprop(Optimizer):
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
         """The optax transformation. Like torch, it adds `eps` to the root."""
-        scale = optax.scale_by_stddev if options.centered else optax.scale_by_rms
-        scaled = scale(options.alpha, options.eps, eps_in_sqrt=False)
+        scaled = scale_by_rms(options.alpha, options.eps, options.centered)
         momentum = _if(options.uses("momentum"), optax.trace(options.momentum))
         return optax.chain(*_coupled(options), scaled, momentum, optax.scale_by_learning_rate(options.lr))
 

@@ -6,8 +6,10 @@ To resume a run, restore the optimizer and the scheduler by `load_state_dict`.
 """
 
 import bisect
+import itertools
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, Literal
 
 __all__ = [
@@ -29,8 +31,7 @@ class LRScheduler:
     STATE: tuple[str, ...] = ("last_epoch", "base_lrs", "last_lrs")
 
     def __init__(self, optimizer: Optimizer):
-        if not hasattr(optimizer, "param_groups"):
-            raise TypeError(f"a schedule takes an optimizer; got {type(optimizer).__name__}")
+        _require_optimizer(optimizer)
         self.optimizer = optimizer
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
         self.last_epoch = -1
@@ -75,14 +76,37 @@ class LRScheduler:
             setattr(self, name, state_dict[name])
 
 
+def _require_optimizer(optimizer: Any) -> None:
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(f"a schedule takes an optimizer; got {type(optimizer).__name__}")
+
+
+def _require_positive(schedule: str, **counts: Any) -> None:
+    for name, count in counts.items():
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{schedule} takes a positive integer as {name}; got {count!r}")
+
+
+def _for_each_group(name: str, value: Any, optimizer: Any) -> list[Any]:
+    """One value for each group, from a list of them or from one for all."""
+    groups = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, list | tuple) else [value] * groups
+    if len(values) != groups:
+        raise ValueError(f"{name} has {len(values)} values for {groups} groups")
+    return values
+
+
 class LambdaLR(LRScheduler):
     """The initial learning rate times a function of the epoch: one for all groups, or one for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]):
+        _require_optimizer(optimizer)
         groups = len(optimizer.param_groups)
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, Sequence) else [lr_lambda] * groups
         if len(self.lr_lambdas) != groups:
             raise ValueError(f"LambdaLR got {len(self.lr_lambdas)} functions for {groups} groups")
+        if not all(map(callable, self.lr_lambdas)):
+            raise TypeError(f"LambdaLR takes functions of the epoch; got {lr_lambda!r}")
         super().__init__(optimizer)
 
     def next_lrs(self) -> list[float]:
@@ -94,6 +118,7 @@ class StepLR(LRScheduler):
     """Multiplies the learning rate by `gamma` every `step_size` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
+        _require_positive("StepLR", step_size=step_size)
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
 
@@ -186,6 +211,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        _require_positive("CosineAnnealingLR", T_max=T_max)
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
 
@@ -213,8 +239,8 @@ class OneCycleLR(LRScheduler):
         pct_start: the fraction of the cycle in which the learning rate rises.
         anneal_strategy: "cos" or "linear".
         cycle_momentum: whether to move momentum, or the first beta, from `max_momentum` to `base_momentum` and back.
-        base_momentum: the momentum at the peak of the learning rate.
-        max_momentum: the momentum at the start and at the end.
+        base_momentum: the momentum at the peak of the learning rate: one for all groups, or one for each group.
+        max_momentum: the momentum at the start and at the end, likewise.
         div_factor: the initial learning rate is `max_lr / div_factor`.
         final_div_factor: the final learning rate is the initial one divided by this.
         three_phase: lower the learning rate to the initial one as fast as it rose, and then to the final one.
@@ -226,40 +252,50 @@ class OneCycleLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, max_lr: float | Sequence[float], total_steps: int | None = None,
         epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
-        anneal_strategy: Literal["cos", "linear"] = "cos", cycle_momentum: bool = True, base_momentum: float = 0.85,
-        max_momentum: float = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
+        anneal_strategy: Literal["cos", "linear"] = "cos", cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.85, max_momentum: float | Sequence[float] = 0.95,
+        div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
     ):
+        _require_optimizer(optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
+            _require_positive("OneCycleLR", epochs=epochs, steps_per_epoch=steps_per_epoch)
             total_steps = epochs * steps_per_epoch
-        if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
+        _require_positive("OneCycleLR", total_steps=total_steps)
+        if not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                'OneCycleLR takes a positive total_steps, pct_start from 0 to 1 and anneal_strategy "cos" or "linear"; '
-                f"got {total_steps=}, {pct_start=}, {anneal_strategy=}"
+                'OneCycleLR takes pct_start from 0 to 1 and anneal_strategy "cos" or "linear"; '
+                f"got {pct_start=}, {anneal_strategy=}"
             )
         groups = optimizer.param_groups
         if cycle_momentum and not all("momentum" in group or "betas" in group for group in groups):
             raise ValueError("the optimizer has neither momentum nor betas to cycle: pass cycle_momentum=False")
-        peaks = list(max_lr) if isinstance(max_lr, Sequence) else [max_lr] * len(groups)
-        for group, peak in zip(groups, peaks, strict=True):
+        lows, highs = (
+            _for_each_group(name, value, optimizer)
+            for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum))
+        )
+        for group, peak in zip(groups, _for_each_group("max_lr", max_lr, optimizer), strict=True):
             group["lr"] = group["initial_lr"] = peak / div_factor
         self.total_steps, self.cycle_momentum, self.anneal_strategy = total_steps, cycle_momentum, anneal_strategy
         factors = 1.0, div_factor, 1 / final_div_factor  # relative to the initial learning rate
         rise = pct_start * total_steps - 1
-        # For each end of a phase: (step, learning rate relative to the initial one, momentum)
-        self._phases = [(0.0, factors[0], max_momentum), (rise, factors[1], base_momentum)]
+        # For each end of a phase: (step, learning rate relative to the initial one, share of the base momentum)
+        self._phases = [(0.0, factors[0], 0.0), (rise, factors[1], 1.0)]
         if three_phase:
-            self._phases.append((2 * rise, factors[0], max_momentum))
-        self._phases.append((total_steps - 1, factors[2], max_momentum))
+            self._phases.append((2 * rise, factors[0], 0.0))
+        self._phases.append((total_steps - 1, factors[2], 0.0))
+        self._momenta = list(zip(lows, highs, strict=True))
         super().__init__(optimizer)
 
     def next_lrs(self) -> list[float]:
         """The learning rates of the groups at `last_epoch`. This also sets the momentum."""
         if self.last_epoch > self.total_steps:
             raise ValueError(f"OneCycleLR has total_steps={self.total_steps}, and step was called more often than that")
-        factor, momentum = self._at(self.last_epoch)
-        for group in self.optimizer.param_groups if self.cycle_momentum else ():
+        factor, share = self._at(self.last_epoch)
+        pairs = zip(self.optimizer.param_groups, self._momenta, strict=True)
+        for group, (low, high) in pairs if self.cycle_momentum else ():
+            momentum = high + share * (low - high)
             if "betas" in group:
                 group["betas"] = (momentum, *group["betas"][1:])
             else:
@@ -267,23 +303,39 @@ class OneCycleLR(LRScheduler):
         return [base_lr * factor for base_lr in self.base_lrs]
 
     def _at(self, step: int) -> tuple[float, float]:
-        """(learning rate relative to the initial one, momentum) at a step."""
+        """(learning rate relative to the initial one, share of the base momentum) at a step."""
         ends = [end for end, _, _ in self._phases[1:-1]]
         phase = bisect.bisect_left(ends, step)
         (begin, *first), (end, *last) = self._phases[phase], self._phases[phase + 1]
         share = (step - begin) / (end - begin) if end > begin else 1.0
         if self.anneal_strategy == "cos":
             share = (1 - math.cos(math.pi * share)) / 2
-        factor, momentum = (a + share * (b - a) for a, b in zip(first, last, strict=True))
-        return factor, momentum
+        factor, of_base = (a + share * (b - a) for a, b in zip(first, last, strict=True))
+        return factor, of_base
 
 
 class SequentialLR(LRScheduler):
-    """Runs one schedule after another. At each of the `milestones` the next one starts, at its epoch 0."""
+    """Runs one schedule after another. At each of the `milestones` the next one starts, at its epoch 0.
+
+    Raises:
+        TypeError: one of `schedulers` is no schedule.
+        ValueError: the milestones do not fit the schedules or are not sorted, a schedule is a `ReduceLROnPlateau`,
+            whose `step` needs a metric, or one was made for another optimizer.
+    """
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]):
+        _require_optimizer(optimizer)
+        for number, scheduler in enumerate(schedulers):
+            if not isinstance(scheduler, LRScheduler):
+                raise TypeError(f"SequentialLR takes schedules; number {number} is {type(scheduler).__name__}")
+            if isinstance(scheduler, ReduceLROnPlateau):
+                raise ValueError(
+                    f"SequentialLR takes no ReduceLROnPlateau, because its step needs a metric; number {number} is one"
+                )
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"{len(schedulers)} schedules need one milestone less than that; got {len(milestones)}")
+        if any(after < before for before, after in itertools.pairwise(milestones)):
+            raise ValueError(f"the milestones of a SequentialLR must be sorted; got {list(milestones)}")
         if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
             raise ValueError("the schedules of a SequentialLR must have been made with its optimizer")
         self.schedulers, self.milestones = list(schedulers), list(milestones)
@@ -327,7 +379,7 @@ class ReduceLROnPlateau(LRScheduler):
         threshold: the least change that counts as an improvement.
         threshold_mode: "rel" if `threshold` is relative to the best metric so far, "abs" if it is absolute.
         cooldown: epochs after a reduction in which epochs without improvement are not counted.
-        min_lr: the lower limit of the learning rate.
+        min_lr: the lower limit of the learning rate: one for all groups, or one for each group.
         eps: reductions by at most this much are not made.
 
     Raises:
@@ -338,18 +390,20 @@ class ReduceLROnPlateau(LRScheduler):
 
     def __init__(
         self, optimizer: Optimizer, mode: Literal["min", "max"] = "min", factor: float = 0.1, patience: int = 10,
-        threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel", cooldown: int = 0, min_lr: float = 0.0,
-        eps: float = 1e-8,
+        threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel", cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0.0, eps: float = 1e-8,
     ):
         if not factor < 1 or mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             raise ValueError(
                 'ReduceLROnPlateau takes a factor below 1, mode "min" or "max" and threshold_mode "rel" or "abs"; '
                 f"got {factor=}, {mode=}, {threshold_mode=}"
             )
+        _require_optimizer(optimizer)
+        self.min_lrs = _for_each_group("min_lr", min_lr, optimizer)
         self.optimizer, self.last_epoch = optimizer, 0
         self.base_lrs = self.last_lrs = [group["lr"] for group in optimizer.param_groups]
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
-        self.threshold, self.threshold_mode, self.min_lr, self.eps = threshold, threshold_mode, min_lr, eps
+        self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
@@ -365,7 +419,9 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
         if self.num_bad_epochs > self.patience:
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-            reduced = [max(lr * self.factor, self.min_lr) for lr in self._read()]
+            reduced = [
+                max(lr * self.factor, least) for lr, least in zip(self._read(), self.min_lrs, strict=True)
+            ]
             self._write([new if lr - new > self.eps else lr for lr, new in zip(self._read(), reduced, strict=True)])
         self.last_lrs = self._read()
 

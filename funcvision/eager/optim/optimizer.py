@@ -60,14 +60,26 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._states: dict[Tensor, tuple[Any, ...]] = {}
+        self._set_aside: dict[Tensor, dict[int, Any]] = {}  # by step of the chain: states of steps that are turned off
         self._made_for: dict[Tensor, Any] = {}  # the static options that a state was made for
         # States are donated, because only this object refers to them. Parameters may have other references.
-        self._update = jax.jit(functools.partial(_update, self.transformation), static_argnums=0, donate_argnums=4)
+        self._update = self._compiled_update()
         groups = list(params)
         if not groups:
             raise ValueError("an optimizer needs parameters; got none. Was the iterator net.parameters() used before?")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    def _compiled_update(self) -> Callable[..., Any]:
+        return jax.jit(functools.partial(_update, self.transformation), static_argnums=0, donate_argnums=4)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A step donates the states, so a copy must not share them.
+        states = {param: jax.tree.map(jnp.copy, state) for param, state in self._states.items()}
+        return {name: value for name, value in vars(self).items() if name != "_update"} | {"_states": states}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _update=self._compiled_update())
 
     @staticmethod
     def transformation(options: Options) -> optax.GradientTransformation:
@@ -144,7 +156,8 @@ class Optimizer:
         groups = [{**group, "params": [numbers[param] for param in group["params"]]} for group in self.param_groups]
         # Copies, because a step donates the states.
         states = {numbers[param]: jax.tree.map(jnp.copy, state) for param, state in self._states.items()}
-        return {"state": states, "param_groups": groups}
+        aside = {numbers[param]: jax.tree.map(jnp.copy, kept) for param, kept in self._set_aside.items() if kept}
+        return {"state": states, "param_groups": groups} | ({"set_aside": aside} if aside else {})
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restores options and states from the `state_dict` of an optimizer with the same groups.
@@ -166,6 +179,10 @@ class Optimizer:
                         raise ValueError(f"the saved state of parameter {number} is not one of {type(self).__name__}")
         for group, mine in zip(groups, self.param_groups, strict=True):
             mine.update({name: value for name, value in group.items() if name != "params"})
+        numbers = {number: param for g, mine in zip(groups, self.param_groups, strict=True)
+                   for number, param in zip(g["params"], mine["params"], strict=True)}
+        aside = state_dict.get("set_aside", {})
+        self._set_aside = {numbers[number]: jax.tree.map(jnp.array, dict(kept)) for number, kept in aside.items()}
         self._states, self._made_for = states, {}
 
     def __repr__(self) -> str:
@@ -185,12 +202,21 @@ class Optimizer:
         return self.transformation(Options(numbers, flags)).init(param.data)
 
     def _fit_state(self, group: Mapping[str, Any], param: Tensor) -> None:
-        """Makes the state of a parameter, or the parts of it for options that were turned on after the last step."""
+        """Makes the state of a parameter, or the parts of it for options that were turned on after the last step.
+
+        The state of a step that is turned off, such as a momentum of 0, is set aside until it is turned on again.
+        """
         first = self._first_state(group, param)
-        pairs = zip(first, self._states.get(param) or first, strict=True)
-        self._states[param] = tuple(
-            old if jax.tree.structure(old) == jax.tree.structure(new) else new for new, old in pairs
-        )
+        states, aside = list(self._states.get(param) or first), self._set_aside.setdefault(param, {})
+        for step, new in enumerate(first):
+            old, structure = states[step], jax.tree.structure(new)
+            if jax.tree.structure(old) == structure:
+                continue
+            kept = aside.pop(step, None)
+            if jax.tree.leaves(old):
+                aside[step] = old
+            states[step] = new if kept is None or jax.tree.structure(kept) != structure else kept
+        self._states[param] = tuple(states)
 
 
 def _update(transformation: Any, flags: Any, numbers: Any, arrays: Any, gradients: Any, states: Any) -> Any:

@@ -346,9 +346,10 @@ def _affine_arguments(translate: Sequence[Any], scale: Any, shear: Any) -> tuple
 
 
 def _coefficients(startpoints: Any, endpoints: Any, coefficients: Any) -> Any:
-    if (coefficients is None) == (startpoints is None or endpoints is None):
+    points_given = startpoints is not None and endpoints is not None
+    if points_given == (coefficients is not None):
         raise ValueError("perspective needs either startpoints and endpoints, or coefficients, and not both")
-    if coefficients is None:
+    if startpoints is not None and endpoints is not None:
         if len(startpoints) != 4 or len(endpoints) != 4:
             raise ValueError(f"perspective takes four points, and got {len(startpoints)} and {len(endpoints)}")
         xp, dtype = (jnp, np.float32) if warp.traced(startpoints, endpoints) else (np, np.float64)

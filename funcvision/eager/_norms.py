@@ -1,0 +1,87 @@
+"""Norms of vectors and of matrices, with torch's derivatives."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._elementwise import sign
+
+__all__ = ["nuclear_norm", "vector_norm"]
+
+
+def nuclear_norm(x: jax.Array, dim: Any, keepdim: bool) -> jax.Array:
+    """The sum of the singular values of matrices, whose axes are `dim`: by default the two of a matrix.
+
+    Raises:
+        ValueError: there are not two axes.
+    """
+    axes = tuple(range(x.ndim)) if dim is None else dim
+    if not isinstance(axes, tuple | list) or len(axes) != 2:
+        raise ValueError(f'norm(p="nuc") takes matrices: give the two axes as dim; got shape {x.shape} and dim={dim}')
+    values = jnp.linalg.svd(jnp.moveaxis(x, tuple(axes), (-2, -1)), compute_uv=False)
+    total = jnp.sum(values, -1)
+    return jnp.expand_dims(total, sorted(axis % x.ndim for axis in axes)) if keepdim else total
+
+
+def vector_norm(x: jax.Array, p: float, dim: Any, keepdim: bool) -> jax.Array:
+    """The p-norm over axes, for any `p`: the number of elements that are not 0 if it is 0.
+
+    Raises:
+        ValueError: there are no elements and `p` is negative or infinite.
+    """
+    axes = tuple(range(x.ndim)) if dim is None else tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+    axes = tuple(axis % x.ndim for axis in axes) if x.ndim else ()
+    if (p < 0 or math.isinf(p)) and not math.prod(x.shape[axis] for axis in axes):
+        raise ValueError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
+    norm = _norm(x, p, axes)
+    return norm if keepdim else jnp.squeeze(norm, axes)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _norm(x: jax.Array, p: float, axes: tuple[int, ...]) -> jax.Array:
+    """The norm over axes, which are kept with size 1."""
+    size = jnp.abs(x)
+    if p == math.inf:
+        return jnp.max(size, axes, keepdims=True)
+    if p == -math.inf:
+        return jnp.min(size, axes, keepdims=True)
+    if p == 0:
+        return jnp.sum((x != 0).astype(x.dtype), axes, keepdims=True)
+    if p == 1:
+        return jnp.sum(size, axes, keepdims=True)
+    if p == 2:
+        return jnp.sqrt(jnp.sum(x * x, axes, keepdims=True))
+    return jnp.sum(size**p, axes, keepdims=True) ** (1 / p)
+
+
+@_norm.defjvp
+def _(
+    p: float, axes: tuple[int, ...], primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (dx,) = primals, tangents
+    norm = _norm(x, p, axes)
+    return norm, jnp.sum(_slope(x, norm, p, axes) * dx, axes, keepdims=True)
+
+
+def _slope(x: jax.Array, norm: jax.Array, p: float, axes: tuple[int, ...]) -> jax.Array:
+    """The derivative of the norm with respect to each element: 0 where it is not defined and torch has 0."""
+    norm = jnp.broadcast_to(norm, x.shape)
+    if p == 0:
+        return jnp.zeros_like(x)
+    if p == 1:
+        return sign(x)
+    if math.isinf(p):  # elements of the same size, and those that are NaN, share the gradient
+        chosen = ((jnp.abs(x) == norm) | jnp.isnan(x)).astype(x.dtype)
+        return sign(x) * chosen / jnp.broadcast_to(jnp.sum(chosen, axes, keepdims=True), x.shape)
+    zero, origin = norm == 0, x == 0
+    base = jnp.where(zero, 1, norm)
+    if p == 2:
+        return jnp.where(zero, 0, x / base)
+    if p < 1:
+        power = jnp.where(origin, 0, jnp.where(origin, 1, jnp.abs(x)) ** (p - 1))
+        return sign(x) * power * jnp.where(zero, 0.0 ** (1 - p), base ** (1 - p))
+    power = sign(x) * jnp.abs(x) ** (p - 1) if p < 2 else x * jnp.abs(x) ** (p - 2)
+    return jnp.where(zero, 0, power / base ** (p - 1))
