@@ -13,12 +13,10 @@ A view knows the Tensors that it is a view of. Three rules follow:
 import dataclasses
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-__all__ = ["Sharing", "contiguous_strides", "moved_strides", "reshaped_strides"]
+__all__ = ["Sharing", "contiguous_strides", "expanded_strides", "reshaped_strides"]
 
 
 @dataclasses.dataclass
@@ -58,10 +56,11 @@ def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(max(size, 1) for size in shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-def moved_strides(shape: tuple[int, ...], strides: tuple[int, ...], move: Callable[..., np.ndarray]) -> tuple[int, ...]:
-    """The strides after a function of numpy that moves, adds or drops axes. No element is read."""
-    layout = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides, writeable=False)
-    return move(layout).strides
+def expanded_strides(old: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> tuple[int, ...]:
+    """The strides of an array that is broadcast: 0 for axes that repeat one element."""
+    added = len(new) - len(old)
+    kept = (stride if size == wanted else 0 for size, stride, wanted in zip(old, strides, new[added:], strict=True))
+    return (0,) * added + tuple(kept)
 
 
 def reshaped_strides(shape: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import functional as F
 from . import _arithmetic as arithmetic
@@ -19,7 +20,7 @@ from ._base import TensorBase, as_array, record
 from ._graph import Node, is_grad_enabled
 from ._limits import check_divisor, check_integers, fitting
 from ._operation import Operation, differentiable
-from ._views import Sharing, contiguous_strides, moved_strides, reshaped_strides
+from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
 
 __all__ = ["Tensor", "is_place", "lift", "run"]
 
@@ -103,16 +104,28 @@ def _augmented(method: Callable[..., Any]) -> Callable[..., Any]:
     return changed
 
 
-def _view(method: Callable[..., Any], move: Callable[..., Any]) -> Callable[..., Any]:
-    """A method whose result is a view in torch. `move` is the same function of a numpy array."""
+def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that permutes axes. `order` gives their order, from their old order and the same arguments."""
 
     @functools.wraps(method)
-    def viewed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
-        result = method(self, *args, **kwargs)
-        strides = moved_strides(self.shape, self.strides, lambda array: move(array, result.shape, *args, **kwargs))
-        return self._has_view(result, strides)
+    def permuted(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
+        result, strides = method(self, *args, **kwargs), self.strides
+        axes = order(np.arange(self.ndim), *args, **kwargs).tolist()
+        return self._has_view(result, tuple(strides[axis] for axis in axes))
 
-    return viewed
+    return permuted
+
+
+def _swapped(axes: np.ndarray, dim0: int, dim1: int) -> np.ndarray:
+    axes[[dim0, dim1]] = axes[[dim1, dim0]]
+    return axes
+
+
+def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
+    """The order of the axes after `numpy.moveaxis`."""
+    layout = np.empty((0,) * axes.size, np.int8)
+    numbered = np.lib.stride_tricks.as_strided(layout, layout.shape, tuple(axes.tolist()))
+    return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)
 
 
 def _reshaping(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,6 +206,7 @@ _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill,
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
 _cast, _clone = lift(ew.cast), lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
+_expand = lift(_shapes.expand)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
@@ -407,11 +421,16 @@ class Tensor(TensorBase):
     view = reshape = _reshaping(lift(_shapes.reshape))
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
-    permute = _view(lift(_shapes.permute), lambda a, shape, *dims: np.transpose(a, _shapes.as_shape(dims)))
-    transpose = _view(lift(_shapes.transpose), lambda a, shape, dim0, dim1: np.swapaxes(a, dim0, dim1))
-    movedim = _view(lift(_shapes.movedim), lambda a, shape, source, destination: np.moveaxis(a, source, destination))
-    t = _view(lift(_shapes.t), lambda a, shape: a.T)
-    expand = _view(lift(_shapes.expand), lambda a, shape, *sizes: np.broadcast_to(a, shape))
+    permute = _permuting(lift(_shapes.permute), lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
+    transpose = _permuting(lift(_shapes.transpose), _swapped)
+    movedim = _permuting(lift(_shapes.movedim), _moved)
+    t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
+
+    def expand(self, *sizes: Any) -> "Tensor":
+        """The Tensor broadcast to these sizes, with new axes in front. -1 keeps the size of an axis."""
+        result = _expand(self, *sizes)
+        return self._has_view(result, expanded_strides(self.shape, self.strides, result.shape))
+
     repeat, flip, roll = map(lift, (_shapes.repeat, _shapes.flip, _shapes.roll))
     split, chunk = _splitting(lift(_shapes.split)), _splitting(lift(_shapes.chunk))
     unbind = _splitting(lift(_shapes.unbind), drops_axis=True)
@@ -478,7 +497,7 @@ def is_place(target: Any) -> bool:
 def _check_long(array: jax.Array) -> None:
     """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
     wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
-    if wider and not isinstance(array, jax.core.Tracer):
+    if wider and not isinstance(array, Tracer):
         check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
 
 
