@@ -1,6 +1,7 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled
 from ._limits import fitted, number
 from ._operation import ARRAY, Form, Operation, differentiable
+from ._views import Sharing, contiguous_strides
 
 __all__ = ["TensorBase", "as_array", "record"]
 
@@ -39,7 +41,7 @@ def as_array(data: Any) -> jax.Array:
 class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "version")
+    __slots__ = ("__weakref__", "_changes", "_data", "_grad", "_index", "_node", "_requires_grad", "_sharing")
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
 
@@ -48,7 +50,9 @@ class TensorBase:
         self.requires_grad = requires_grad
 
     def _start(self, array: jax.Array, node: Node | None = None, index: int = 0) -> None:
-        self._data, self._node, self._index, self.version = array, node, index, 0
+        self._data, self._node, self._index = array, node, index
+        self._changes = [0]  # a list, because views of this Tensor count along
+        self._sharing: Sharing | None = None
         self._grad: Any = None
         self._requires_grad = False
 
@@ -65,19 +69,39 @@ class TensorBase:
                 "only leaves are copied by deepcopy and pickle, and this Tensor is the result of a recorded operation: "
                 "use .detach()"
             )
-        return _restored, (type(self), self._data, self._requires_grad, self._grad)
+        return _restored, (type(self), self.data, self._requires_grad, self._grad)
 
     # Properties
 
     @property
     def data(self) -> jax.Array:
         """The array. It can be assigned; the graph does not record the assignment."""
+        if self._sharing is not None:
+            self._sharing.check_read()
         return self._data
 
     @data.setter
     def data(self, value: Any) -> None:
         self._data = as_array(value)
-        self.version += 1
+        self._changes[0] += 1
+        self._sharing = None
+
+    @property
+    def version(self) -> int:
+        """The number of changes of the value so far."""
+        return self._changes[0]
+
+    def _has_view(self: Self, result: Self, strides: tuple[int, ...]) -> Self:
+        """Notes that `result` is a view of this Tensor in torch, with these strides."""
+        own = (weakref.ref(self), self._changes, self._changes[0])
+        result._sharing = Sharing((own, *(self._sharing.bases if self._sharing else ())), strides)
+        return result
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides that torch would have, in elements."""
+        known = self._sharing.strides if self._sharing else None
+        return contiguous_strides(self.shape) if known is None else known
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,11 +145,11 @@ class TensorBase:
         """The only element, as a Python number."""
         if self.numel() != 1:
             raise ValueError(f"item is for Tensors with one element; this one has shape {self.shape}: use tolist")
-        return self._data.item()
+        return self.data.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self._data.tolist()
+        return self.data.tolist()
 
     def numpy(self) -> np.ndarray:
         """The elements as a read-only numpy array.
@@ -135,7 +159,7 @@ class TensorBase:
         """
         if self.requires_grad:
             raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
-        return np.asarray(self._data)
+        return np.asarray(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype, copy=copy)
@@ -163,7 +187,7 @@ class TensorBase:
         if isinstance(self._data, Tracer):
             values = repr(self._data)
         else:
-            values = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+            values = np.array2string(np.asarray(self.data), separator=", ", prefix="Tensor(")
         usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
         history = f", made by {self._node.name}" if self._node else ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
@@ -253,7 +277,7 @@ class TensorBase:
 
     def detach(self: Self) -> Self:
         """A Tensor of the same array without history. A change of either in place does not change the other."""
-        return self.wrap(self._data)
+        return self.wrap(self.data)
 
 
 def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any) -> Self:

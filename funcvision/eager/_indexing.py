@@ -36,6 +36,16 @@ class Index:
     added: tuple[int, ...]
     indexed: tuple[int, ...]
 
+    def strides(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        """The strides of the result in torch, from those of the array. There are no index arrays."""
+        kept = [
+            stride * step for axis, (stride, step) in enumerate(zip(strides, self.steps, strict=True))
+            if axis not in self.dropped
+        ]
+        for axis in self.added:
+            kept.insert(axis, kept[axis] if axis < len(kept) else 1)
+        return tuple(kept)
+
 
 def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[jax.Array]]:
     """The static part, the start of the slice of every axis, and the index arrays.

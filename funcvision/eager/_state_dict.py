@@ -6,15 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..nn._declarations import Declaration
 from ._base import TensorBase
 from ._limits import check_integers
 
 __all__ = ["loaded", "on_host"]
 
 
-def on_host(given: Any, declaration: Declaration | None) -> Any:
+def on_host(given: Any, declaration: Any) -> Any:
     """A Tensor, a torch tensor or an array as an array of numpy or jax.
+
+    `declaration` is that of the array in the model, or None.
 
     Torch itself is not needed, because only methods of its tensors are called. As in torch, an array of one element may
     stand for a scalar.

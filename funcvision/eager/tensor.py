@@ -1,7 +1,6 @@
 """`Tensor`: a `jax.Array` with torch's methods that records how it was computed.
 
-Arrays are immutable, so there are no views. A slice or a reshape is an array of its own; changing it in place does not
-change the original. `x[1] += 1` does change `x`, because Python assigns the result to `x[1]`.
+Arrays are immutable, so results do not share memory. `_views` says what torch's views are and which writes raise here.
 """
 
 import functools
@@ -21,6 +20,7 @@ from ._base import TensorBase, as_array, record
 from ._graph import Node, is_grad_enabled
 from ._limits import check_divisor, check_integers, fitting
 from ._operation import Operation, differentiable
+from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
 
 __all__ = ["Tensor", "is_place", "lift", "run"]
 
@@ -88,6 +88,72 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
     return changed
 
 
+def _augmented(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of an augmented assignment. A view may take the result, if its Tensor is assigned next."""
+
+    def changed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
+        result = method(self, *args, **kwargs)
+        bases = self._sharing.living() if self._sharing else ()
+        self._become(result, is_view=False)
+        for base in bases:
+            base._sharing = base._sharing or Sharing()
+            base._sharing.writer = self
+        return self
+
+    changed.__doc__ = f"`{method.__name__}` in place."
+    return changed
+
+
+def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that permutes axes. `order` gives their order, from their old order and the same arguments."""
+
+    @functools.wraps(method)
+    def permuted(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
+        result, strides = method(self, *args, **kwargs), self.strides
+        axes = order(np.arange(self.ndim), *args, **kwargs).tolist()
+        return self._has_view(result, tuple(strides[axis] for axis in axes))
+
+    return permuted
+
+
+def _swapped(axes: np.ndarray, dim0: int, dim1: int) -> np.ndarray:
+    axes[[dim0, dim1]] = axes[[dim1, dim0]]
+    return axes
+
+
+def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
+    """The order of the axes after `numpy.moveaxis`."""
+    layout = np.empty((0,) * axes.size, np.int8)
+    numbered = np.lib.stride_tricks.as_strided(layout, layout.shape, tuple(axes.tolist()))
+    return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)
+
+
+def _reshaping(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method whose result is a view in torch where the strides allow it, and a copy elsewhere."""
+
+    @functools.wraps(method)
+    def reshaped(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
+        result = method(self, *args, **kwargs)
+        strides = reshaped_strides(self.shape, self.strides, result.shape)
+        return result if strides is None else self._has_view(result, strides)
+
+    return reshaped
+
+
+def _splitting(method: Callable[..., Any], drops_axis: bool = False) -> Callable[..., Any]:
+    """A method whose results are views in torch that differ in one axis, or lack it."""
+
+    @functools.wraps(method)
+    def parts(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
+        results, strides = method(self, *args, **kwargs), self.strides
+        if drops_axis and results:
+            axis = kwargs.get("dim", args[0] if args else 0) % self.ndim
+            strides = strides[:axis] + strides[axis + 1 :]
+        return tuple(self._has_view(result, strides) for result in results)
+
+    return parts
+
+
 def _filled(x: jax.Array, value: Any) -> jax.Array:
     """An array like `x` filled with `value`."""
     return jnp.broadcast_to(jnp.asarray(value).astype(x.dtype), x.shape)
@@ -140,6 +206,7 @@ _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill,
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
 _cast, _clone = lift(ew.cast), lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
+_expand = lift(_shapes.expand)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
@@ -162,8 +229,13 @@ class Tensor(TensorBase):
 
     __slots__ = ()
 
-    def _become(self, result: "Tensor") -> "Tensor":
+    def _become(self, result: "Tensor", is_view: "bool | None" = None) -> "Tensor":
         """Takes the value of a result and, if operations are recorded, its history."""
+        if is_view is None and self._sharing is not None and self._sharing.living():
+            raise RuntimeError(
+                "this Tensor is a view of another one in torch, and a change in place would be lost there: write to "
+                "the other one, `x[index] = value` or `x[index] += value`, or change a copy, `view.clone()`"
+            )
         if is_grad_enabled() and self.is_leaf and self.requires_grad:
             raise RuntimeError(
                 "a leaf that requires a gradient cannot be changed in place, because it would no longer be a leaf: "
@@ -192,9 +264,12 @@ class Tensor(TensorBase):
 
     def __getitem__(self, index: Any) -> "Tensor":
         static, starts, arrays = _indexing.parse(_arrays(index), self.shape)
-        return _get(self, starts, arrays, static)
+        result = _get(self, starts, arrays, static)
+        return result if arrays else self._has_view(result, static.strides(self.strides))
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self._sharing is not None and self._sharing.writer is value:  # the second half of `x[index] += 1`
+            self._sharing.writer = None
         index = _arrays(index)
         if not isinstance(value, Tensor | Number):
             value = as_array(value)
@@ -274,8 +349,9 @@ class Tensor(TensorBase):
         return self.to(np.int64)
 
     def contiguous(self) -> "Tensor":
-        """The Tensor itself, because jax arrays have no strides."""
-        return self
+        """The Tensor itself, or a copy where torch would copy: of a transposed view, for example."""
+        wanted = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
+        return self if all(size == 1 or own == other for size, own, other in wanted) else self.clone()
 
     # Operators
 
@@ -300,14 +376,14 @@ class Tensor(TensorBase):
 
     # Methods that change the Tensor
 
-    add_ = __iadd__ = _in_place(_add)
-    sub_ = __isub__ = _in_place(_sub)
-    mul_ = __imul__ = _in_place(_mul)
-    div_ = __itruediv__ = _in_place(_div)
-    pow_ = __ipow__ = _in_place(_pow)
-    __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
-    __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
-    __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
+    add_, __iadd__ = _in_place(_add), _augmented(_add)
+    sub_, __isub__ = _in_place(_sub), _augmented(_sub)
+    mul_, __imul__ = _in_place(_mul), _augmented(_mul)
+    div_, __itruediv__ = _in_place(_div), _augmented(_div)
+    pow_, __ipow__ = _in_place(_pow), _augmented(_pow)
+    __ifloordiv__, __imod__ = _augmented(_floor_divide), _augmented(_remainder)
+    __ilshift__, __irshift__ = _augmented(_left_shift), _augmented(_right_shift)
+    __iand__, __ior__, __ixor__ = map(_augmented, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
     fill_, copy_ = _in_place(_fill), _in_place(_fill)
 
@@ -342,13 +418,22 @@ class Tensor(TensorBase):
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
     matmul = mm = bmm = _matmul
-    view = reshape = lift(_shapes.reshape)
-    flatten, unflatten, squeeze, unsqueeze = map(
-        lift, (_shapes.flatten, _shapes.unflatten, _shapes.squeeze, _shapes.unsqueeze)
-    )
-    permute, transpose, movedim, t = map(lift, (_shapes.permute, _shapes.transpose, _shapes.movedim, _shapes.t))
-    expand, repeat, flip, roll = map(lift, (_shapes.expand, _shapes.repeat, _shapes.flip, _shapes.roll))
-    split, chunk, unbind = lift(_shapes.split), lift(_shapes.chunk), lift(_shapes.unbind)
+    view = reshape = _reshaping(lift(_shapes.reshape))
+    flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
+    squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
+    permute = _permuting(lift(_shapes.permute), lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
+    transpose = _permuting(lift(_shapes.transpose), _swapped)
+    movedim = _permuting(lift(_shapes.movedim), _moved)
+    t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
+
+    def expand(self, *sizes: Any) -> "Tensor":
+        """The Tensor broadcast to these sizes, with new axes in front. -1 keeps the size of an axis."""
+        result = _expand(self, *sizes)
+        return self._has_view(result, expanded_strides(self.shape, self.strides, result.shape))
+
+    repeat, flip, roll = map(lift, (_shapes.repeat, _shapes.flip, _shapes.roll))
+    split, chunk = _splitting(lift(_shapes.split)), _splitting(lift(_shapes.chunk))
+    unbind = _splitting(lift(_shapes.unbind), drops_axis=True)
     tril, triu = lift(_shapes.tril), lift(_shapes.triu)
 
     @property

@@ -120,7 +120,7 @@ def scale_by_rms(alpha: Any, eps: Any, centered: bool) -> optax.GradientTransfor
 
 
 def _less_square(squares: jax.Array, mean: jax.Array) -> jax.Array:
-    """`squares - mean**2`, infinite where only the square of the mean overflows, as with torch's fused product."""
+    """`squares - mean**2`. As with torch's fused product, a finite mean leaves an infinity of the squares."""
     return jnp.where(jnp.isinf(squares) & jnp.isfinite(mean), squares, squares - mean * mean)
 
 

@@ -150,7 +150,10 @@ class Optimizer:
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Options and states as a tree of arrays and numbers. Parameters are numbered in the order of the groups."""
+        """Options and states as a tree of arrays and numbers. Parameters are numbered in the order of the groups.
+
+        The arrays have the layouts of the parameters, and the tree is not torch's: torch's optimizers cannot load it.
+        """
         params = [param for group in self.param_groups for param in group["params"]]
         numbers = {param: number for number, param in enumerate(params)}
         groups = [{**group, "params": [numbers[param] for param in group["params"]]} for group in self.param_groups]
@@ -179,8 +182,11 @@ class Optimizer:
                         raise ValueError(f"the saved state of parameter {number} is not one of {type(self).__name__}")
         for group, mine in zip(groups, self.param_groups, strict=True):
             mine.update({name: value for name, value in group.items() if name != "params"})
-        numbers = {number: param for g, mine in zip(groups, self.param_groups, strict=True)
-                   for number, param in zip(g["params"], mine["params"], strict=True)}
+        numbers = {
+            number: param
+            for group, mine in zip(groups, self.param_groups, strict=True)
+            for number, param in zip(group["params"], mine["params"], strict=True)
+        }
         aside = state_dict.get("set_aside", {})
         self._set_aside = {numbers[number]: jax.tree.map(jnp.array, dict(kept)) for number, kept in aside.items()}
         self._states, self._made_for = states, {}
