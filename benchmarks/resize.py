@@ -115,7 +115,7 @@ def peak(pipe: Any, prepare: str, options: dict[str, Any]) -> None:
     warm = options | {"case": options["case"]._replace(images=1, old=(16, 16), new=(8, 8))}
     globals()[prepare](**warm)[0]()  # loads what is loaded at the first call
     work, _ = globals()[prepare](**options)
-    with open("/proc/self/clear_refs", "w") as file:
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write("5")  # the peak starts from here
     before = _status("VmRSS")
     kept = work()
@@ -124,7 +124,7 @@ def peak(pipe: Any, prepare: str, options: dict[str, Any]) -> None:
 
 
 def _status(name: str) -> int:
-    with open("/proc/self/status") as file:
+    with open("/proc/self/status", encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
 
 

@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> float:
         break
 
     print(f"Using {jax.devices()[0].platform} device")
-    model = eager.Module(NeuralNetwork(X[0].size))
+    model = eager.Module(NeuralNetwork(X[0].size), seed=0)
     print(model)
     loss_fn = eager.Module(nn.CrossEntropyLoss())
     optimizer = optim.SGD(model.parameters(), lr=options.lr)
