@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funcvision.vision import transforms
@@ -76,6 +76,7 @@ def test_bytes_to_half_floats(dtype):
     assert F.to_dtype(jnp.ones((1, 1, 1), dtype), "uint8", scale=True).item() == 255
 
 
+@settings(deadline=None)
 @given(value=st.floats(-2, 3))
 def test_values_beyond_the_range_go_to_its_ends(value):
     x = np.full((1, 1, 1), value, np.float32)
