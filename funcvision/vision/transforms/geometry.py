@@ -9,6 +9,7 @@ import numpy as np
 
 from ..tv_tensors import Image, TVTensor
 from . import functional as F
+from ._applied import check_probability
 from ._random import Random
 from .functional._padding import check_padding_mode, edges
 from .functional._sizes import check_interpolation, square
@@ -215,8 +216,7 @@ class _RandomFlip(Transform):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p <= 1:
-            raise ValueError(f"p={self.p} is no probability: give a number from 0 to 1")
+        check_probability(self.p)
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """Whether to flip."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import functional as F
+from ._applied import check_probability
 from ._random import Random
 from .functional._warp import homography
 from .functional.warp import ARRAY_MODES, PIL_MODES
@@ -127,8 +128,7 @@ class RandomPerspective(Transform):
         _check_interpolation(self.interpolation)
         if not 0 <= self.distortion_scale <= 1:
             raise ValueError(f"distortion_scale={self.distortion_scale} must be from 0 to 1")
-        if not 0 <= self.p <= 1:
-            raise ValueError(f"p={self.p} is no probability: give a number from 0 to 1")
+        check_probability(self.p)
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The coefficients of `functional.perspective`, those of the identity if it is not applied."""
