@@ -1,6 +1,6 @@
 """torchvision's models: descriptions whose parameters have torchvision's names."""
 
-from . import detection
+from . import detection, segmentation
 from ._zoo import (
     Predictor,
     Weights,
@@ -93,7 +93,7 @@ from .vision_transformer import (
 )
 
 __all__ = [
-    "detection",
+    "detection", "segmentation",
     "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model",
     "identify_weights", "imagenet_classes", "list_models", "load", "recognise", "register", "weights",
     "AlexNet", "alexnet",

@@ -1,7 +1,7 @@
 """Detectors: torchvision's, with fixed shapes inside `jit`."""
 
 from .anchors import AnchorGenerator, DefaultBoxGenerator
-from .backbones import BackboneWithFPN, IntermediateLayers, mobilenet_backbone, resnet_fpn_backbone
+from .backbones import BackboneWithFPN, mobilenet_backbone, resnet_fpn_backbone
 from .batch import DetectionBatch, Detector, Preparation, Targets, batch
 from .detections import Detections, predict
 from .retinanet import RetinaNet, RetinaNetHead, retinanet_resnet50_fpn, retinanet_resnet50_fpn_v2
@@ -9,6 +9,6 @@ from .retinanet import RetinaNet, RetinaNetHead, retinanet_resnet50_fpn, retinan
 __all__ = [
     "DetectionBatch", "Detections", "Detector", "Preparation", "Targets", "batch", "predict",
     "AnchorGenerator", "DefaultBoxGenerator",
-    "BackboneWithFPN", "IntermediateLayers", "mobilenet_backbone", "resnet_fpn_backbone",
+    "BackboneWithFPN", "mobilenet_backbone", "resnet_fpn_backbone",
     "RetinaNet", "RetinaNetHead", "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2",
 ]

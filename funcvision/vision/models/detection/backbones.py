@@ -9,12 +9,13 @@ import jax
 from .... import nn
 from ...ops import FeaturePyramidNetwork, FrozenBatchNorm2d, LastLevelMaxPool
 from ...ops.feature_pyramid import ExtraFPNBlock
+from .._intermediate_layers import IntermediateLayers, feature_stages
 from .._zoo.registry import get_model
 from ..mobilenetv2 import MobileNetV2
 from ..mobilenetv3 import MobileNetV3
 from ..resnet import ResNet
 
-__all__ = ["BackboneWithFPN", "IntermediateLayers", "backbone_norm", "mobilenet_backbone", "resnet_fpn_backbone"]
+__all__ = ["BackboneWithFPN", "backbone_norm", "mobilenet_backbone", "resnet_fpn_backbone"]
 
 PYRAMID_CHANNELS = 256
 Norm = Callable[..., nn.Module]
@@ -36,36 +37,6 @@ def read_frozen_eps(shapes: Mapping[str, Any], first_norm: str) -> dict[str, Any
     """
     frozen = f"{first_norm}.running_mean" in shapes and f"{first_norm}.num_batches_tracked" not in shapes
     return {"frozen_eps": 1e-5} if frozen else {}
-
-
-class IntermediateLayers(nn.Module):
-    """The outputs of some children of a module that calls its children in their order.
-
-    The children after the last of these are left out, and the others keep their names.
-
-    Args:
-        model: such as a ResNet, or the `features` of a MobileNet.
-        return_layers: from names of children to keys of the result.
-    """
-
-    def __init__(self, model: nn.Module, return_layers: Mapping[str, str]):
-        children = model.children()
-        if unknown := return_layers.keys() - children.keys():
-            missing, there = ", ".join(sorted(unknown)), ", ".join(children)
-            raise ValueError(f"{type(model).__name__} has no {missing}; it has {there}")
-        last = max(list(children).index(name) for name in return_layers)
-        for name in list(children)[: last + 1]:
-            setattr(self, name, children[name])
-        self._return_layers = dict(return_layers)
-
-    def forward(self, x: jax.Array) -> dict[str, jax.Array]:
-        """Maps [batch, height, width, channels] to a dict of feature maps, in the order of the children."""
-        found = {}
-        for name, child in self.children().items():
-            x = child(x)
-            if name in self._return_layers:
-                found[self._return_layers[name]] = x
-        return found
 
 
 class BackboneWithFPN(nn.Module):
@@ -154,12 +125,6 @@ def mobilenet_backbone(
     names = {str(stages[stage]): str(i) for i, stage in enumerate(chosen)}
     channels = [features[stages[stage]].out_channels for stage in chosen]
     return BackboneWithFPN(features, names, channels, PYRAMID_CHANNELS, extra_blocks, fpn_norm_layer)
-
-
-def feature_stages(features: Any) -> list[int]:
-    """Indices in the `features` of a MobileNet: the stem, the blocks that reduce the resolution, the last one."""
-    reducing = [i for i, block in enumerate(features) if getattr(block, "reduces_resolution", False)]
-    return [0, *reducing, len(features) - 1]
 
 
 class SingleMap(nn.Sequential):
