@@ -36,9 +36,10 @@ class ASPPPooling(nn.Sequential):
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(nn.AdaptiveAvgPool2d(1), *_conv(in_channels, out_channels))
+        self.out_channels = out_channels
 
     def forward(self, x: jax.Array) -> jax.Array:
-        return jnp.broadcast_to(super().forward(x), (*x.shape[:3], self[1].out_channels))
+        return jnp.broadcast_to(super().forward(x), (*x.shape[:3], self.out_channels))
 
 
 class ASPP(nn.Module):
