@@ -3,14 +3,19 @@
 Each function is for one image; `jax.vmap` makes it one for a batch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["BACKGROUND", "IGNORED", "BalancedSampler", "Matcher", "SSDMatcher"]
+__all__ = ["BACKGROUND", "IGNORED", "BalancedSampler", "Matcher", "SSDMatcher", "Sampler", "members"]
 
 BACKGROUND, IGNORED = -1, -2
+
+Sampler: TypeAlias = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+"""From a key and labels to what is sampled, as `BalancedSampler.__call__`."""
 
 
 @dataclass(frozen=True)
@@ -101,3 +106,9 @@ def _random_subset(key: jax.Array, members: jax.Array, count: jax.Array) -> jax.
     order = jnp.where(members, jax.random.uniform(key, members.shape), 2.0)
     rank = jnp.zeros(members.shape, jnp.int32).at[jnp.argsort(order)].set(jnp.arange(members.size, dtype=jnp.int32))
     return members & (rank < count)
+
+
+def members(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The indices of the first `count` True elements, and which of these indices exist; the others are 0."""
+    indices = jnp.nonzero(mask, size=count, fill_value=0)[0].astype(jnp.int32)
+    return indices, jnp.arange(count) < mask.sum()

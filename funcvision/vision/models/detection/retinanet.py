@@ -157,7 +157,7 @@ class RetinaNet(Detector):
         logits, differences = self.head(levels)
         wide = accumulation_dtype(levels[0].dtype)
         logits, differences = ([level.astype(wide) for level in output] for output in (logits, differences))
-        anchors = self.anchor_generator(batch.canvas, [level.shape[1:3] for level in levels], wide)
+        anchors = self.anchor_generator(batch.canvas, [(level.shape[1], level.shape[2]) for level in levels], wide)
         if self.training:
             return self._losses(logits, differences, jnp.concatenate(anchors), batch.known_targets())
         return jax.vmap(partial(self._detections, anchors))(logits, differences, batch.sizes)
