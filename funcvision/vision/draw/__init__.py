@@ -14,7 +14,7 @@ array([255,   0,   0], dtype=uint8)
 """
 
 from .boxes import draw_bounding_boxes
-from .example import example_sample
+from .example import EXAMPLE_CLASSES, example_sample
 from .flow import flow_to_image
 from .grid import make_grid, save_image
 from .keypoints import draw_keypoints
@@ -22,6 +22,6 @@ from .masks import draw_segmentation_masks
 from .sample import sample, strip
 
 __all__ = [
-    "draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "example_sample", "flow_to_image", "make_grid",
-    "sample", "save_image", "strip",
+    "EXAMPLE_CLASSES", "draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "example_sample",
+    "flow_to_image", "make_grid", "sample", "save_image", "strip",
 ]

@@ -9,7 +9,7 @@ import PIL.ImageDraw
 
 from ..tv_tensors import BoundingBoxes, Image, KeyPoints, Mask
 
-__all__ = ["example_sample"]
+__all__ = ["EXAMPLE_CLASSES", "example_sample"]
 
 SMOOTH = 4
 """The picture is drawn at this multiple of its size, and made smaller, so that edges are smooth."""
@@ -20,7 +20,8 @@ SIZE = (150, 200)
 KITE = (140.0, 50.0, 60.0, 36.0, 35.0)
 """The rotated box of the kite: centre, width, height, and angle in degrees, counter-clockwise."""
 
-CLASSES = ("house", "ball", "kite")
+EXAMPLE_CLASSES = ("house", "ball", "kite")
+"""The names of the labels of `example_sample`."""
 
 
 def example_sample() -> dict[str, Any]:
@@ -31,8 +32,8 @@ def example_sample() -> dict[str, Any]:
 
     Returns:
         A dict with "image" (`Image`, uint8 `[150, 200, 3]`), "boxes" (`BoundingBoxes`, XYXY), "labels" (int32),
-        "masks" (`Mask`, one bool plane for each box), "rotated" (`BoundingBoxes`, CXCYWHR), "keypoints" (`KeyPoints`)
-        and "classes", the names of the labels.
+        "masks" (`Mask`, one bool plane for each box), "rotated" (`BoundingBoxes`, CXCYWHR) and "keypoints" (`KeyPoints`).
+        `EXAMPLE_CLASSES` has the names of the labels.
 
     >>> sample = example_sample()
     >>> sample["image"].shape, sample["boxes"].shape, sample["masks"].shape
@@ -57,7 +58,6 @@ def example_sample() -> dict[str, Any]:
         "masks": Mask(np.stack(masks)),
         "rotated": BoundingBoxes(np.asarray([KITE], np.float32), format="CXCYWHR", canvas_size=SIZE),
         "keypoints": KeyPoints(_kite_points()[[0, 1, 2, 3, 5]].astype(np.float32), canvas_size=SIZE),
-        "classes": CLASSES,
     }
 
 
