@@ -100,6 +100,7 @@ NOT_SHOWN = {  # why a transform has no tile
 
 LEFT_OUT = {  # the entries of the sample that a transform refuses
     "AugMix": ("boxes", "labels", "rotated", "masks", "keypoints"),
+    "ConvertBoundingBoxFormat": ("rotated",),
     "FiveCrop": ("boxes", "labels", "rotated", "masks", "keypoints"),
     "RandomIoUCrop": ("rotated",),
     "SanitizeBoundingBoxes": ("rotated",),
