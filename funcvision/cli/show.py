@@ -30,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", required=True, help="the picture to write, such as grid.png")
     parser.add_argument("--n", type=int, default=8, metavar="N", help="number of augmentations (default: 8)")
     parser.add_argument("--seed", type=int, default=0, metavar="SEED", help="seed of what is random (default: 0)")
+    parser.add_argument(
+        "--size", type=int, default=1600, metavar="PIXELS",
+        help="longest side of the picture, which is made smaller if it is larger (default: 1600)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,17 +46,20 @@ def run(arguments: argparse.Namespace) -> None:
     transform = parse_transform(arguments.transform)
     if arguments.seed < 0:
         raise ValueError(f"--seed {arguments.seed} is negative: a seed is zero or more")
+    if arguments.size < 1:
+        raise ValueError(f"--size {arguments.size} is no size: give the longest side of the picture in pixels")
     if arguments.image is None:
         sample, classes = draw.example_sample(), draw.EXAMPLE_CLASSES
     else:
         sample, classes = open_image(arguments.image, exif=True), None
     try:
-        picture = draw.strip(transform, sample, arguments.seed, arguments.n, classes=classes, nrow=3)
+        pixels = draw.strip(transform, sample, arguments.seed, arguments.n, classes=classes, nrow=3)
     except TypeError as error:  # the transform is not for this kind of image
         raise ValueError(f"{transform!r} cannot be shown: {error}") from error
-    PIL.Image.fromarray(picture).save(arguments.out)
-    height, width, _ = picture.shape
-    print(f"{arguments.n} augmentations, {width} x {height} pixels -> {arguments.out}")
+    picture = PIL.Image.fromarray(pixels)
+    picture.thumbnail((arguments.size, arguments.size))
+    picture.save(arguments.out)
+    print(f"{arguments.n} augmentations, {picture.width} x {picture.height} pixels -> {arguments.out}")
 
 
 def parse_transform(expression: str) -> "Transform":

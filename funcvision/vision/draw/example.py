@@ -32,8 +32,8 @@ def example_sample() -> dict[str, Any]:
 
     Returns:
         A dict with "image" (`Image`, uint8 `[150, 200, 3]`), "boxes" (`BoundingBoxes`, XYXY), "labels" (int32),
-        "masks" (`Mask`, one bool plane for each box), "rotated" (`BoundingBoxes`, CXCYWHR) and "keypoints" (`KeyPoints`).
-        `EXAMPLE_CLASSES` has the names of the labels.
+        "masks" (`Mask`, one bool plane for each box), "rotated" (`BoundingBoxes`, CXCYWHR) and "keypoints"
+        (`KeyPoints`). `EXAMPLE_CLASSES` has the names of the labels.
 
     >>> sample = example_sample()
     >>> sample["image"].shape, sample["boxes"].shape, sample["masks"].shape

@@ -1,0 +1,146 @@
+"""The gallery and `docs/transforms.md` have every transform, and what the table says of each is true."""
+
+import pathlib
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+from examples import augmentation_gallery as gallery
+from funcvision.cli.show import parse_transform
+from funcvision.vision import draw, transforms
+from funcvision.vision.tv_tensors import BoundingBoxes
+
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
+TEXT = (DOCS / "transforms.md").read_text(encoding="utf-8")
+ROWS = {
+    name: cells.split(" | ") for name, cells in re.findall(r"^\| `(\w+)` \| (.*) \|$", TEXT, re.MULTILINE)
+}  # name -> leaves, host, device, differentiable
+NAMES = gallery.exported()
+KINDS = {"images, videos": {"image"}, "images": {"image"}, "boxes": {"boxes", "rotated"}, "key points": {"keypoints"}}
+each_row = pytest.mark.parametrize("name", [name for name in ROWS if name in gallery.TILES])
+
+
+def test_every_transform_has_a_tile_or_a_reason():
+    missing = [name for name in NAMES if (name in gallery.TILES) == (name in gallery.NOT_SHOWN)]
+    assert not missing, f"write what is shown of {missing} into TILES, or why nothing is into NOT_SHOWN"
+    assert len(NAMES) > 40
+
+
+def test_every_transform_has_a_row():
+    assert sorted(ROWS) == NAMES
+    assert all(len(cells) == 4 for cells in ROWS.values())
+
+
+def test_the_gallery_of_the_page():
+    path = DOCS / re.search(r"!\[.*\]\((.*)\)", TEXT)[1]  # pyright: ignore
+    assert path.stat().st_size < 400_000
+    with PIL.Image.open(path) as page:
+        assert page.width > 1000
+
+
+def test_the_gallery_is_drawn(tmp_path, monkeypatch, capsys):
+    names = ["RandomHorizontalFlip", "Pad", "Lambda"]
+    monkeypatch.setattr(gallery, "exported", lambda: names)
+    monkeypatch.setattr("sys.argv", ["gallery", "--out", str(tmp_path / "g.png"), "--columns", "2"])
+    gallery.main()
+    assert "not shown: Lambda: it does what its function does" in capsys.readouterr().out
+    with PIL.Image.open(tmp_path / "g.png") as page:
+        pixels = np.asarray(page)
+    height, width = (gallery.CELL[1] + gallery.CAPTION, gallery.CELL[0])
+    original = pixels[gallery.GAP :][:150, gallery.GAP :][:, :200]
+    np.testing.assert_array_equal(original, draw.sample(draw.example_sample(), classes=draw.EXAMPLE_CLASSES))
+    assert pixels.shape == (2 * (height + 6) + 6, 2 * (width + 6) + 6, 3)
+    assert (pixels[6 + 150 : 6 + height] < 100).any(), "the captions are missing"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name in gallery.TILES])
+def test_tiles(name):
+    picture = gallery.tile(name)
+    assert picture.dtype == np.uint8
+    assert picture.std() > 10
+
+
+def transform_of(name):
+    """The transform of a tile alone, without those that stand before or behind it."""
+    transform = parse_transform(gallery.TILES[name])
+    if type(transform).__name__ == name:
+        return transform
+    return next(member for member in transform.transforms if type(member).__name__ == name)  # pyright: ignore
+
+
+def sample_of(name, dtype="uint8"):
+    sample = gallery.sample_for(name)
+    if dtype == "float32" or name == "Normalize":
+        return transforms.ToDtype("float32", scale=True)(sample)
+    return sample
+
+
+def differs(old, new):
+    if isinstance(old, BoundingBoxes) and (old.format, old.clamping_mode) != (new.format, new.clamping_mode):
+        return True
+    if type(old) is not type(new) or old.shape != new.shape or old.dtype != new.dtype:
+        return True
+    return not np.array_equal(old.array, new.array)
+
+
+@each_row
+def test_the_leaves_that_change(name):
+    leaves = ROWS[name][0]
+    sample = sample_of(name)
+    if name == "ClampBoundingBoxes":
+        sample["boxes"] = sample["boxes"].replace(array=sample["boxes"].array + 80)
+    if name == "ClampKeyPoints":
+        sample["keypoints"] = sample["keypoints"].replace(array=sample["keypoints"].array + 80)
+    result = transform_of(name)(sample, key=0)
+    if not isinstance(result, dict) or leaves == "members":
+        return
+    changed = {key for key in sample if key != "labels" and differs(sample[key], result[key])}
+    if leaves == "all":
+        assert changed == {"image", "boxes", "rotated", "masks", "keypoints"} & set(sample)
+    else:
+        assert changed <= KINDS.get(leaves.split(";")[0], set())
+
+
+@each_row
+def test_the_device(name):
+    device = ROWS[name][2]
+    transform = transform_of(name)
+    sample = jax.tree.map(jnp.asarray, sample_of(name))
+
+    def trace():
+        return jax.eval_shape(lambda sample, key: transform(sample, key=key), sample, jax.random.key(0))
+
+    if device == "yes":
+        trace()
+    else:
+        with pytest.raises((TypeError, ValueError)):
+            trace()
+
+
+@each_row
+def test_the_gradient(name):
+    claim = ROWS[name][3]
+    transform = transform_of(name)
+    if claim == "members":
+        return
+    if name == "RandomRotation":
+        transform = transforms.RandomRotation(40, "bilinear")  # without expand
+    if name == "RandomSolarize":
+        transform = transforms.RandomSolarize(0.5, 1.0)
+    sample = jax.tree.map(jnp.asarray, sample_of(name, "float32"))
+    entry = {"boxes": "boxes", "key points": "keypoints"}.get(ROWS[name][0], "image")
+
+    def total(array):
+        result = transform({entry: sample[entry].replace(array=array)}, key=jax.random.key(0))
+        return (jax.tree.leaves(result)[0].astype(jnp.float32) ** 2).sum()
+
+    if ROWS[name][2] == "no":
+        assert claim == "no"
+        return
+    gradient = jax.grad(total)(sample[entry].array)
+    assert jnp.isfinite(gradient).all()
+    assert bool((gradient != 0).any()) == (claim == "yes")
