@@ -33,7 +33,7 @@ def test_an_image_and_its_augmentations(tmp_path, capsys):
 def test_a_large_picture_is_made_smaller(tmp_path, capsys):
     PIL.Image.new("L", (600, 300)).save(tmp_path / "in.png")
     out = tmp_path / "grid.png"
-    for size, printed in (("1600", "1600 x 534"), ("302", "302 x 101")):
+    for size, printed in (("1600", "1600 x 535"), ("302", "302 x 101")):
         arguments = (tmp_path / "in.png", "--transform", "Identity()", "--out", out, "--n", 4, "--size", size)
         assert show(capsys, *arguments)[:2] == (0, f"4 augmentations, {printed} pixels -> {out}\n")
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
+from jax.core import Tracer
 
 from ..transforms import functional as F
 from ..tv_tensors import Image, TVTensor
@@ -22,7 +23,7 @@ def host_array(value: Any, function: str) -> np.ndarray:
     array = value.array if isinstance(value, TVTensor) else value
     if isinstance(array, PIL.Image.Image):
         return F.to_image(array)
-    if isinstance(array, jax.core.Tracer):
+    if isinstance(array, Tracer):
         raise TypeError(f"{function} draws on the host and got a traced array: call it outside of jax.jit and jax.vmap")
     if not isinstance(array, np.ndarray | jax.Array):
         raise TypeError(

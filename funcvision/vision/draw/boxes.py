@@ -72,7 +72,7 @@ def draw_bounding_boxes(
     picture = pil_image(array)
     pen = PIL.ImageDraw.Draw(picture, "RGBA" if fill else None)
     text_font = PIL.ImageFont.truetype(font, font_size or 10) if font else PIL.ImageFont.load_default()
-    for i in np.flatnonzero(drawn):
+    for i in np.flatnonzero(drawn).tolist():
         points = corners[i].tolist()
         _outline(pen, points, outlines[i], (*outlines[i], FILL_ALPHA) if fill else None, width)
         if labels is not None and (text := labels[i]) is not None:

@@ -46,11 +46,11 @@ def example_sample() -> dict[str, Any]:
         draw(canvas)
         silhouette = PIL.Image.new("RGB", canvas.size)
         draw(silhouette)
-        mask = np.asarray(silhouette.convert("L").resize(SIZE[::-1], PIL.Image.Resampling.BOX)) > 24
+        mask = np.asarray(silhouette.convert("L").resize((SIZE[1], SIZE[0]), PIL.Image.Resampling.BOX)) > 24
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         masks.append(mask)
         boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    image = np.asarray(canvas.resize(SIZE[::-1], PIL.Image.Resampling.BOX))
+    image = np.asarray(canvas.resize((SIZE[1], SIZE[0]), PIL.Image.Resampling.BOX))
     return {
         "image": Image(image),
         "boxes": BoundingBoxes(np.asarray(boxes, np.float32), canvas_size=SIZE),
