@@ -107,7 +107,7 @@ LEFT_OUT = {  # the entries of the sample that a transform refuses
     "TenCrop": ("boxes", "labels", "rotated", "masks", "keypoints"),
 }
 
-SEEDS: dict[str, int] = {}
+SEEDS = {"AugMix": 4, "AutoAugment": 4, "RandAugment": 3, "TrivialAugmentWide": 3}
 """The seed of a tile, where 0 draws something that hides what the transform does."""
 
 CELL, CAPTION, GAP = (200, 150), 44, 6

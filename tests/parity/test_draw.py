@@ -1,5 +1,9 @@
 """Drawings against those of torchvision.utils, pixel for pixel."""
 
+import inspect
+import pathlib
+import re
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +35,19 @@ def chw(x):
 
 def assert_same(ours, theirs):
     np.testing.assert_array_equal(np.asarray(ours), array(theirs), strict=True)
+
+
+def test_names_and_options():
+    names = {name for name in tvu.__all__ if not name.startswith("_")}
+    assert names <= set(draw.__all__)
+    for name in names - {"save_image"}:  # whose options are those of make_grid
+        theirs = inspect.signature(getattr(tvu, name)).parameters
+        ours = inspect.signature(getattr(draw, name)).parameters
+        assert [(one.name, one.default) for one in ours.values()] == [(one.name, one.default) for one in theirs.values()]
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "from_pytorch.md").read_text(encoding="utf-8")
+    line = re.search(r"^\| `torchvision.utils` \| (.*) \|$", page, re.MULTILINE)
+    assert line
+    assert set(re.findall(r"`(\w+)`", line[1])) == names
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
