@@ -11,6 +11,7 @@ import argparse
 import textwrap
 from typing import Any
 
+import jax
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
@@ -23,27 +24,29 @@ from funcvision.vision.tv_tensors import Video
 TILES = {  # the expression that is shown for each transform
     "AugMix": "AugMix(10)",
     "AutoAugment": "AutoAugment(geometry='move')",
-    "CLAHE": "CLAHE()",
+    "CLAHE": "CLAHE(4.0, p=1.0)",
     "CenterCrop": "CenterCrop((110, 130))",
     "ClampBoundingBoxes": "Compose([RandomCrop((110, 130)), ClampBoundingBoxes()])",
     "ClampKeyPoints": "Compose([RandomCrop((110, 110)), ClampKeyPoints()])",
-    "CoarseDropout": "CoarseDropout()",
+    "CoarseDropout": "CoarseDropout(8, p=1.0)",
     "ColorJitter": "ColorJitter(0.5, 0.5, 0.5, 0.3)",
     "Compose": "Compose([RandomResizedCrop((120, 160)), ColorJitter(hue=0.5)])",
     "ConvertBoundingBoxFormat": "Compose([ConvertBoundingBoxFormat('CXCYWH'), Pad(10)])",
     "ConvertImageDtype": "ConvertImageDtype('float32')",
+    "CopyPaste": "CopyPaste(1.0)",
     "ElasticTransform": "ElasticTransform(250.0, 8.0)",
     "FiveCrop": "FiveCrop((70, 90))",
     "FixedSizeCrop": "FixedSizeCrop((110, 130))",
     "GaussianBlur": "GaussianBlur(15, 3.0)",
     "GaussianNoise": "GaussianNoise(sigma=0.15)",
     "Grayscale": "Grayscale()",
-    "GridDistortion": "GridDistortion()",
-    "GridMask": "GridMask()",
+    "GridDistortion": "GridDistortion(5, 0.6)",
+    "GridMask": "GridMask(p=1.0)",
     "Identity": "Identity()",
     "JPEG": "JPEG(5)",
-    "Letterbox": "Letterbox(150)",
-    "MotionBlur": "MotionBlur()",
+    "Letterbox": "Letterbox((150, 150))",
+    "Mosaic": "Mosaic((150, 200), labels_getter='default')",
+    "MotionBlur": "MotionBlur(21)",
     "Normalize": "Compose([ToDtype('float32', scale=True), Normalize([0.5, 0.5, 0.5], [0.2, 0.5, 0.5])])",
     "PILToTensor": "PILToTensor()",
     "Pad": "Pad(20)",
@@ -58,11 +61,11 @@ TILES = {  # the expression that is shown for each transform
     "RandomCrop": "RandomCrop((120, 150), padding=20)",
     "RandomEqualize": "RandomEqualize(1.0)",
     "RandomErasing": "RandomErasing(1.0)",
-    "RandomGamma": "RandomGamma()",
+    "RandomGamma": "RandomGamma((0.3, 0.5), p=1.0)",
     "RandomGrayscale": "RandomGrayscale(1.0)",
     "RandomHorizontalFlip": "RandomHorizontalFlip(1.0)",
     "RandomInvert": "RandomInvert(1.0)",
-    "RandomIoUCrop": "RandomIoUCrop()",
+    "RandomIoUCrop": "Compose([RandomIoUCrop(), SanitizeBoundingBoxes()])",
     "RandomOrder": "RandomOrder([RandomPosterize(2, 1.0), GaussianBlur(9, 2.0)])",
     "RandomPerspective": "RandomPerspective(0.5, p=1.0)",
     "RandomPhotometricDistort": "RandomPhotometricDistort(p=1.0)",
@@ -73,12 +76,12 @@ TILES = {  # the expression that is shown for each transform
     "RandomShortestSize": "RandomShortestSize([60, 90, 120])",
     "RandomSolarize": "RandomSolarize(128, 1.0)",
     "RandomVerticalFlip": "RandomVerticalFlip(1.0)",
-    "RandomZoomOut": "RandomZoomOut(p=1.0)",
-    "RepeatedAugment": "RepeatedAugment([RandomHorizontalFlip(), ColorJitter(hue=0.5)], 3)",
+    "RandomZoomOut": "RandomZoomOut(side_range=(1.5, 2.5), p=1.0)",
+    "RepeatedAugment": "RepeatedAugment(ColorJitter(hue=0.5), 3)",
     "Resize": "Resize((100, 100))",
     "SanitizeBoundingBoxes": "SanitizeBoundingBoxes(min_size=45)",
     "SanitizeKeyPoints": "Compose([CenterCrop((100, 60)), SanitizeKeyPoints()])",
-    "ScaleJitter": "ScaleJitter((150, 200))",
+    "ScaleJitter": "ScaleJitter((200, 150), (0.4, 0.9))",
     "SetClampingMode": "Compose([SetClampingMode(None), RandomCrop((110, 130))])",
     "TenCrop": "TenCrop((70, 90))",
     "ToDtype": "ToDtype('float32', scale=True)",
@@ -89,25 +92,30 @@ TILES = {  # the expression that is shown for each transform
 }
 
 NOT_SHOWN = {  # why a transform has no tile
-    "CopyPaste": "it takes several samples, and the gallery shows one",
     "CutMix": "it takes several samples, and the gallery shows one",
     "Lambda": "it does what its function does",
     "LinearTransformation": "its matrix is for one number of pixels",
     "MixUp": "it takes several samples, and the gallery shows one",
-    "Mosaic": "it takes several samples, and the gallery shows one",
     "ToPureTensor": "its arrays have no types, so there is nothing that could be drawn",
 }
 
 LEFT_OUT = {  # the entries of the sample that a transform refuses
     "AugMix": ("boxes", "labels", "rotated", "masks", "keypoints"),
     "ConvertBoundingBoxFormat": ("rotated",),
+    "CopyPaste": ("rotated", "keypoints"),
     "FiveCrop": ("boxes", "labels", "rotated", "masks", "keypoints"),
     "RandomIoUCrop": ("rotated",),
     "SanitizeBoundingBoxes": ("rotated",),
     "TenCrop": ("boxes", "labels", "rotated", "masks", "keypoints"),
 }
 
-SEEDS = {"AugMix": 4, "AutoAugment": 4, "RandAugment": 3, "TrivialAugmentWide": 3}
+SEVERAL = {"CopyPaste": 2, "Mosaic": 4}
+"""How many samples a transform takes."""
+
+VARIANTS = ("Identity()", "RandomHorizontalFlip(1.0)", "RandomInvert(1.0)", "RandomChannelPermutation()")
+"""What is done with the sample to have several."""
+
+SEEDS = {"AugMix": 4, "AutoAugment": 4, "RandAugment": 3, "RandomIoUCrop": 1, "TrivialAugmentWide": 3}
 """The seed of a tile, where 0 draws something that hides what the transform does."""
 
 CELL, CAPTION, GAP = (200, 150), 44, 6
@@ -127,13 +135,19 @@ def sample_for(name: str) -> Any:
     if name == "UniformTemporalSubsample":
         pixels = sample["image"].array
         return Video(np.stack([np.roll(pixels, 25 * frame, 1) for frame in range(8)]))
-    return {key: leaf for key, leaf in sample.items() if key not in LEFT_OUT.get(name, ())}
+    sample = {key: leaf for key, leaf in sample.items() if key not in LEFT_OUT.get(name, ())}
+    if name in SEVERAL:
+        return [parse_transform(expression)(sample, key=0) for expression in VARIANTS[: SEVERAL[name]]]
+    return sample
 
 
 def tile(name: str) -> np.ndarray:
     """The sample after the transform of this name, as one picture."""
-    transform = parse_transform(TILES[name])
-    return draw.sample(transform(sample_for(name), key=SEEDS.get(name, 0)), classes=draw.EXAMPLE_CLASSES)
+    result = parse_transform(TILES[name])(sample_for(name), key=SEEDS.get(name, 0))
+    if name != "RepeatedAugment":
+        return draw.sample(result, classes=draw.EXAMPLE_CLASSES)
+    copies = [jax.tree.map(lambda leaf, i=i: leaf[i], result) for i in range(3)]
+    return np.concatenate([draw.sample(copy, classes=draw.EXAMPLE_CLASSES) for copy in copies], 1)
 
 
 def gallery(pictures: dict[str, np.ndarray], columns: int) -> PIL.Image.Image:

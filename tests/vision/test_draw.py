@@ -216,6 +216,14 @@ def test_labels():
     assert (names != draw.sample({"image": Image(BLACK), "boxes": boxes()})).any()
 
 
+def test_boxes_without_an_area_are_left_out():
+    flat = np.array([[0, 0, 0, 0], [2, 3, 10, 12], [5, 5, 5, 9]], np.float32)
+    sample = {"image": Image(BLACK), "boxes": boxes(flat), "labels": ["a", "b", "c"]}
+    with_one = {**sample, "boxes": boxes(flat, valid=np.array([False, True, False]))}
+    np.testing.assert_array_equal(draw.sample(sample), draw.sample(with_one))
+    assert (draw.sample(sample) != draw.sample({**sample, "boxes": boxes(flat, valid=np.zeros(3, bool))})).any()
+
+
 def test_values_of_a_normalised_image_are_stretched():
     ramp = np.linspace(-2, 3, 32, dtype=np.float32)[None, :, None] * np.ones((24, 1, 3), np.float32)
     assert draw.sample(ramp)[0, [0, -1], 0].tolist() == [0, 255]

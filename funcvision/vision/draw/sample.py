@@ -10,7 +10,7 @@ import PIL.Image
 
 from ..transforms import Transform
 from ..transforms import functional as F
-from ..tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
+from ..tv_tensors import FORMATS, BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
 from ._canvas import host_array, is_float
 from .boxes import draw_bounding_boxes
 from .flow import flow_to_image
@@ -39,7 +39,7 @@ BACKGROUND = 255
 def sample(sample: Any, *, classes: Sequence[str] | None = None) -> np.ndarray:
     """Draws one picture of whatever a sample holds.
 
-    Every image gets the masks, boxes and key points that have its size. Several images, the frames of a video and an
+    Every image gets the masks, boxes and key points that have its size; boxes without an area are left out. Several images, the frames of a video and an
     optical flow stand side by side. A sample without an image is drawn on black. Floats are taken to be in [0, 1];
     those of an image with other values, such as a normalised one, are stretched to its smallest and largest value.
 
@@ -200,7 +200,7 @@ def _class_name(value: Any, classes: Sequence[str] | None) -> str:
 def _annotated(picture: np.ndarray, leaves: Sequence[Any], labels: list[str] | None) -> np.ndarray:
     """The picture with those leaves that have its size: first masks, then boxes, then key points."""
     fitting = [leaf for leaf in leaves if F.get_size(leaf) == picture.shape[:2]]
-    boxes = [leaf for leaf in fitting if isinstance(leaf, BoundingBoxes)]
+    boxes = [_with_area(leaf) for leaf in fitting if isinstance(leaf, BoundingBoxes)]
     for leaf in fitting:
         if isinstance(leaf, Mask):
             picture = _with_mask(picture, leaf)
@@ -220,6 +220,16 @@ def _annotated(picture: np.ndarray, leaves: Sequence[Any], labels: list[str] | N
         if isinstance(leaf, KeyPoints):
             picture = draw_keypoints(picture, leaf, colors=POINT_COLOR, radius=1 + _line(picture))
     return picture
+
+
+def _with_area(boxes: BoundingBoxes) -> BoundingBoxes:
+    """The boxes, of which those without an area are not valid: a crop or a mosaic leaves such boxes behind."""
+    if FORMATS[boxes.format] != 4:
+        return boxes
+    array = host_array(boxes, "draw.sample")
+    corners = F.convert_bounding_box_format(boxes.replace(array=array), new_format="XYXY").array
+    covers = (corners[..., 2:] > corners[..., :2]).all(-1)
+    return boxes.replace(array=array, valid=covers if boxes.valid is None else covers & np.asarray(boxes.valid))
 
 
 def _with_mask(picture: np.ndarray, mask: Mask) -> np.ndarray:
