@@ -39,9 +39,10 @@ BACKGROUND = 255
 def sample(sample: Any, *, classes: Sequence[str] | None = None) -> np.ndarray:
     """Draws one picture of whatever a sample holds.
 
-    Every image gets the masks, boxes and key points that have its size; boxes without an area are left out. Several images, the frames of a video and an
-    optical flow stand side by side. A sample without an image is drawn on black. Floats are taken to be in [0, 1];
-    those of an image with other values, such as a normalised one, are stretched to its smallest and largest value.
+    Every image gets the masks, boxes and key points that have its size; boxes without an area are left out. Several
+    images, the frames of a video and an optical flow stand side by side. A sample without an image is drawn on black.
+    Floats are taken to be in [0, 1]; those of an image with other values, such as a normalised one, are stretched to
+    its smallest and largest value.
 
     What has no type of its own is found by its name in a dict: "flow" is an optical flow `[height, width, 2]`; "labels"
     are the numbers or names of the boxes, or of the masks where there are no boxes; "label" belongs to the image. In a
