@@ -153,15 +153,18 @@ def test_the_gradient(name):
 
     first, *others = sample if isinstance(sample, list) else [sample]  # Mosaic and CopyPaste take several
 
-    def total(array):
+    def total(array, key):
         changed = {**first, entry: first[entry].replace(array=array)}
         given = changed if name in NEED_BOXES or others else {entry: changed[entry]}
-        result = transform([given, *others] if others else given, key=jax.random.key(0))
+        result = transform([given, *others] if others else given, key=key)
         return sum((leaf.astype(jnp.float32) ** 2).sum() for leaf in jax.tree.leaves(result[entry]))
 
     if ROWS[name][2] == "no" or name == "CLAHE":  # which takes no floats
         assert claim == "no"
         return
-    gradient = jax.grad(total)(first[entry].array)
-    assert jnp.isfinite(gradient).all()
-    assert bool((gradient != 0).any()) == (claim == "yes")
+    found = False
+    for seed in range(4 if claim.startswith("except") else 1):  # some draws of these have a gradient of zero
+        gradient = jax.grad(total)(first[entry].array, jax.random.key(seed))
+        assert jnp.isfinite(gradient).all()
+        found |= bool((gradient != 0).any())
+    assert found == (claim != "no")
