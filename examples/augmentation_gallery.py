@@ -22,7 +22,7 @@ from funcvision.vision import draw, transforms
 from funcvision.vision.tv_tensors import Video
 
 TILES = {  # the expression that is shown for each transform
-    "AugMix": "AugMix(10)",
+    "AugMix": "AugMix(10, geometry='move')",
     "AutoAugment": "AutoAugment(geometry='move')",
     "CLAHE": "CLAHE(4.0, p=1.0)",
     "CenterCrop": "CenterCrop((110, 130))",
@@ -100,7 +100,6 @@ NOT_SHOWN = {  # why a transform has no tile
 }
 
 LEFT_OUT = {  # the entries of the sample that a transform refuses
-    "AugMix": ("boxes", "labels", "rotated", "masks", "keypoints"),
     "ConvertBoundingBoxFormat": ("rotated",),
     "CopyPaste": ("rotated", "keypoints"),
     "FiveCrop": ("boxes", "labels", "rotated", "masks", "keypoints"),

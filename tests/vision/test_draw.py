@@ -205,9 +205,25 @@ def test_several_images_and_the_frames_of_a_video_stand_side_by_side():
     assert draw.sample(Video(np.stack([BLACK] * 50))).shape == (24, 8 * 32 + 7 * 4, 3)
 
 
+def test_what_belongs_to_the_frames_of_a_video():
+    frames = np.stack([BLACK] * 3)
+    tracks = np.stack([BOXES, BOXES + 1, BOXES + 2])
+    valid = np.array([[True, True], [True, False], [False, False]])
+    mask = np.arange(3, dtype=np.int32)[:, None, None] * np.ones(SIZE, np.int32)
+    points = KeyPoints(tracks[..., :2], canvas_size=SIZE)
+    video = {"video": Video(frames), "boxes": boxes(tracks, valid=valid), "masks": Mask(mask), "keypoints": points}
+    picture = draw.sample(video)
+    for i in range(3):
+        frame = {"image": Image(BLACK), "boxes": boxes(tracks[i], valid=valid[i]), "masks": Mask(mask[i]),
+                 "keypoints": KeyPoints(tracks[i, :, :2], canvas_size=SIZE)}  # fmt: skip
+        np.testing.assert_array_equal(picture[:, 36 * i : 36 * i + 32], draw.sample(frame))
+
+
 def test_labels():
     plain = draw.sample(Image(BLACK))
     assert (draw.sample((Image(BLACK), 3)) != plain).any()
+    np.testing.assert_array_equal(draw.sample((Image(BLACK), jnp.int32(3))), draw.sample((Image(BLACK), 3)))
+    np.testing.assert_array_equal(draw.sample((Image(BLACK), 3.5, np.zeros(3))), plain)
     named = draw.sample((PIL.Image.fromarray(BLACK), 1), classes=["a", "bird"])
     np.testing.assert_array_equal(named, draw.sample({"image": Image(BLACK), "label": "bird"}))
     numbers = draw.sample({"image": Image(BLACK), "boxes": boxes(), "labels": np.array([1, 0])}, classes=["a", "b"])

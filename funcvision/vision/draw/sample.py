@@ -40,7 +40,8 @@ def sample(sample: Any, *, classes: Sequence[str] | None = None) -> np.ndarray:
     """Draws one picture of whatever a sample holds.
 
     Every image gets the masks, boxes and key points that have its size; boxes without an area are left out. Several
-    images, the frames of a video and an optical flow stand side by side. A sample without an image is drawn on black.
+    images, the frames of a video and an optical flow stand side by side. Boxes, key points and masks with a first axis
+    as long as the video are those of its frames. A sample without an image is drawn on black.
     Floats are taken to be in [0, 1]; those of an image with other values, such as a normalised one, are stretched to
     its smallest and largest value.
 
@@ -65,18 +66,21 @@ def sample(sample: Any, *, classes: Sequence[str] | None = None) -> np.ndarray:
     """
     leaves = _named_leaves(sample)
     kinds = [leaf for _, leaf in leaves]
-    pictures = [picture for leaf in kinds for picture in _pictures(leaf)]
     annotations = [leaf for leaf in kinds if isinstance(leaf, Mask | BoundingBoxes | KeyPoints)]
+    pictures = [
+        (picture, [_of_frame(one, frame, leaf) for one in annotations])
+        for leaf in kinds for frame, picture in _pictures(leaf)
+    ]
     flows = [leaf for name, leaf in leaves if name == "flow" and not isinstance(leaf, TVTensor)]
     if not pictures and annotations:
-        pictures = [np.zeros((*F.get_size(annotations[0]), 3), np.uint8)]
+        pictures = [(np.zeros((*F.get_size(annotations[0]), 3), np.uint8), annotations)]
     if not pictures and not flows:
         raise ValueError(
             f"there is nothing to draw in a sample of {', '.join(type(leaf).__name__ for leaf in kinds) or 'no leaves'}"
             f": in a tuple, list or dict an image is a PIL image or tv_tensors.Image(array)"
         )
     labels = _labels(leaves, classes)
-    drawn = [_annotated(picture, annotations, labels) for picture in pictures]
+    drawn = [_annotated(picture, on_it, labels) for picture, on_it in pictures]
     caption = _caption(leaves, classes)
     if caption is not None and drawn:
         drawn[0] = _captioned(drawn[0], caption)
@@ -141,10 +145,13 @@ def _name(path: Sequence[Any]) -> str:
     return ""
 
 
-def _pictures(leaf: Any) -> list[np.ndarray]:
-    """The images of a leaf as uint8 `[height, width, 3]`: one of an image, some of a video, none of other leaves."""
+def _pictures(leaf: Any) -> list[tuple[int, np.ndarray]]:
+    """The images of a leaf as uint8 `[height, width, 3]`, each with the number of its frame.
+
+    There is one of an image, some of a video, none of other leaves.
+    """
     if isinstance(leaf, PIL.Image.Image):
-        return [np.asarray(leaf.convert("RGB"))]
+        return [(0, np.asarray(leaf.convert("RGB")))]
     if not isinstance(leaf, Image | Video):
         return []
     array = host_array(leaf, "draw.sample")
@@ -156,8 +163,15 @@ def _pictures(leaf: Any) -> list[np.ndarray]:
         )
     if isinstance(leaf, Video):
         places = np.linspace(0, len(array) - 1, min(FRAMES, len(array))).round().astype(int)
-        return [*_as_uint8(array[places])]
-    return [_as_uint8(array)]
+        return [*zip(places.tolist(), _as_uint8(array[places]))]
+    return [(0, _as_uint8(array))]
+
+
+def _of_frame(leaf: Any, frame: int, image: Any) -> Any:
+    """The part of boxes, key points or masks that belongs to a frame of a video; of an image all of them."""
+    if isinstance(image, Video) and leaf.ndim > 2 and leaf.shape[0] == image.shape[0]:
+        return jax.tree.map(lambda array: array[frame], leaf)
+    return leaf
 
 
 def _as_uint8(array: np.ndarray) -> np.ndarray:
@@ -174,17 +188,18 @@ def _as_uint8(array: np.ndarray) -> np.ndarray:
 def _labels(leaves: Sequence[tuple[str, Any]], classes: Sequence[str] | None) -> list[str] | None:
     """The texts of the entry "labels", or None if there is none."""
     for name, leaf in leaves:
-        if name == "labels" and not isinstance(leaf, TVTensor) and np.ndim(leaf) == 1:
+        if name == "labels" and isinstance(leaf, np.ndarray | jax.Array) and leaf.ndim == 1:
             return [_class_name(value, classes) for value in np.asarray(leaf)]
-    texts = [_class_name(leaf, classes) for name, leaf in leaves if name == "labels" and np.ndim(leaf) == 0]
+    texts = [_class_name(leaf, classes) for name, leaf in leaves if name == "labels" and isinstance(leaf, str | int)]
     return texts or None  # a list is a container, whose leaves are its entries
 
 
 def _caption(leaves: Sequence[tuple[str, Any]], classes: Sequence[str] | None) -> str | None:
     """The text of the label of the whole image, or None."""
     for name, leaf in leaves:
-        is_number = isinstance(leaf, int | np.integer) and not isinstance(leaf, bool)
-        if (name == "label" and np.ndim(leaf) == 0) or (name == "" and is_number):
+        if isinstance(leaf, PIL.Image.Image | TVTensor) or np.ndim(leaf) > 0:
+            continue
+        if name == "label" or (name == "" and np.issubdtype(np.asarray(leaf).dtype, np.integer)):
             return _class_name(leaf, classes)
     return None
 
