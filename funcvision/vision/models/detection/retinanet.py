@@ -19,14 +19,13 @@ from ...ops import (
     Conv2dNormActivation,
     LastLevelP6P7,
     box_iou,
-    clip_boxes_to_image,
     generalized_box_iou_loss,
     sigmoid_focal_loss,
 )
 from .._zoo.registry import register
 from ._coding import BoxCoder
 from ._matching import IGNORED, Matcher
-from ._select import suppress, top_pairs
+from ._select import best_of_levels
 from .anchors import AnchorGenerator
 from .backbones import PYRAMID_CHANNELS, BackboneWithFPN, backbone_norm, read_frozen_eps, resnet_fpn_backbone
 from .batch import DetectionBatch, Detector, Preparation, Targets
@@ -174,15 +173,15 @@ class RetinaNet(Detector):
         self, anchors: Sequence[Any], logits: Sequence[jax.Array], differences: Sequence[jax.Array], size: jax.Array
     ) -> Detections:
         """The detections of one image."""
-        candidates = []
-        for level_anchors, level_logits, level_differences in zip(anchors, logits, differences, strict=True):
-            scores = jax.nn.sigmoid(level_logits)
-            chosen, labels, best, valid = top_pairs(scores, self.score_thresh, self.topk_candidates)
-            boxes = CODER.decode(level_differences[chosen], jnp.asarray(level_anchors)[chosen])
-            candidates.append((clip_boxes_to_image(boxes, (size[0], size[1])), best, labels, valid))
-        boxes, scores, labels, valid = map(jnp.concatenate, zip(*candidates, strict=True))
-        found = suppress(boxes, scores, labels, valid, self.nms_thresh, self.detections_per_img)
-        return Detections(*found, overflow=jnp.zeros((), jnp.int32))
+        decode = [
+            lambda chosen, level=level, own=own: CODER.decode(level[chosen], jnp.asarray(own)[chosen])
+            for level, own in zip(differences, anchors, strict=True)
+        ]
+        return best_of_levels(
+            [jax.nn.sigmoid(level) for level in logits], decode, size, score_thresh=self.score_thresh,
+            topk_candidates=self.topk_candidates, nms_thresh=self.nms_thresh,
+            detections_per_img=self.detections_per_img,
+        )
 
 
 def _anchor_generator() -> AnchorGenerator:
