@@ -21,7 +21,13 @@ from ._coding import BoxLinearCoder
 from ._matching import BACKGROUND
 from ._select import best_of_levels
 from .anchors import AnchorGenerator
-from .backbones import PYRAMID_CHANNELS, backbone_norm, read_frozen_eps, resnet_fpn_backbone
+from .backbones import (
+    PYRAMID_CHANNELS,
+    RESNET,
+    backbone_norm,
+    read_frozen_eps,
+    resnet_fpn_backbone,
+)
 from .batch import DetectionBatch, Detector, Preparation, Targets
 from .detections import Detections
 
@@ -214,7 +220,7 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return ({} if logits is None else {"num_classes": logits[0]}) | read_frozen_eps(shapes, "backbone.body.bn1")
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET)
 def fcos_resnet50_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> FCOS:

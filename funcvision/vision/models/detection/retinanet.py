@@ -27,7 +27,15 @@ from ._coding import BoxCoder
 from ._matching import IGNORED, Matcher
 from ._select import best_of_levels
 from .anchors import AnchorGenerator
-from .backbones import PYRAMID_CHANNELS, BackboneWithFPN, backbone_norm, read_frozen_eps, resnet_fpn_backbone
+from .backbones import (
+    PYRAMID_CHANNELS,
+    RESNET,
+    RESNET_V2,
+    BackboneWithFPN,
+    backbone_norm,
+    read_frozen_eps,
+    resnet_fpn_backbone,
+)
 from .batch import DetectionBatch, Detector, Preparation, Targets
 from .detections import Detections
 
@@ -196,7 +204,7 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return classes | read_frozen_eps(shapes, "backbone.body.bn1")
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET)
 def retinanet_resnet50_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> RetinaNet:
@@ -212,7 +220,7 @@ def retinanet_resnet50_fpn(
     return RetinaNet(_backbone(256, norm_layer, frozen_eps), num_classes, **options)
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET_V2)
 def retinanet_resnet50_fpn_v2(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> RetinaNet:

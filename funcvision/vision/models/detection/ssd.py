@@ -12,6 +12,7 @@ from .... import nn
 from ....functional._precision import accumulation_dtype
 from ....nn import init
 from ...ops import box_iou, clip_boxes_to_image
+from .._zoo.backbones import Backbone, numbered_stages
 from .._zoo.registry import register
 from ..vgg import vgg16
 from ._coding import BoxCoder
@@ -28,6 +29,7 @@ ANCHORS = DefaultBoxGenerator(
     steps=(8, 16, 32, 64, 100, 300),
 )
 """Of SSD300, as in the paper."""
+FOURTH_POOL = 23  # index in the features of VGG-16
 CODER = BoxCoder((10.0, 10.0, 5.0, 5.0))
 Rule = Callable[[nn.Module], Mapping[str, init.Initializer]]
 
@@ -227,7 +229,19 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return {} if logits is None else {"num_classes": logits[0] // ANCHORS.num_anchors_per_location()[0]}
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+def _rename(name: str) -> str:
+    """The name in SSD300 of an array of VGG-16, whose last block is within the second feature map."""
+    parts = name.split(".")
+    if parts[0] == "features" and parts[1].isdigit():
+        index = int(parts[1]) - FOURTH_POOL
+        parts[:2] = ["backbone.features", parts[1]] if index < 0 else ["backbone.extra.0", str(index)]
+    return ".".join(parts)
+
+
+@register(
+    task="detection", probed=(), read_options=_read_options,
+    backbone=Backbone("vgg16", _rename, numbered_stages((0, 4, 9, 16, 23), 30)),
+)
 def ssd300_vgg16(num_classes: int = 91, **options: Any) -> SSD:
     """SSD for images of 300 pixels on VGG-16.
 

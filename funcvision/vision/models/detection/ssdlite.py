@@ -13,6 +13,7 @@ from .... import nn
 from ....nn import init
 from ...ops import Conv2dNormActivation
 from .._intermediate_layers import feature_stages
+from .._zoo.backbones import Backbone, numbered_stages
 from .._zoo.registry import register
 from ..mobilenetv3 import mobilenet_v3_large
 from .anchors import DefaultBoxGenerator
@@ -22,6 +23,7 @@ from .ssd import SSD, SSDHead
 __all__ = ["SSDLiteFeatureExtractorMobileNet", "SSDLiteHead", "ssdlite320_mobilenet_v3_large"]
 
 Norm = Callable[..., nn.Module]
+MIDDLE = 13  # the last block of MobileNetV3-Large that reduces the resolution
 REDUCED_CHANNELS = 480  # of the last feature map of MobileNetV3-Large with a reduced tail; otherwise 960
 EXTRA_CHANNELS = (512, 256, 256, 128)
 ANCHORS = DefaultBoxGenerator(((2, 3),) * 6, min_ratio=0.2, max_ratio=0.95)
@@ -108,7 +110,28 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return options | ({} if last is None else {"reduced_tail": last[1] == REDUCED_CHANNELS})
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+def _rename(name: str) -> str:
+    """The name in SSDlite of an array of MobileNetV3-Large, whose block `MIDDLE` is cut after its first layer."""
+    parts = name.split(".")
+    if parts[0] != "features":
+        return name
+    index = int(parts[1])
+    if index < MIDDLE:
+        start = ["0", str(index)]
+    elif index > MIDDLE:
+        start = ["1", str(index - MIDDLE)]
+    else:
+        layer, *parts[2:] = parts[3:]
+        start = ["0", str(MIDDLE)] if layer == "0" else ["1", "0", layer]
+    return ".".join(["backbone.features", *start, *parts[2:]])
+
+
+@register(
+    task="detection", probed=(), read_options=_read_options,
+    backbone=Backbone(
+        "mobilenet_v3_large", _rename, numbered_stages((0, 2, 4, 7, 13, 16), 17), {"reduced_tail": False}
+    ),
+)
 def ssdlite320_mobilenet_v3_large(
     num_classes: int = 91, *, norm_layer: Norm | None = None, reduced_tail: bool = True, **options: Any
 ) -> SSD:
