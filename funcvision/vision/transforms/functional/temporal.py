@@ -68,4 +68,7 @@ def _equally_spaced(last: int, count: int) -> np.ndarray:
     """
     places = np.arange(count, dtype=np.float32)
     step = np.float32(last) / np.float32(max(count - 1, 1))
-    return np.where(places < count // 2, places * step, last - (count - 1 - places) * step).astype(np.int64) * (count > 1)
+    if count == 1:
+        return np.zeros(1, np.int64)
+    from_end = np.float32(last) - (np.float32(count - 1) - places) * step
+    return np.where(places < count // 2, places * step, from_end).astype(np.int64)
