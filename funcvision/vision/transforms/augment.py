@@ -18,6 +18,7 @@ from ._applied import check_probability
 from ._draws import Draws
 from ._random import Random
 from .functional._kernel import array_namespace
+from .functional.augment import inside_box
 from .sample import BareImage, Leaf, common_size, transformed_leaves, untyped
 from .transform import Transform
 
@@ -173,7 +174,7 @@ class _Mixing(Transform):
     def _mixed_labels(self, labels: Any, **params: Any) -> Any:
         xp = array_namespace(labels)
         if labels.ndim == 1:
-            labels = (labels[:, None] == xp.arange(self.num_classes, dtype=labels.dtype)).astype(np.float32)
+            labels = (labels[:, None] == xp.arange(self.num_classes, dtype=labels.dtype)[None]).astype(np.float32)
         elif not jnp.issubdtype(labels.dtype, jnp.floating):
             labels = labels.astype(np.float32)
         return _blended(labels, self._share(**params))
@@ -288,8 +289,8 @@ class CutMix(_Mixing):
 
     def _mixed(self, images: Any, *, box: Any, **params: Any) -> Any:
         x1, y1, x2, y2 = box
-        other = array_namespace(images).roll(images, 1, 0)
-        return array_namespace(images).where(_inside(images, x1, y1, x2, y2), other, images)
+        xp, inside = array_namespace(images), inside_box(images, y1, x1, y2 - y1, x2 - x1)
+        return xp.where(inside, xp.roll(images, 1, 0), images)
 
     def _share(self, *, lam_adjusted: Any, **params: Any) -> Any:
         return lam_adjusted
@@ -316,14 +317,6 @@ def _blended(values: Any, share: Any) -> Any:
     xp = array_namespace(values)
     share = xp.asarray(share, values.dtype)
     return xp.roll(values, 1, 0) * (1 - share) + values * share
-
-
-def _inside(images: Any, x1: Any, y1: Any, x2: Any, y2: Any) -> Any:
-    """Which pixels lie in a box, of the shape `[1, ..., height, width, 1]`."""
-    height, width = images.shape[-3:-1]
-    rows, columns = np.arange(height, dtype=np.int32)[:, None, None], np.arange(width, dtype=np.int32)[:, None]
-    inside = (rows >= y1) & (rows < y2) & (columns >= x1) & (columns < x2)
-    return inside.reshape((1,) * (images.ndim - 3) + inside.shape)
 
 
 def _channels(sample: Any) -> int:

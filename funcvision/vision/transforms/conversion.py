@@ -189,7 +189,7 @@ class LinearTransformation(Transform):
                 f"LinearTransformation has a matrix for {np.shape(self.mean_vector)[0]} values, and the image has "
                 f"{count}, shape {image.shape}"
             )
-        vectors = xp.moveaxis(image, -1, -3).reshape(-1, count) - xp.asarray(self.mean_vector, image.dtype)
+        vectors = xp.moveaxis(image, -1, -3).reshape(-1, count) - xp.asarray(self.mean_vector, image.dtype)[None]
         product = vectors @ xp.asarray(self.transformation_matrix, image.dtype)
         return xp.moveaxis(product.reshape(*image.shape[:-3], channels, height, width), -3, -1)
 

@@ -53,10 +53,8 @@ def erase(
         raise ValueError(
             f"v has the shape {values.shape} and does not broadcast to an image of {(height, width, channels)}"
         ) from error
-    rows, columns = np.arange(height, dtype=np.int32)[:, None, None], np.arange(width, dtype=np.int32)[:, None]
-    inside = (rows >= i) & (rows < i + h) & (columns >= j) & (columns < j + w)
-    return xp.where(inside.reshape((1,) * (image.ndim - 3) + inside.shape), values.reshape(
-        (1,) * (image.ndim - 3) + values.shape), image)
+    values = values.reshape((1,) * (image.ndim - 3) + values.shape)
+    return xp.where(inside_box(image, i, j, h, w), values, image)
 
 
 @kernel
@@ -90,3 +88,11 @@ def jpeg(image: PlainImage, quality: int) -> Any:
 
 for _kernel in (erase, jpeg):
     pass_through(_kernel, BoundingBoxes, KeyPoints, Mask)
+
+
+def inside_box(image: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
+    """Which pixels of `[..., height, width, channels]` lie in a box: bool, with axes of 1 in all other places."""
+    axes = (1,) * (image.ndim - 3)
+    rows = np.arange(image.shape[-3], dtype=np.int32).reshape(*axes, -1, 1, 1)
+    columns = np.arange(image.shape[-2], dtype=np.int32).reshape(*axes, 1, -1, 1)
+    return (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
