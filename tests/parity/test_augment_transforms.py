@@ -59,8 +59,8 @@ def test_linear_transformation():
     matrix, mean = rng.normal(size=(36, 36)).astype(np.float32), rng.normal(size=36).astype(np.float32)
     expected = array(v2.LinearTransformation(torch.tensor(matrix), torch.tensor(mean))(tensor(x)))
     ours = transforms.LinearTransformation(matrix, mean)
-    assert_close(ours(x), expected, rtol=1e-4, atol=1e-5)
-    assert_close(jax.jit(ours)(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(ours)(x), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [5, (4, 7), (9, 8)])
@@ -110,8 +110,8 @@ def test_mixing_with_their_params(name, labels):
         for replay in (ours.replay, compiled):
             got = replay((jnp.asarray(x), jnp.asarray(labels, np.int32 if labels.dtype == int else None))
                          if replay is compiled else (x, labels), jax.tree.map(np.asarray, params))
-            assert_close(got[0], array(images), atol=1e-6)
-            assert_close(got[1], mixed.numpy(), atol=1e-6)
+            np.testing.assert_allclose(got[0], array(images), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(got[1], mixed.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["MixUp", "CutMix"])
@@ -125,7 +125,7 @@ def test_mixing_draws_and_replays(name):
         np.testing.assert_array_equal(mixed, again[1])
         np.testing.assert_allclose(np.sum(mixed, 1), 1, rtol=1e-6)
     compiled = jax.jit(lambda batch, key: ours(batch, key=key))(batch, key)
-    assert_close(compiled[0], np.asarray(images), atol=1e-6)
+    np.testing.assert_allclose(compiled[0], np.asarray(images), rtol=1e-5, atol=1e-6)
     typed = ours({"image": Image(x), "labels": labels}, key=0)
     assert type(typed["image"]) is Image
 
@@ -160,3 +160,27 @@ def test_pure_arrays_and_sizes():
     assert F.get_num_channels(PIL.Image.fromarray(x)) == VF.get_num_channels(PIL.Image.fromarray(x))
     np.testing.assert_array_equal(F.pil_to_tensor(PIL.Image.fromarray(x)), x)
     assert_close(F.convert_image_dtype(x), array(VF.convert_image_dtype(tensor(x), torch.float32)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (9, 7, 4), (2, 9, 8, 1)])
+def test_random_erasing_takes_every_image(dtype, shape):
+    x = jnp.ones(shape, dtype)
+    transform = transforms.RandomErasing(p=1.0, value="random")
+    for image, key in ((x, jax.random.key(1)), (np.asarray(x), 1)):
+        erased = transform(image, key=key)
+        assert (erased.shape, erased.dtype) == (x.shape, x.dtype)
+        assert np.any(erased != image) == (shape != (1, 1, 1))
+        np.testing.assert_array_equal(transform.replay(image, transform.params(image, key=key)), erased)
+
+
+def test_random_erasing_of_a_batch_is_a_loop():
+    x, transform = jnp.asarray(picture(4, 12, 13, 3)), transforms.RandomErasing(value=(1, 2, 3))
+    batch, keys = transform.batch(x, key=jax.random.key(5)), jax.random.split(jax.random.key(5), 4)
+    for image, key, got in zip(x, keys, batch):
+        np.testing.assert_array_equal(transform(image, key=key), got)
+    video, boxes = Video(np.ones((5, 12, 13, 3), np.float32)), BoundingBoxes(np.zeros((1, 4)), canvas_size=(12, 13))
+    erased, passed = transforms.RandomErasing(p=1.0)((video, boxes), key=0)
+    np.testing.assert_array_equal(erased.array, np.broadcast_to(erased.array[:1], video.shape))
+    assert np.any(erased.array == 0)
+    np.testing.assert_array_equal(passed.array, boxes.array)
