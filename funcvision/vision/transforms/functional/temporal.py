@@ -42,10 +42,10 @@ def uniform_temporal_subsample(video: PlainImage, num_samples: int) -> Any:
     >>> uniform_temporal_subsample(np.arange(9).reshape(9, 1, 1, 1), 3).ravel()
     array([0, 4, 8])
     """
-    video, count = _frames(video, "uniform_temporal_subsample"), operator.index(num_samples)
-    if count < 1 or not video.shape[-4]:
-        raise ValueError(f"num_samples={num_samples!r} of {video.shape[-4]} frames: both must be at least 1")
-    return video[..., _equally_spaced(video.shape[-4] - 1, count), :, :, :]
+    frames, count = _frames(video, "uniform_temporal_subsample"), operator.index(num_samples)
+    if count < 1 or not frames.shape[-4]:
+        raise ValueError(f"num_samples={num_samples!r} of {frames.shape[-4]} frames: both must be at least 1")
+    return frames[..., _equally_spaced(frames.shape[-4] - 1, count), :, :, :]
 
 
 pass_through(uniform_temporal_subsample, Image, Mask, BoundingBoxes, KeyPoints)
