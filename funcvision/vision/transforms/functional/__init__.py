@@ -32,6 +32,7 @@ from .color import (
 from .conversion import (
     convert_image_dtype,
     get_dimensions,
+    get_image_num_channels,
     get_num_channels,
     normalize,
     pil_to_tensor,
@@ -50,8 +51,8 @@ __all__ = [
     "equalize", "grayscale_to_rgb", "invert", "permute_channels", "posterize", "rgb_to_grayscale", "solarize",
     "to_grayscale",
     "erase", "five_crop", "jpeg", "ten_crop",
-    "convert_image_dtype", "get_dimensions", "get_num_channels", "get_num_frames", "pil_to_tensor",
-    "uniform_temporal_subsample",
+    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_num_channels", "get_num_frames",
+    "pil_to_tensor", "uniform_temporal_subsample",
     "adjust_sharpness", "gaussian_blur", "gaussian_noise",
     "affine", "elastic", "perspective", "rotate",
     "center_crop", "clamp_bounding_boxes", "clamp_keypoints", "convert_bounding_box_format", "crop", "get_size",

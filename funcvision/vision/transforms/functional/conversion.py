@@ -12,8 +12,8 @@ from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
 from ._kernel import PlainImage, get_size, kernel, namespace, pass_through
 
 __all__ = [
-    "convert_image_dtype", "get_dimensions", "get_num_channels", "normalize", "pil_to_tensor", "to_dtype", "to_image",
-    "to_pil_image",
+    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_num_channels", "normalize",
+    "pil_to_tensor", "to_dtype", "to_image", "to_pil_image",
 ]
 
 VALUE_BITS = {"uint8": 8, "int8": 7, "int16": 15, "uint16": 16, "int32": 31, "int64": 63}
@@ -177,6 +177,9 @@ def get_num_channels(image: Any) -> int:
     array = image.array if isinstance(image, Image | Video) else image
     namespace(array, "get_num_channels")
     return array.shape[-1]
+
+
+get_image_num_channels = get_num_channels
 
 
 def get_dimensions(image: Any) -> tuple[int, int, int]:
