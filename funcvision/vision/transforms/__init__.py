@@ -22,9 +22,9 @@ into `(array, label)`, ready for a loader to collate; an `Image` stays an `Image
 
 Where a transform belongs: `container` (made of other transforms), `conversion` (kinds of leaf, dtypes, normalisation),
 `geometry` (sizes, crops, flips, warps), `color` (every pixel by itself), `filters` (blur, noise, sharpness), `presets`
-(whole pipelines), and, as they come, `boxes` (boxes and key points alone), `augment` (erasing, mixing of samples),
-`auto_augment` (learned and random policies) and `temporal` (the frames of a video). `functional` has the same files,
-with the kernels.
+(whole pipelines), `boxes` (boxes and key points alone), `augment` (erasing, JPEG, mixing of samples), `crops` (several
+crops of an image), `temporal` (the frames of a video) and, as it comes, `auto_augment` (learned and random policies).
+`functional` has the same files, with the kernels.
 
 >>> import PIL.Image
 >>> import jax.numpy as jnp
@@ -39,6 +39,7 @@ with the kernels.
 """
 
 from . import functional, presets
+from .augment import JPEG, CutMix, MixUp, RandomErasing
 from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .color import (
     RGB,
@@ -54,10 +55,21 @@ from .color import (
     RandomSolarize,
 )
 from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder
-from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToDtype, ToImage, ToPILImage
+from .conversion import (
+    ConvertImageDtype,
+    LinearTransformation,
+    Normalize,
+    PILToTensor,
+    ToDtype,
+    ToImage,
+    ToPILImage,
+    ToPureTensor,
+)
+from .crops import FiveCrop, TenCrop
 from .filters import GaussianBlur, GaussianNoise, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .sample import common_size
+from .temporal import UniformTemporalSubsample
 from .transform import Transform
 from .warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
@@ -69,6 +81,9 @@ __all__ = [
     "ElasticTransform", "RandomAffine", "RandomRotation", "RandomPerspective",
     "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SetClampingMode",
     "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
+    "LinearTransformation", "ToPureTensor",
+    "FiveCrop", "TenCrop", "UniformTemporalSubsample",
+    "CutMix", "JPEG", "MixUp", "RandomErasing",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
     "GaussianBlur", "GaussianNoise", "RandomAdjustSharpness",

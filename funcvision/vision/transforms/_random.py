@@ -38,6 +38,10 @@ class HostRandom:
         """One of 0, 1, ..., high - 1."""
         return int(self._generator.integers(high))
 
+    def beta(self, a: float, b: float) -> float:
+        """A number from 0 to 1 of the beta distribution."""
+        return float(self._generator.beta(a, b))
+
     def normal(self, shape: Shape) -> np.ndarray:
         """Float32 numbers of the standard normal distribution."""
         return self._generator.standard_normal(shape, np.float32)
@@ -67,6 +71,10 @@ class DeviceRandom:
     def integer(self, high: Any) -> jax.Array:
         """One of 0, 1, ..., high - 1 as int32; `high` may be traced."""
         return jax.random.randint(self._next_key(), (), 0, high, jnp.int32)
+
+    def beta(self, a: float, b: float) -> jax.Array:
+        """A float32 number from 0 to 1 of the beta distribution."""
+        return jax.random.beta(self._next_key(), a, b, (), jnp.float32)
 
     def normal(self, shape: Shape) -> jax.Array:
         """Float32 numbers of the standard normal distribution."""

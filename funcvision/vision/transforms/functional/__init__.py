@@ -6,10 +6,12 @@ operation runs. `_kernel.py` says how a kernel has an implementation for every k
 
 The files are those of `transforms`: `geometry` (sizes, crops, flips), `warp` (pixels from computed positions),
 `conversion` (between kinds of leaf and dtypes), `color` (every pixel by itself), `filters` (blur, noise, sharpness),
-`boxes` (boxes and key points alone), and, as they come, `augment` and `temporal`.
+`boxes` (boxes and key points alone), `augment` (erasing, JPEG), `crops` (several crops of an image) and `temporal`
+(the frames of a video).
 """
 
 from ._kernel import get_size
+from .augment import erase, jpeg
 from .boxes import clamp_bounding_boxes, clamp_keypoints, convert_bounding_box_format
 from .color import (
     adjust_brightness,
@@ -27,15 +29,30 @@ from .color import (
     solarize,
     to_grayscale,
 )
-from .conversion import normalize, to_dtype, to_image, to_pil_image
+from .conversion import (
+    convert_image_dtype,
+    get_dimensions,
+    get_image_num_channels,
+    get_num_channels,
+    normalize,
+    pil_to_tensor,
+    to_dtype,
+    to_image,
+    to_pil_image,
+)
+from .crops import five_crop, ten_crop
 from .filters import adjust_sharpness, gaussian_blur, gaussian_noise
 from .geometry import center_crop, crop, hflip, horizontal_flip, pad, resize, resized_crop, vertical_flip, vflip
+from .temporal import get_num_frames, uniform_temporal_subsample
 from .warp import affine, elastic, perspective, rotate
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "autocontrast",
     "equalize", "grayscale_to_rgb", "invert", "permute_channels", "posterize", "rgb_to_grayscale", "solarize",
     "to_grayscale",
+    "erase", "five_crop", "jpeg", "ten_crop",
+    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_num_channels", "get_num_frames",
+    "pil_to_tensor", "uniform_temporal_subsample",
     "adjust_sharpness", "gaussian_blur", "gaussian_noise",
     "affine", "elastic", "perspective", "rotate",
     "center_crop", "clamp_bounding_boxes", "clamp_keypoints", "convert_bounding_box_format", "crop", "get_size",
