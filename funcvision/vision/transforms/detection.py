@@ -66,7 +66,7 @@ class RandomZoomOut(Transform):
         room = [xp.floor(length * factor) - length for length in (width, height)]
         before = [xp.floor(length * random.uniform(0, 1)) for length in room]
         after = [length - start for length, start in zip(room, before)]
-        return {"padding": [edge.astype(np.int32) for edge in (*before, *after)]}
+        return {"padding": xp.stack([*before, *after]).astype(np.int32)}
 
     def apply(self, leaf: Leaf, *, padding: Any, **params: Any) -> Any:
         """The leaf on its canvas."""
@@ -86,11 +86,11 @@ class RandomZoomOut(Transform):
         border = [int(edge) for edge in padding]
         return F.pad(leaf, border, fill) if any(border) else leaf
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, padding: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, padding: Any, **params: Any) -> Any:
         """The leaf without the border, in the size before."""
         if self.size is None:
             return F.pad(leaf, [-int(edge) for edge in padding])
-        size = size_before(self, size)
+        size = size_before(self, before)
         (height, width), (top, left) = self._place(size, padding)
         return F.resized_crop(leaf, top, left, height, width, size, self.interpolation, antialias=self.antialias)
 
@@ -213,10 +213,10 @@ class RandomIoUCrop(Transform):
         return result.replace(array=array, valid=inside if result.valid is None else inside & result.valid)
 
     def invert(
-        self, leaf: Leaf, size: tuple[int, int] | None, *, top: Any, left: Any, height: Any, width: Any, **params: Any
+        self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, height: Any, width: Any, **params: Any
     ) -> Any:
         """The leaf on the canvas before, with zeros where it was cut off."""
-        size = size_before(self, size)
+        size = size_before(self, before)
         if self.size is None:
             return F.uncrop(leaf, int(top), int(left), size)
         return F.place(leaf, (height, width), (top, left), size, self.interpolation, antialias=self.antialias)
@@ -227,9 +227,8 @@ class RandomIoUCrop(Transform):
         """The first box of some rounds that is good: whether there is one, the box, and the bounding boxes inside."""
         xp, (height, width) = random.xp, size
         options = self.sampler_options or (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-        smallest = xp.asarray(np.asarray(options, np.float32))[
-            xp.stack([xp.asarray(random.integer(len(options))) for _ in range(rounds)])
-        ].repeat(self.trials)
+        chosen = (random.uniform(0, 1, (rounds,)) * len(options)).astype(np.int32)
+        smallest = xp.asarray(np.asarray(options, np.float32))[chosen].repeat(self.trials)
         count = (rounds * self.trials,)
         scales = [random.uniform(self.min_scale, self.max_scale, count) for _ in range(2)]
         shares = [random.uniform(0, 1, count) for _ in range(2)]

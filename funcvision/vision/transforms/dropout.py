@@ -97,7 +97,7 @@ class GridMask(Transform):
         xp, shorter = random.xp, min(common_size(sample))
         unit = xp.maximum(xp.round(random.uniform(*self.unit) * shorter), 2)
         side = xp.clip(xp.round(unit * self.ratio), 1, unit - 1)
-        offset = [xp.floor(random.uniform(0, 1) * unit).astype(np.int32) for _ in range(2)]
+        offset = xp.floor(random.uniform(0, 1, (2,)) * unit).astype(np.int32)
         side = xp.where(random.uniform(0, 1) < self.p, side, 0)
         return {
             "unit": unit.astype(np.int32), "side": side.astype(np.int32), "offset": offset,

@@ -42,7 +42,7 @@ class GaussianBlur(Transform):
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The standard deviation, along width and height."""
         sigma = random.uniform(*self._bounds())
-        return {"sigma": [sigma, sigma]}
+        return {"sigma": random.xp.stack([sigma, sigma])}
 
     def apply(self, leaf: Leaf, *, sigma: Any, **params: Any) -> Any:
         """The blurred leaf."""

@@ -49,9 +49,9 @@ class Resize(Transform):
         """The resized leaf."""
         return F.resize(leaf, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
         """The leaf in the size before."""
-        return F.resize(leaf, size_before(self, size), self.interpolation, antialias=self.antialias)
+        return F.resize(leaf, size_before(self, before), self.interpolation, antialias=self.antialias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,9 @@ class CenterCrop(Transform):
         """The middle of the leaf."""
         return F.center_crop(leaf, self.size)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
         """The leaf on the canvas before, with zeros where it was cut off."""
-        old, new = size_before(self, size), square(self.size)
+        old, new = size_before(self, before), square(self.size)
         top, left = (centred(before, after) for before, after in zip(old, new))
         return F.uncrop(leaf, top, left, old)
 
@@ -98,7 +98,7 @@ class Pad(Transform):
         """The leaf with a border."""
         return F.pad(leaf, self.padding, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
         """The leaf without the border."""
         return F.pad(leaf, [-edge for edge in edges(self.padding)])
 
@@ -152,9 +152,9 @@ class RandomCrop(Transform):
             leaf = F.pad(leaf, border, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
         return F.crop(leaf, top, left, *square(self.size))
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, top: Any, left: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, **params: Any) -> Any:
         """The leaf on the canvas before, with zeros where it was cut off."""
-        size = size_before(self, size)
+        size = size_before(self, before)
         border = self._border(*size)
         return F.uncrop(leaf, top - border[1], left - border[0], size)
 
@@ -220,10 +220,10 @@ class RandomResizedCrop(Transform):
         )
 
     def invert(
-        self, leaf: Leaf, size: tuple[int, int] | None, *, top: Any, left: Any, height: Any, width: Any, **params: Any
+        self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, height: Any, width: Any, **params: Any
     ) -> Any:
         """The leaf resized to the box and put on the canvas before, with zeros where it was cut off."""
-        size = size_before(self, size)
+        size = size_before(self, before)
         shrink = max(new / min(self._shortest(size), new) for new in square(self.size))
         return F.place(
             leaf, (height, width), (top, left), size, self.interpolation, antialias=self.antialias, max_shrink=shrink
@@ -266,7 +266,7 @@ class RandomHorizontalFlip(_RandomFlip):
         """The leaf, mirrored if `flip`."""
         return where(flip, F.horizontal_flip, leaf)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
         """The leaf mirrored once more."""
         return where(flip, F.horizontal_flip, leaf)
 
@@ -279,7 +279,7 @@ class RandomVerticalFlip(_RandomFlip):
         """The leaf, mirrored if `flip`."""
         return where(flip, F.vertical_flip, leaf)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
         """The leaf mirrored once more."""
         return where(flip, F.vertical_flip, leaf)
 

@@ -107,8 +107,10 @@ class Mosaic(_Joined):
         """The centre (x, y), in pixels."""
         height, width = square(self.size)
         shares = [random.uniform(*self.center_range) for _ in range(2)]
-        return {"center": [random.xp.clip(random.xp.round(length * share), 1, max(length - 1, 1)).astype(np.int32)
-                           for length, share in zip((width, height), shares)]}
+        xp = random.xp
+        center = [xp.clip(xp.round(length * share), 1, max(length - 1, 1))
+                  for length, share in zip((width, height), shares)]
+        return {"center": xp.stack(center).astype(np.int32)}
 
     def transform(self, samples: Any, draws: Draws) -> Any:
         """The mosaic."""

@@ -51,9 +51,9 @@ class Letterbox(Transform):
             leaf, self.size, self.interpolation, antialias=self.antialias, fill=fill, enlarge=self.enlarge
         )
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
         """The leaf without the border, in the size before."""
-        size = size_before(self, size)
+        size = size_before(self, before)
         new, corner = letterbox_place(size, square(self.size), self.enlarge)
         return F.resized_crop(leaf, *corner, *new, size, self.interpolation, antialias=self.antialias)
 
@@ -87,9 +87,9 @@ class FixedSizeCrop(Transform):
             leaf = F.pad(leaf, border, _fill_for(self.fill, leaf))
         return F.crop(leaf, top, left, height, width)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, top: Any, left: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, **params: Any) -> Any:
         """The leaf on the canvas before, with zeros where it was cut off."""
-        return F.uncrop(leaf, top, left, size_before(self, size))
+        return F.uncrop(leaf, top, left, size_before(self, before))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +112,14 @@ class _RandomSize(Transform):
             fill=_fill_for(self.fill, leaf), max_shrink=self._max_shrink(F.get_size(leaf)),  # pyright: ignore
         )
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, size: Any, **params: Any) -> Any:
         """The leaf without the rest of the canvas, in the size before."""
-        before, drawn = size_before(self, size), params["size"]
+        old = size_before(self, before)
         if self.canvas is None:  # pyright: ignore
-            return F.resize(leaf, before, self.interpolation, antialias=self.antialias)  # pyright: ignore
-        new = _both_edges(before, drawn)
+            return F.resize(leaf, old, self.interpolation, antialias=self.antialias)  # pyright: ignore
+        new = _both_edges(old, size)
         return F.resized_crop(
-            leaf, 0, 0, *new, before, self.interpolation, antialias=self.antialias  # pyright: ignore
+            leaf, 0, 0, *new, old, self.interpolation, antialias=self.antialias  # pyright: ignore
         )
 
     def _check(self) -> None:
@@ -167,7 +167,7 @@ class ScaleJitter(_RandomSize):
         """(height, width) of the resized sample."""
         xp, sides = random.xp, common_size(sample)
         ratio = self._ratio(sides) * random.uniform(*self.scale_range)
-        return {"size": tuple(xp.maximum(xp.floor(side * ratio), 1).astype(np.int32) for side in sides)}
+        return {"size": xp.stack([xp.maximum(xp.floor(side * ratio), 1).astype(np.int32) for side in sides])}
 
     def _ratio(self, size: tuple[int, int]) -> float:
         return min(self.target_size[1] / size[0], self.target_size[0] / size[1])
@@ -205,9 +205,8 @@ class RandomShortestSize(_RandomSize):
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """(height, width) of the resized sample."""
-        xp, sizes = random.xp, _table(random, self._sizes(common_size(sample)))
-        height, width = sizes[random.integer(len(sizes))]
-        return {"size": (xp.asarray(height), xp.asarray(width))}
+        sizes = random.xp.asarray(np.asarray(self._sizes(common_size(sample)), np.int32))
+        return {"size": sizes[random.integer(len(sizes))]}
 
     def _lengths(self) -> list[int]:
         return [self.min_size] if isinstance(self.min_size, int) else [*self.min_size]
@@ -250,16 +249,11 @@ class RandomResize(_RandomSize):
             raise ValueError(f"min_size={self.min_size} and max_size={self.max_size} must be 1 <= min_size < max_size")
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
-        """The length of the shorter edge, in a list of one."""
-        return {"size": [self.min_size + random.integer(self.max_size - self.min_size)]}
+        """The length of the shorter edge, `[1]`."""
+        return {"size": random.xp.asarray([self.min_size + random.integer(self.max_size - self.min_size)])}
 
     def _max_shrink(self, size: tuple[int, int]) -> float:
         return max(old / new for old, new in zip(size, resized_size(size, self.min_size, None)))
-
-
-def _table(random: Random, sizes: list[tuple[int, int]]) -> Any:
-    """Sizes as an array `[n, 2]` that a drawn number, which may be traced, can index."""
-    return random.xp.asarray(np.asarray(sizes, np.int32))
 
 
 def _both_edges(old: tuple[int, int], size: Any) -> tuple[Any, Any]:

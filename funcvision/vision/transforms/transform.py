@@ -153,15 +153,15 @@ class Transform:
         params = draws.draw(self, sample)
         return map_leaves(lambda leaf: self.apply(leaf, **params), sample)
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
         """One leaf moved back, for transforms to override that move leaves.
 
         Args:
             leaf: a leaf after the transform.
-            size: (height, width) before it, or None if the caller did not say.
+            before: (height, width) before it, or None if the caller did not say.
             **params: what `draw` returned.
         """
-        probe = KeyPoints(np.zeros((1, 2), np.float32), canvas_size=(1, 1))
+        probe = KeyPoints(np.zeros((1, 2), np.float32), canvas_size=common_size(leaf))
         if self.transform(probe, RecordedDraws(params)) is not probe:
             raise ValueError(f"{self!r} moves the leaves of a sample, and defines no inverse")
         if not isinstance(leaf, Mask | BoundingBoxes | KeyPoints):
@@ -177,7 +177,8 @@ class Transform:
 
     def size_after(self, size: tuple[int, int], draws: Draws) -> tuple[int, int]:
         """Height and width after the transform of a sample of some height and width."""
-        points = KeyPoints(np.zeros((0, 2), np.float32), canvas_size=size)
+        xp = jnp if any(isinstance(value, jax.Array) for value in jax.tree.leaves(draws.record)) else np
+        points = KeyPoints(xp.zeros((0, 2), np.float32), canvas_size=size)
         return common_size(self.transform(points, draws))
 
     @property

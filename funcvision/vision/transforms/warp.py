@@ -49,14 +49,14 @@ class RandomRotation(Transform):
         """The leaf, turned by the angle."""
         return F.rotate(leaf, angle, self.interpolation, self.expand, self.center, _fill_or_none(self.fill, leaf))
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, angle: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, angle: Any, **params: Any) -> Any:
         """The leaf, turned back."""
         fill = _fill_or_none(self.fill, leaf)
         if not self.expand:
             return F.rotate(leaf, -angle, self.interpolation, False, self.center, fill)
         if self.center is not None:
             raise ValueError(f"{self!r} enlarges the canvas around a centre of its own, and has no inverse")
-        return F.center_crop(F.rotate(leaf, -angle, self.interpolation, True, None, fill), size_before(self, size))
+        return F.center_crop(F.rotate(leaf, -angle, self.interpolation, True, None, fill), size_before(self, before))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +102,9 @@ class RandomAffine(Transform):
         bounds = (*bounds, 0.0, 0.0)[:4]
         return {
             "angle": random.uniform(*_angles(self.degrees)),
-            "translate": tuple(random.xp.round(random.uniform(-limit, limit)) for limit in limits),
+            "translate": random.xp.stack([random.xp.round(random.uniform(-limit, limit)) for limit in limits]),
             "scale": random.uniform(low, high),
-            "shear": (random.uniform(bounds[0], bounds[1]), random.uniform(bounds[2], bounds[3])),
+            "shear": random.xp.stack([random.uniform(bounds[0], bounds[1]), random.uniform(bounds[2], bounds[3])]),
         }
 
     def apply(self, leaf: Leaf, *, angle: Any, translate: Any, scale: Any, shear: Any, **params: Any) -> Any:
@@ -115,7 +115,7 @@ class RandomAffine(Transform):
         )
 
     def invert(
-        self, leaf: Leaf, size: tuple[int, int] | None, *, angle: Any, translate: Any, scale: Any, shear: Any,
+        self, leaf: Leaf, before: tuple[int, int] | None, *, angle: Any, translate: Any, scale: Any, shear: Any,
         **params: Any,
     ) -> Any:
         """The leaf after the inverse map."""
@@ -170,15 +170,16 @@ class RandomPerspective(Transform):
 
     def apply(self, leaf: Leaf, *, coefficients: Any, **params: Any) -> Any:
         """The leaf after the perspective transform."""
+        coefficients = _as_drawn(coefficients)
         return F.perspective(
             leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf), coefficients=coefficients
         )
 
-    def invert(self, leaf: Leaf, size: tuple[int, int] | None, *, coefficients: Any, **params: Any) -> Any:
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, coefficients: Any, **params: Any) -> Any:
         """The leaf after the inverse perspective."""
         return F.perspective(
             leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf),
-            coefficients=inverse_coefficients(coefficients),
+            coefficients=inverse_coefficients(_as_drawn(coefficients)),
         )
 
 
@@ -257,11 +258,23 @@ class GridDistortion(Transform):
         """The distorted leaf."""
         return F.grid_distortion(leaf, along_x, along_y, self.interpolation, fill=_fill_or_none(self.fill, leaf))
 
+    def invert(
+        self, leaf: Leaf, before: tuple[int, int] | None, *, along_x: Any, along_y: Any, **params: Any
+    ) -> Any:
+        """The leaf with the lines moved back."""
+        fill = _fill_or_none(self.fill, leaf)
+        return F.grid_distortion(leaf, along_x, along_y, self.interpolation, fill=fill, inverted=True)
+
     def _lines(self, random: Random) -> Any:
         xp = random.xp
         limit = self.distort_limit
         ends = xp.cumsum(1 + random.uniform(-limit, limit, (self.num_steps,))).astype(np.float32)
         return xp.concatenate([xp.zeros(1, np.float32), ends / ends[-1]])
+
+
+def _as_drawn(coefficients: Any) -> Any:
+    """The coefficients as `draw` returned them, before they went through JSON."""
+    return np.asarray(coefficients, np.float32) if isinstance(coefficients, list | tuple) else coefficients
 
 
 def _smoothed(xp: Any, noise: Any, axis: int, taps: int, sigma: float) -> Any:

@@ -241,7 +241,8 @@ def _(
 
 @kernel
 def grid_distortion(
-    image: PlainImage, along_x: Any, along_y: Any, interpolation: str = "bilinear", *, fill: Fill = None
+    image: PlainImage, along_x: Any, along_y: Any, interpolation: str = "bilinear", *, fill: Fill = None,
+    inverted: bool = False,
 ) -> Any:
     """The image with the lines of a grid moved, and everything between them stretched evenly.
 
@@ -252,18 +253,19 @@ def grid_distortion(
         along_y: the same for horizontal lines.
         interpolation: "nearest" or "bilinear".
         fill: as in `affine`.
+        inverted: move the lines back instead.
     """
     size = get_size(image)
     if isinstance(image, PIL.Image.Image):
         pixels = np.asarray(image).reshape(*size, -1)
-        result = grid_distortion(pixels, along_x, along_y, interpolation, fill=fill)
+        result = grid_distortion(pixels, along_x, along_y, interpolation, fill=fill, inverted=inverted)
         return PIL.Image.frombytes(image.mode, image.size, np.ascontiguousarray(result).tobytes())
     xp = namespace(image, "grid_distortion")
 
     def positions(dtype: Any) -> tuple[Any, Any]:
         x, y = (
-            _between_lines(xp, xp.asarray((np.arange(length) + 0.5) / length, dtype), lines, dtype) * dtype(length)
-            - dtype(0.5)
+            _between_lines(xp, xp.asarray((np.arange(length) + 0.5) / length, dtype), lines, dtype, inverted)
+            * dtype(length) - dtype(0.5)
             for length, lines in ((size[1], along_x), (size[0], along_y))
         )
         return xp.broadcast_to(x[None], size), xp.broadcast_to(y[:, None], size)
@@ -275,7 +277,7 @@ def grid_distortion(
 @grid_distortion.register(KeyPoints)
 def _(
     leaf: BoundingBoxes | KeyPoints, along_x: Any, along_y: Any, interpolation: str = "bilinear", *,
-    fill: Fill = None,
+    fill: Fill = None, inverted: bool = False,
 ) -> Any:
     height, width = leaf.canvas_size
 
@@ -283,7 +285,7 @@ def _(
         xp, dtype = array_namespace(x), x.dtype.type
         shift = 0.5 if isinstance(leaf, KeyPoints) else 0.0  # a key point names the centre of a pixel
         x, y = (
-            _between_lines(xp, (place + dtype(shift)) / dtype(length), lines, dtype, inverted=True) * dtype(length)
+            _between_lines(xp, (place + dtype(shift)) / dtype(length), lines, dtype, not inverted) * dtype(length)
             - dtype(shift)
             for place, length, lines in ((x, width, along_x), (y, height, along_y))
         )
@@ -292,7 +294,7 @@ def _(
     return _moved(leaf, moved)
 
 
-def _between_lines(xp: Any, shares: Any, lines: Any, dtype: Any, *, inverted: bool = False) -> Any:
+def _between_lines(xp: Any, shares: Any, lines: Any, dtype: Any, inverted: bool) -> Any:
     """The input places of output places, or inverted, as shares of a side; outside the image a translation."""
     lines = xp.asarray(lines).astype(dtype)
     even = xp.asarray(np.linspace(0, 1, len(lines)), dtype)
