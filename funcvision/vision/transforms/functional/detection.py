@@ -98,7 +98,7 @@ def useful_points(points: KeyPoints) -> Any:
     valid = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if points.valid is not None:
         valid = valid & points.valid
-    return valid.reshape(valid.shape[0], -1).all(1) if valid.ndim > 1 else valid
+    return valid.all(tuple(range(1, valid.ndim)))
 
 
 def keep(leaf: BoundingBoxes | KeyPoints, valid: Any) -> Any:
