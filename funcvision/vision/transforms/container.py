@@ -271,6 +271,12 @@ class RepeatedAugment(_Container):
     def transform(self, sample: Any, draws: Draws) -> Any:
         """The copies, stacked."""
         copies = [self.transforms[0].transform(sample, part) for part in draws.spawn(self.num_repeats)]
+        structures = {jax.tree.structure(copy) for copy in copies}
+        if len(structures) > 1:
+            raise ValueError(
+                f"RepeatedAugment stacks copies of one shape and structure, and {self.transforms[0]!r} gave "
+                f"{', '.join(map(str, structures))}"
+            )
         return jax.tree.map(_stacked, *copies)
 
     def __repr__(self) -> str:

@@ -26,8 +26,8 @@ def clahe(image: PlainImage, clip_limit: Any = 2.0, tile_grid_size: int | Sequen
 
     The image is divided into tiles. Each tile has a table that equalises its histogram, whose bins are cut off at a
     limit first; the excess is spread evenly. A pixel is mapped by the tables of the four nearest tiles, weighted by
-    their distance. Details follow OpenCV: an image that is no multiple of the tiles is mirrored at its right and lower
-    border. Of a colour image the luma is equalised, and its change is added to the three channels.
+    their distance. Details follow OpenCV: if a side is no multiple of its tiles, both sides are mirrored at their end,
+    up to the next multiple. Of a colour image the luma is equalised, and its change is added to the three channels.
 
     Args:
         image: PIL image of mode L or RGB, or array `[..., height, width, 1 or 3]` of uint8.
@@ -68,8 +68,10 @@ pass_through(clahe, BoundingBoxes, KeyPoints, Mask)
 def _equalised(xp: Any, plane: Any, clip_limit: Any, rows: int, columns: int) -> Any:
     """One plane `[height, width]` of uint8 after the equalisation."""
     height, width = plane.shape
-    below, right = -height % rows, -width % columns
-    if below >= height or right >= width:
+    below, right = rows - height % rows, columns - width % columns
+    if (below, right) == (rows, columns):
+        below = right = 0
+    if below >= height or right >= width or rows > height or columns > width:
         raise ValueError(f"an image of {(height, width)} pixels is too small for {(rows, columns)} tiles: take fewer")
     padded = xp.pad(plane, ((0, below), (0, right)), mode="reflect") if below or right else plane
     tile_height, tile_width = padded.shape[0] // rows, padded.shape[1] // columns
