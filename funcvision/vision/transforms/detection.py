@@ -62,7 +62,8 @@ class RandomZoomOut(Transform):
         """The border (left, top, right, bottom), which is 0 if the sample stays as it is."""
         xp, (height, width) = random.xp, common_size(sample)
         applied = random.uniform(0, 1) < self.p
-        factor = xp.where(applied, random.uniform(*self.side_range), 1.0)
+        low, high = self.side_range
+        factor = xp.where(applied, random.uniform(low, high), 1.0)
         room = [xp.floor(length * factor) - length for length in (width, height)]
         before = [xp.floor(length * random.uniform(0, 1)) for length in room]
         after = [length - start for length, start in zip(room, before)]

@@ -49,43 +49,21 @@ def place(
     Raises:
         ValueError: a size or mode that does not exist.
     """
-    height, width = _canvas(canvas_size)
-    if not _traced(size, corner):
-        (new_height, new_width), (top, left) = map(operator.index, size), map(operator.index, corner)
-        image = resize(image, (new_height, new_width), interpolation, antialias=antialias)
-        border = (left, top, width - left - new_width, height - top - new_height)
-        if isinstance(image, PIL.Image.Image) or _overlaps(corner, (new_height, new_width), (height, width)):
-            return pad(image, border, fill)
-        return _blank(image, (height, width), fill)
-    namespace(image, "place")
+    canvas = _canvas(canvas_size)
     check_interpolation(interpolation, antialias)
-    check_array_mode(interpolation)
-    blank = _blank(image, (height, width), fill)
-    if not _traced(size):
-        (new_height, new_width) = map(operator.index, size)
-        image = resize(image, (new_height, new_width), interpolation, antialias=antialias)
-        return _pasted(image, corner, blank)
-    dtype = image.dtype
-    exact = interpolation in NEAREST
-    values = image if exact or dtype in (np.float32, np.float64) else image.astype(np.float32)
-    masks = []
-    for axis, length, start, out in ((image.ndim - 2, size[1], corner[1], width),
-                                     (image.ndim - 3, size[0], corner[0], height)):
-        place_on = jnp.arange(out, dtype=jnp.int32) - jnp.asarray(start).astype(jnp.int32)
-        length = jnp.asarray(length).astype(jnp.int32)
-        inside = (place_on >= 0) & (place_on < length)
-        masks.append(inside)
-        taps = _taps(jnp.clip(place_on, 0, length - 1), image.shape[axis], length, interpolation, antialias, max_shrink)
-        if exact:
-            values = jnp.take(values, taps.index[:, 0], axis=axis, mode="clip")
-        else:
-            values = _resample.resample(values, axis, taps)
-    if jnp.issubdtype(dtype, jnp.integer) and not exact:
-        limits = jnp.iinfo(dtype)
-        values = jnp.clip(jnp.round(values), limits.min, limits.max)
-    inside = (masks[1][:, None] & masks[0][None])[..., None]
-    inside = jnp.broadcast_to(inside, blank.shape)
-    return jnp.where(inside, values.astype(dtype), blank)
+    if _traced(size):
+        namespace(image, "place")
+        check_array_mode(interpolation)
+        blank = _blank(image, canvas, fill)
+        return _resized_onto(blank, image, size, corner, interpolation, antialias, max_shrink)
+    height, width = map(operator.index, size)
+    image = resize(image, (height, width), interpolation, antialias=antialias)
+    if _traced(corner):
+        return _pasted(_blank(image, canvas, fill), image, corner)
+    top, left = map(operator.index, corner)
+    if isinstance(image, PIL.Image.Image) or _overlaps((top, left), (height, width), canvas):
+        return pad(image, (left, top, canvas[1] - left - width, canvas[0] - top - height), fill)
+    return _blank(image, canvas, fill)
 
 
 @place.register(Mask)
@@ -177,14 +155,40 @@ def _taps(
     return _resample.Taps(jnp.minimum(index, last - 1), weight / weight.sum(1, keepdims=True))
 
 
-def _pasted(image: jax.Array, corner: Pair, blank: jax.Array) -> jax.Array:
+def _resized_onto(
+    blank: jax.Array, image: Any, size: Pair, corner: Pair, interpolation: str, antialias: bool,
+    max_shrink: float | None,
+) -> jax.Array:
+    """The canvas with the image on it in a size that is traced."""
+    exact, dtype = interpolation in NEAREST, image.dtype
+    values = image if exact or dtype in (np.float32, np.float64) else image.astype(np.float32)
+    covered = []
+    for axis, length, start in ((image.ndim - 3, size[0], corner[0]), (image.ndim - 2, size[1], corner[1])):
+        length, start = (jnp.asarray(value).astype(jnp.int32) for value in (length, start))
+        position = jnp.arange(blank.shape[axis], dtype=jnp.int32) - start
+        covered.append((position >= 0) & (position < length))
+        position = jnp.clip(position, 0, length - 1)
+        taps = _taps(position, image.shape[axis], length, interpolation, antialias, max_shrink)
+        if exact:
+            values = jnp.take(values, taps.index[:, 0], axis=axis, mode="clip")
+        else:
+            values = _resample.resample(values, axis, taps)
+    if jnp.issubdtype(dtype, jnp.integer) and not exact:
+        limits = jnp.iinfo(dtype)
+        values = jnp.clip(jnp.round(values), limits.min, limits.max)
+    region = (covered[0][:, None] & covered[1][None])[..., None]
+    region = jnp.broadcast_to(region.reshape((1,) * (image.ndim - 3) + region.shape), blank.shape)
+    return jnp.where(region, values.astype(dtype), blank)
+
+
+def _pasted(blank: jax.Array, image: Any, corner: Pair) -> jax.Array:
     """The canvas with the image at a corner that may be traced and lie outside."""
     height, width = image.shape[-3:-1]
     border = [(0, 0)] * (image.ndim - 3) + [(height, height), (width, width), (0, 0)]
     wide = jnp.pad(blank, border)
     start = [jnp.asarray(edge).astype(jnp.int32) + length for edge, length in zip(corner, (height, width))]
-    zeros = [jnp.zeros((), jnp.int32)] * (image.ndim - 3)
-    wide = lax.dynamic_update_slice(wide, image, (*zeros, *start, jnp.zeros((), jnp.int32)))
+    zero = jnp.zeros((), jnp.int32)
+    wide = lax.dynamic_update_slice(wide, image, (*[zero] * (image.ndim - 3), *start, zero))
     return wide[..., height : wide.shape[-3] - height, width : wide.shape[-2] - width, :]
 
 
