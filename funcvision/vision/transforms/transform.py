@@ -25,6 +25,8 @@ class Transform:
     - `transform(sample, draws)` is for a transform that couples, drops or adds leaves, and for containers. It is given
       the sample and returns a sample, whose structure may be another one.
 
+    A transform that moves leaves also overrides `invert(leaf, before, **params)`, which moves one leaf back.
+
     A transform never changes after `__init__`, so it may be shared by threads and given to `jax.jit`.
 
     >>> class Invert(Transform):

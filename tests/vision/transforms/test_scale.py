@@ -8,7 +8,7 @@ import pytest
 
 from funcvision.vision import transforms
 from funcvision.vision.transforms import functional as F
-from funcvision.vision.tv_tensors import FORMATS, BoundingBoxes, Image, KeyPoints, Mask
+from funcvision.vision.tv_tensors import FORMATS, BoundingBoxes, Image, KeyPoints, Mask, Video
 
 from .every_transform import SIZE, largest_difference, sample
 
@@ -141,3 +141,33 @@ def test_errors(call, message):
 def test_key_points_outside_move_too():
     points = KeyPoints(np.array([[-4.0, 60.0]], np.float32), canvas_size=SIZE)
     np.testing.assert_allclose(F.letterbox(points, (48, 64)).array, [[-8.0, 120.0]])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float16", "bfloat16"])
+def test_small_images_of_every_dtype(dtype):
+    options = {"canvas": (5, 6)}
+    every = [
+        transforms.RandomZoomOut(p=1.0), transforms.RandomZoomOut(p=1.0, size=(5, 6)),
+        transforms.RandomResize(3, 6, **options), transforms.ScaleJitter((5, 6), **options),
+        transforms.RandomShortestSize(4, **options), transforms.Letterbox((5, 6)), transforms.FixedSizeCrop((5, 6)),
+        transforms.CoarseDropout(p=1.0), transforms.GridMask(p=1.0), transforms.GridDistortion(),
+        transforms.RandomGamma(p=1.0),
+    ]
+    for size in ((1, 1), (1, 7), (9, 1)):
+        for channels in (1, 4):
+            image = np.asarray(jnp.asarray(RNG.random((*size, channels))).astype(dtype))
+            for transform in every:
+                result = transform(image, key=0)
+                assert isinstance(result, np.ndarray)
+                assert result.dtype == image.dtype
+                assert np.isfinite(result.astype(np.float32)).all()
+
+
+def test_videos_on_a_canvas():
+    frames = RNG.integers(0, 256, (2, 3, 8, 9, 3), dtype=np.uint8)
+    jitter = transforms.ScaleJitter((10, 9), (0.5, 1.0), canvas=(9, 10))
+    key = jax.random.key(0)
+    result = jax.jit(lambda x: jitter.batch(Video(x), key=key))(jnp.asarray(frames))
+    assert result.shape == (2, 3, 9, 10, 3)
+    alone = jitter(Image(jnp.asarray(frames[1, 2])), key=jax.random.split(key, 2)[1])
+    assert largest_difference(alone.array, result.array[1, 2]) <= 1
