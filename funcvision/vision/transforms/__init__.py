@@ -23,9 +23,10 @@ into `(array, label)`, ready for a loader to collate; an `Image` stays an `Image
 Where a transform belongs: `container` (made of other transforms), `conversion` (kinds of leaf, dtypes, normalisation),
 `geometry` (sizes, crops, flips), `scale` (random sizes, canvases), `warp` (rotations and distortions), `color` (every
 pixel by itself), `contrast` (gamma, local histograms), `filters` (blur, noise, sharpness), `dropout` (filled parts),
-`boxes` (boxes and key points alone), `detection` (samples with boxes), `mosaic` (several samples made one), `presets`
-(whole pipelines), and, as they come, `augment` (erasing, mixing of samples), `auto_augment` (learned and random
-policies) and `temporal` (the frames of a video). `functional` has the same files, with the kernels.
+`boxes` (boxes and key points alone), `sanitize` (useless boxes and points), `detection` (samples with boxes), `mosaic`
+(several samples made one), `presets` (whole pipelines), and, as they come, `augment` (erasing, mixing of samples),
+`auto_augment` (learned and random policies) and `temporal` (the frames of a video). `functional` has the same files,
+with the kernels.
 
 `transform.inverse(sample, params)` moves boxes, masks and key points back to where they were before the transform.
 
@@ -59,12 +60,13 @@ from .color import (
 from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder, RepeatedAugment
 from .contrast import CLAHE, RandomGamma
 from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToDtype, ToImage, ToPILImage
-from .detection import RandomIoUCrop, RandomZoomOut, SanitizeBoundingBoxes, SanitizeKeyPoints
+from .detection import RandomIoUCrop, RandomZoomOut
 from .dropout import CoarseDropout, GridMask
 from .filters import GaussianBlur, GaussianNoise, MotionBlur, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
 from .mosaic import CopyPaste, Mosaic
 from .sample import common_size
+from .sanitize import SanitizeBoundingBoxes, SanitizeKeyPoints
 from .scale import FixedSizeCrop, Letterbox, RandomResize, RandomShortestSize, ScaleJitter
 from .transform import Transform
 from .warp import ElasticTransform, GridDistortion, RandomAffine, RandomPerspective, RandomRotation

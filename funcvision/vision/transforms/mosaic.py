@@ -14,12 +14,12 @@ from . import functional as F
 from ._applied import check_probability
 from ._draws import Draws
 from ._random import Random, device_key
-from .detection import Getter, check_getter, labels_of
 from .functional._sizes import check_interpolation, square
 from .functional.boxes import ROTATED, box_array, convert_array
-from .functional.detection import keep
+from .functional.sanitize import keep
 from .geometry import Fill, _fill_for
 from .sample import common_size, map_leaves, transformed_leaves
+from .sanitize import Getter, check_getter, labels_of
 from .transform import Transform
 
 __all__ = ["CopyPaste", "Mosaic"]

@@ -7,7 +7,7 @@ operation runs. `_kernel.py` says how a kernel has an implementation for every k
 The files are those of `transforms`: `geometry` (sizes, crops, flips), `scale` (canvases), `warp` (pixels from computed
 positions), `conversion` (between kinds of leaf and dtypes), `color` (every pixel by itself), `contrast` (local
 histograms), `filters` (blur, noise, sharpness), `dropout` (filled parts), `boxes` (boxes and key points alone),
-`detection` (which of them are of use), `mosaic` (several images made one), and, as they come, `augment` and `temporal`.
+`sanitize` (which of them are of use), `mosaic` (several images made one), and, as they come, `augment` and `temporal`.
 """
 
 from ._kernel import get_size
@@ -30,11 +30,11 @@ from .color import (
 )
 from .contrast import clahe
 from .conversion import normalize, to_dtype, to_image, to_pil_image
-from .detection import sanitize_bounding_boxes, sanitize_keypoints
 from .dropout import fill_boxes, grid_mask
 from .filters import adjust_sharpness, gaussian_blur, gaussian_noise, motion_blur
 from .geometry import center_crop, crop, hflip, horizontal_flip, pad, resize, resized_crop, vertical_flip, vflip
 from .mosaic import paste, quadrants
+from .sanitize import sanitize_bounding_boxes, sanitize_keypoints
 from .scale import letterbox, place, uncrop
 from .warp import affine, elastic, grid_distortion, perspective, rotate
 
