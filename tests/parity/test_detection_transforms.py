@@ -116,6 +116,19 @@ def test_drawn_params(name):
             assert abs((other == whole).all(1).mean() - kept) < 0.08
 
 
+@pytest.mark.parametrize("transform", [
+    transforms.RandomZoomOut(side_range=(4.0, 4.0), p=1.0, size=(13, 14)),
+    transforms.ScaleJitter((50, 40), (0.1, 0.1), canvas=9), transforms.RandomResize(3, 4, canvas=9),
+])
+def test_a_strong_shrinking_covers_all_pixels(transform):
+    image = picture(60, 90, 3)
+    for key in range(3):
+        params = transform.params(image, key=key)
+        on_device = jax.jit(transform.replay)(jnp.asarray(image), params)
+        difference = np.abs(np.asarray(on_device).astype(int) - transform.replay(image, params).astype(int))
+        assert difference.max() <= 1
+
+
 def test_an_iou_crop_keeps_its_promise():
     sample, _ = samples()
     crop = transforms.RandomIoUCrop(sampler_options=[0.4], trials=40)

@@ -73,9 +73,11 @@ class RandomZoomOut(Transform):
         if self.size is not None:
             new, corner = self._place(F.get_size(leaf), padding)
             size = square(self.size)
-            shrink = max(self.side_range[1] * (old + 1) / length for old, length in zip(F.get_size(leaf), size))
+            # A side is at least `length / side_range[1]` pixels, rounded, when it is smallest.
+            smallest = [max(length / self.side_range[1] - 0.6, 1.0) for length in size]
+            shrink = max(old / new_side for old, new_side in zip(F.get_size(leaf), smallest))
             return F.place(
-                leaf, new, corner, size, self.interpolation, antialias=self.antialias, fill=fill, max_shrink=shrink + 1
+                leaf, new, corner, size, self.interpolation, antialias=self.antialias, fill=fill, max_shrink=shrink
             )
         if any(isinstance(edge, jax.Array) for edge in padding):
             raise ValueError(

@@ -174,7 +174,7 @@ class ScaleJitter(_RandomSize):
 
     def _max_shrink(self, size: tuple[int, int]) -> float:
         smallest = self._ratio(size) * self.scale_range[0]
-        return max(side / max(int(side * smallest), 1) for side in size)
+        return max(side / max(int(side * smallest * 0.999), 1) for side in size)  # of float32 on the device
 
 
 @dataclass(frozen=True, eq=False)
