@@ -1,6 +1,7 @@
 """Decoding of WebP, AVIF and HEIC, which may be animations, by Pillow and pillow-heif."""
 
 import io
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -41,6 +42,12 @@ def check_chunks(data: bytes, size: int) -> None:
         raise ValueError("its last chunk is cut off")
 
 
+def pixels(image: Any) -> np.ndarray:
+    """A copy of the pixels of an image, [height, width, channels]."""
+    array = np.array(image)
+    return array[..., None] if array.ndim == 2 else array
+
+
 def decode(data: bytes, format: str, mode: ImageReadMode, *, exif: bool, max_pixels: int | None) -> np.ndarray:
     """The image or animation in a WebP or AVIF file; see `decode_webp`."""
     if format == "WEBP":
@@ -49,15 +56,15 @@ def decode(data: bytes, format: str, mode: ImageReadMode, *, exif: bool, max_pix
         count = getattr(file, "n_frames", 1)
         check_pixels(file.height, file.width, max_pixels, count)
         if count == 1:
-            movie = to_mode(np.array(file), mode)
+            movie = to_mode(pixels(file), mode)
         else:
             file.seek(0)
-            first = to_mode(np.asarray(file), mode)
+            first = to_mode(pixels(file), mode)
             movie = np.empty((count, *first.shape), np.uint8)
             movie[0] = first
             for number in range(1, count):
                 file.seek(number)
-                movie[number] = to_mode(np.asarray(file), mode)
+                movie[number] = to_mode(pixels(file), mode)
         turned = orientation(file.getexif()) if exif else 1
     return upright(movie, turned) if turned > 1 else movie
 
@@ -70,5 +77,4 @@ def decode_heif(data: bytes, mode: ImageReadMode, *, max_pixels: int | None) -> 
         raise ImportError('reading HEIC needs pillow-heif: pip install "funcvision[heif]"') from error
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     check_pixels(file.size[1], file.size[0], max_pixels)
-    pixels = np.array(np.asarray(file))
-    return to_mode(pixels[..., None] if pixels.ndim == 2 else pixels, mode)
+    return to_mode(pixels(file), mode)

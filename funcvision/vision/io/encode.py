@@ -70,7 +70,7 @@ def encode_png(input: Any, compression_level: int = 6, *, threads: int | None = 
 
     def one(image: Any) -> np.ndarray:
         pixels = _pixels(image, (1, 2, 3, 4), (np.uint8, np.uint16))
-        return np.frombuffer(_png(pixels, compression_level), np.uint8)
+        return np.frombuffer(bytearray(_png(pixels, compression_level)), np.uint8)
 
     return each(one, input, threads)
 
