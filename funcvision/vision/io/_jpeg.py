@@ -134,29 +134,30 @@ def decode(
     if exif:
         with PIL.Image.open(io.BytesIO(data), formats=("JPEG",)) as file:
             turned = orientation(file.getexif())
+    gray = mode.value in (1, 2)
     if size is None:
-        image = fast(data, frame, mode)
-        if image is None:
-            image = as_array(with_pillow(data, frame, gray=mode.value in (1, 2)), mode)
+        pixels = fast(data, frame, gray=gray)
+        image = converted(with_pillow(data, frame, gray=gray) if pixels is None else pixels, mode)
     else:
         stored = size if turned < 5 else size[::-1]
-        image = as_array(resized(data, frame, mode, stored), mode)
+        pixels = with_pillow(data, frame, gray=gray, at_least=(2 * stored[0], 2 * stored[1]))
+        image = resized(converted(pixels, mode), stored)
     image = to_mode(image, mode)
     return upright(image, turned) if turned > 1 else image
 
 
-def as_array(image: PIL.Image.Image, mode: ImageReadMode) -> np.ndarray:
-    """The pixels, [height, width, channels]. CMYK becomes RGB or grey unless the mode is UNCHANGED."""
-    if image.mode == "CMYK" and mode is not ImageReadMode.UNCHANGED:
-        image = image.convert("RGB").convert("L") if mode.value < 3 else image.convert("RGB")
-    pixels = np.array(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+def converted(pixels: np.ndarray, mode: ImageReadMode) -> np.ndarray:
+    """The pixels; CMYK becomes RGB or grey unless the mode is UNCHANGED."""
+    if pixels.shape[-1] < 4 or mode is ImageReadMode.UNCHANGED:
+        return pixels
+    image = PIL.Image.frombuffer("CMYK", pixels.shape[1::-1], pixels, "raw", "CMYK", 0, 1).convert("RGB")
+    return np.array(image.convert("L"))[..., None] if mode.value < 3 else np.array(image)
 
 
-def resized(data: bytes, frame: Frame, mode: ImageReadMode, size: tuple[int, int]) -> PIL.Image.Image:
-    """The image in a given size. It is decoded at a half, a quarter or an eighth where that is twice as large still."""
-    image = with_pillow(data, frame, gray=mode.value in (1, 2), at_least=(2 * size[0], 2 * size[1]))
-    return image.resize(size[::-1], PIL.Image.Resampling.BILINEAR)
+def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The pixels, resized to (height, width)."""
+    image = PIL.Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return np.array(image.resize(size[::-1], PIL.Image.Resampling.BILINEAR)).reshape(*size, -1)
 
 
 @functools.cache
@@ -169,7 +170,7 @@ def simplejpeg() -> ModuleType | None:
     return simplejpeg
 
 
-def fast(data: bytes, frame: Frame, mode: ImageReadMode) -> np.ndarray | None:
+def fast(data: bytes, frame: Frame, *, gray: bool) -> np.ndarray | None:
     """The image decoded by simplejpeg, or None where that is not installed, does not apply, or refuses the file.
 
     It refuses each file on which libjpeg gives a warning; the check of `with_pillow` then decides.
@@ -180,7 +181,7 @@ def fast(data: bytes, frame: Frame, mode: ImageReadMode) -> np.ndarray | None:
         return None
     if frame.kind == PROGRESSIVE:
         check_scans(frame, list(read_scans(data)))
-    colorspace = "GRAY" if frame.components == 1 or mode.value in (1, 2) else "RGB"
+    colorspace = "GRAY" if frame.components == 1 or gray else "RGB"
     try:
         return package.decode_jpeg(data, colorspace)
     except (ValueError, RuntimeError):
@@ -195,10 +196,8 @@ def check_scans(frame: Frame, scans: list[Scan]) -> None:
         check_precision(scans)
 
 
-def with_pillow(
-    data: bytes, frame: Frame, *, gray: bool, at_least: tuple[int, int] | None = None
-) -> PIL.Image.Image:
-    """The image decoded by Pillow, after a check that no scan ends early.
+def with_pillow(data: bytes, frame: Frame, *, gray: bool, at_least: tuple[int, int] | None = None) -> np.ndarray:
+    """The pixels, [height, width, 1, 3 or 4], decoded by Pillow, after a check that no scan ends early.
 
     libjpeg decodes the rest of a scan that ends early as if it were flat, and only warns, and Pillow does not show
     warnings. But where the data end without a marker, libjpeg waits for more. So each scan is passed on alone, with
@@ -215,9 +214,12 @@ def with_pillow(
     file = PIL.Image.open(io.BytesIO(data), formats=("JPEG",))
     if gray or at_least:
         file.draft("L" if gray else None, at_least and at_least[::-1])
-    codec, extents, _, arguments = file.tile[0]
-    image = PIL.Image.new(file.mode, file.size, None)  # pyright: ignore[reportArgumentType]
-    decoder = PIL.Image._getdecoder(file.mode, codec, arguments, file.decoderconfig)  # pyright: ignore
+    codec, extents, _, (raw, *others) = file.tile[0]
+    # Pillow has RGB in four bytes a pixel. With a mode of four bytes it can decode into an array, which saves a copy.
+    mode, raw = ("RGBX", "RGBX") if file.mode == "RGB" else (file.mode, raw)
+    pixels = np.empty((*file.size[::-1], 1 if mode == "L" else 4), np.uint8)
+    image = PIL.Image.frombuffer(mode, file.size, pixels, "raw", mode, 0, 1)
+    decoder = PIL.Image._getdecoder(mode, codec, (raw, *others), file.decoderconfig)  # pyright: ignore
     try:
         decoder.setimage(image.im, extents)
         if frame.kind >= ARITHMETIC:  # libjpeg cannot wait within a scan of this kind
@@ -230,7 +232,10 @@ def with_pillow(
         decoder.cleanup()
     if done != (-1, 0):
         raise ValueError("libjpeg cannot decode it")
-    return image
+    if file.mode != "RGB":
+        return pixels
+    rgb = np.frombuffer(image.tobytes("raw", "RGB"), np.uint8)  # faster than a slice of the array
+    return rgb.reshape(*pixels.shape[:2], 3).copy()
 
 
 def decode_scans(decoder: Any, data: bytes, frame: Frame) -> tuple[int, int]:
@@ -240,14 +245,16 @@ def decode_scans(decoder: Any, data: bytes, frame: Frame) -> tuple[int, int]:
     if frame.kind != PROGRESSIVE and scans[0].header[0] == frame.components:
         if len(scans) > 1 or data[scans[0].end + 1] != EOI:
             raise ValueError("its compressed data are interrupted by a marker")
-        consumed, error = decoder.decode(data[: scans[0].end] + PADDING)
+        scan = memoryview(data)[: scans[0].end]
+        consumed, error = decoder.decode(scan)
+        if consumed >= 0:
+            consumed, error = decoder.decode(bytes(scan[consumed:]) + PADDING)
         if consumed >= 0:
             raise ValueError("its compressed data end early")
         return consumed, error
     start = 0
     for _, end in scans:
-        part = data[start:end] + PADDING
-        for piece in (part, b"\0"):
+        for piece in (data[start:end] + PADDING, b"\0"):
             consumed, error = decoder.decode(piece)
             if consumed < 0:
                 return (-2, error)

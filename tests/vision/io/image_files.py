@@ -44,7 +44,7 @@ def paeth(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 def filtered(values: np.ndarray, depth: int, seed: int) -> bytes:
     """Rows of values, [height, width, channels], each behind one of the five filters drawn at random."""
-    height, width, channels = values.shape
+    height, _, channels = values.shape
     if depth == 16:
         rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
     elif depth == 8:
@@ -73,8 +73,9 @@ def png(
     content = b"".join(filtered(part, depth, seed + i) for i, part in enumerate(parts) if part.size)
     compressed = zlib.compress(content)
     middle = len(compressed) // 2
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     return (
-        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced))
+        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
         + extra + (png_chunk(b"PLTE", palette) if palette else b"") + (png_chunk(b"tRNS", opacity) if opacity else b"")
         + png_chunk(b"IDAT", compressed[:middle]) + png_chunk(b"IDAT", compressed[middle:]) + png_chunk(b"IEND", b"")
     )  # fmt: skip
