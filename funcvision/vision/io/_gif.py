@@ -121,11 +121,12 @@ def decode(data: bytes, mode: ImageReadMode, *, max_pixels: int | None) -> np.nd
     default = reader.palette(flags)
     if not width or not height:
         raise ValueError(f"its size is {height} x {width}")
+    check_pixels(height, width, max_pixels)
     frames = []
     for frame in read_frames(reader, default):
         frames.append(frame)
-        largest = max(height * width, max(f.height * f.width for f in frames))
-        check_pixels(largest, 1, max_pixels, len(frames))
+        check_pixels(frame.height, frame.width, max_pixels, len(frames))
+        check_pixels(height, width, max_pixels, len(frames))
     if not frames:
         raise ValueError("it has no image")
     fill = np.zeros(3, np.uint8) if default is None or background >= len(default) else default[background]

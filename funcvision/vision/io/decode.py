@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _animation, _gif, _jpeg, _png
 from .files import Input, each, read_input
+from .image import reason
 from .modes import ImageReadMode, read_mode
 
 __all__ = [
@@ -42,8 +43,7 @@ def _decode(
         except (MemoryError, ImportError):
             raise
         except Exception as error:  # on damaged files Pillow's readers raise exceptions of any type
-            reason = str(error) or type(error).__name__
-            raise ValueError(f"{name} ({len(data)} bytes) cannot be read as {format}: {reason}") from error
+            raise ValueError(f"{name} ({len(data)} bytes) cannot be read as {format}: {reason(error)}") from error
 
     return each(one, source, threads)
 
