@@ -107,7 +107,7 @@ def inflated(file: File) -> File:
         size += rows * (1 + (columns * bits + 7) // 8) if rows > 0 and columns > 0 else 0
     decompressor = zlib.decompressobj()
     content = decompressor.decompress(file.compressed, size + 1)
-    if len(content) < size or not decompressor.eof and len(content) == size:
+    if len(content) < size or (not decompressor.eof and len(content) == size):
         raise ValueError(f"it is cut off: its pixels have {len(content)} of {size} bytes")
     if len(content) > size:
         raise ValueError(f"its pixels have more than the {size} bytes that its size needs")
