@@ -107,6 +107,8 @@ def read_scans(data: bytes) -> Iterator[Scan]:
         if found is None:
             raise ValueError("it is cut off: the marker at the end of the image is missing")
         if marker == SOS:
+            if end - start < 4 or end - start < 4 + 2 * data[start]:
+                raise ValueError("the header of a scan is too short")
             yield Scan(data[start:end], found.start())
         marker = data[found.start() + 1]
         if marker == EOI:
@@ -144,7 +146,7 @@ def decode(
         pixels = fast(data, frame, gray=gray)
         image = converted(with_pillow(data, frame, gray=gray) if pixels is None else pixels, mode)
     else:
-        stored = size if turned < 5 else size[::-1]
+        stored = size if turned < 5 else (size[1], size[0])
         pixels = with_pillow(data, frame, gray=gray, at_least=(2 * stored[0], 2 * stored[1]))
         image = resized(converted(pixels, mode), stored)
     image = to_mode(image, mode)
@@ -162,7 +164,7 @@ def converted(pixels: np.ndarray, mode: ImageReadMode) -> np.ndarray:
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The pixels, resized to (height, width)."""
     image = PIL.Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    return np.array(image.resize(size[::-1], PIL.Image.Resampling.BILINEAR)).reshape(*size, -1)
+    return np.array(image.resize((size[1], size[0]), PIL.Image.Resampling.BILINEAR)).reshape(*size, -1)
 
 
 @functools.cache
@@ -217,15 +219,17 @@ def with_pillow(data: bytes, frame: Frame, *, gray: bool, at_least: tuple[int, i
             eighth of its size.
     """
     file = PIL.Image.open(io.BytesIO(data), formats=("JPEG",))
+    if file.size != (frame.width, frame.height):  # libjpeg would write beyond the array
+        raise ValueError("its header gives two different sizes")
     if gray or at_least:
-        file.draft("L" if gray else None, at_least and at_least[::-1])
-    codec, extents, _, (raw, *others) = file.tile[0]
+        file.draft("L" if gray else None, at_least and (at_least[1], at_least[0]))
+    codec, extents, _, arguments = file.tile[0]
     # Pillow has RGB in four bytes a pixel. With a mode of four bytes it can decode into an array, which saves a copy.
-    mode, raw = ("RGBX", "RGBX") if file.mode == "RGB" else (file.mode, raw)
+    mode, layout = ("RGBX", ("RGBX", "")) if file.mode == "RGB" else (file.mode, arguments)
     shape = (*file.size[::-1], 1 if mode == "L" else 4)
     pixels = scratch(shape) if mode == "RGBX" else np.empty(shape, np.uint8)
     image = PIL.Image.frombuffer(mode, file.size, pixels, "raw", mode, 0, 1)
-    decoder = PIL.Image._getdecoder(mode, codec, (raw, *others), file.decoderconfig)  # pyright: ignore
+    decoder = PIL.Image._getdecoder(mode, codec, layout, file.decoderconfig)  # pyright: ignore
     try:
         decoder.setimage(image.im, extents)
         if frame.kind >= ARITHMETIC:  # libjpeg cannot wait within a scan of this kind

@@ -96,8 +96,8 @@ def decode(data: bytes, mode: ImageReadMode, *, exif: bool, max_pixels: int | No
 def inflated(file: File) -> File:
     """The file with its pixels stored without compression, after their number and their checksum are verified.
 
-    Pillow takes a stream that ends early for a whole one, and does not look at the checksum. The copy costs less than
-    reading 16 bits does, which would decompress the pixels twice.
+    Pillow takes a stream that ends early for a whole one, and does not verify the checksum. It is given the pixels in a
+    stream without compression, which is fast to write and to read.
     """
     header = file.header
     bits = header.depth * CHANNELS[header.color]

@@ -85,7 +85,7 @@ def _png(pixels: np.ndarray, level: int) -> bytes:
     np.subtract(rows[1:], rows[:-1], out=stored[1:, 1:])
     header = Header(width, height, depth, (GREY, GREY_ALPHA, COLOR, COLOR_ALPHA)[channels - 1], 0, 0, 0)
     content = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes(header[2:])
-    compressed = zlib.compress(stored, level)
+    compressed = zlib.compress(stored.tobytes(), level)
     return SIGNATURE + chunk(b"IHDR", content) + chunk(b"IDAT", compressed) + chunk(b"IEND", b"")
 
 

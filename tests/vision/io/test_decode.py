@@ -185,6 +185,15 @@ def test_a_marker_inside_the_data_of_a_scan():
             _jpeg.with_pillow(JPEG[:middle] + marker + JPEG[middle:], _jpeg.read_frame(JPEG), gray=False)
 
 
+def test_a_header_with_two_sizes_is_refused():
+    at = JPEG.index(b"\xff\xc0")
+    frame = JPEG[at : at + 19]
+    smaller = frame[:5] + b"\0\x05\0\x05" + frame[9:]
+    for data in (JPEG[:at] + smaller + JPEG[at:], JPEG[: at + 19] + smaller + JPEG[at + 19 :]):
+        with pytest.raises(ValueError, match="two different sizes|libjpeg"):
+            ours.decode_jpeg(data)
+
+
 def test_what_simplejpeg_refuses_pillow_reads():
     """Bytes between segments that do not belong there only cause a warning of libjpeg."""
     at = JPEG.index(b"\xff\xda")
