@@ -190,7 +190,7 @@ def test_a_header_with_two_sizes_is_refused():
     frame = JPEG[at : at + 19]
     smaller = frame[:5] + b"\0\x05\0\x05" + frame[9:]
     for data in (JPEG[:at] + smaller + JPEG[at:], JPEG[: at + 19] + smaller + JPEG[at + 19 :]):
-        with pytest.raises(ValueError, match="two different sizes|libjpeg"):
+        with pytest.raises(ValueError, match=r"two different sizes|libjpeg"):
             ours.decode_jpeg(data)
 
 
