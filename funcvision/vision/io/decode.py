@@ -36,8 +36,8 @@ def _decode(
     """Decodes one input or a list of them. Each failure becomes a ValueError that names the input."""
 
     def one(source: Input) -> np.ndarray:
-        # 4 bytes a pixel and room for small images: no format needs more unless it is damaged or hides other data
-        data, name = read_input(source, None if max_pixels is None else 4 * max_pixels + (1 << 26))
+        # 8 bytes a pixel and room for small images: more is only in a file that is damaged or holds other data
+        data, name = read_input(source, None if max_pixels is None else 8 * max_pixels + (1 << 26))
         try:
             return decoder(data)
         except (MemoryError, ImportError):
