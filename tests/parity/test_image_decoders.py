@@ -62,6 +62,15 @@ def test_jpeg(name):
     equal(ours.decode_jpeg(JPEGS[name], "GRAY_ALPHA"), np.concatenate([gray, full], -1))
 
 
+@pytest.mark.usefixtures("jpeg_decoder")
+def test_photos(shared_data):
+    paths = sorted((shared_data / "imagenet-samples").glob("*.JPEG"))
+    assert len(paths) == 112
+    for mode in ("RGB", "GRAY"):
+        for path, found in zip(paths, ours.decode_jpeg(paths, mode), strict=True):
+            equal(found, channels_last(theirs.decode_jpeg(theirs.read_file(path), mode=mode)))
+
+
 def ycck(data):
     """A CMYK file that says that it is YCCK; the values mean something else then."""
     at = data.index(b"Adobe")
