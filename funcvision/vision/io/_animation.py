@@ -1,12 +1,11 @@
 """Decoding of WebP, AVIF and HEIC, which may be animations, by Pillow and pillow-heif."""
 
 import io
-from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from .modes import ImageReadMode, check_pixels, orientation, to_mode, upright
+from .modes import ImageReadMode, check_pixels, orientation, pixels, to_mode, upright
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
@@ -42,12 +41,6 @@ def check_chunks(data: bytes, size: int) -> None:
         raise ValueError("its last chunk is cut off")
 
 
-def pixels(image: Any) -> np.ndarray:
-    """A copy of the pixels of an image, [height, width, channels]."""
-    array = np.array(image)
-    return array[..., None] if array.ndim == 2 else array
-
-
 def decode(data: bytes, format: str, mode: ImageReadMode, *, exif: bool, max_pixels: int | None) -> np.ndarray:
     """The image or animation in a WebP or AVIF file; see `decode_webp`."""
     if format == "WEBP":
@@ -77,4 +70,5 @@ def decode_heif(data: bytes, mode: ImageReadMode, *, max_pixels: int | None) -> 
         raise ImportError('reading HEIC needs pillow-heif: pip install "funcvision[heif]"') from error
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     check_pixels(file.size[1], file.size[0], max_pixels)
-    return to_mode(pixels(file), mode)
+    array = np.array(np.asarray(file))
+    return to_mode(array[..., None] if array.ndim == 2 else array, mode)

@@ -131,14 +131,13 @@ def decode(data: bytes, mode: ImageReadMode, *, max_pixels: int | None) -> np.nd
         raise ValueError("it has no image")
     fill = np.zeros(3, np.uint8) if default is None or background >= len(default) else default[background]
     movie = np.empty((len(frames), height, width, 3), np.uint8)
-    canvas = np.broadcast_to(fill, movie.shape[1:]).copy()
+    before = fill
     for number, frame in enumerate(frames):
-        if frame.disposal == BACKGROUND:  # torchvision fills the canvas before this frame, not its area after it
-            canvas[...] = fill
-        movie[number] = canvas
+        # torchvision fills the whole canvas before this frame; the format says that its area is filled after it
+        movie[number] = fill if frame.disposal == BACKGROUND else before
         draw(movie[number], frame)
         if frame.disposal != PREVIOUS or number == 0:
-            canvas = movie[number].copy()
+            before = movie[number]
     movie = to_mode(movie, mode)
     return movie if len(frames) > 1 else movie[0]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 
-from .modes import ImageReadMode, check_pixels, orientation, to_mode, upright
+from .modes import ImageReadMode, check_pixels, orientation, pixels, to_mode, upright
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, COLOR, PALETTE, GREY_ALPHA, COLOR_ALPHA = 0, 2, 3, 4, 6
@@ -18,6 +18,8 @@ DEPTHS = {
 CHANNELS = {GREY: 1, COLOR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOR_ALPHA: 4}
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """The parts of an interlaced image: first row, first column, step of rows, step of columns."""
+PART_BYTES = 1 << 22
+"""How much is decompressed at once."""
 USED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND"}
 
 
@@ -85,7 +87,6 @@ def decode(data: bytes, mode: ImageReadMode, *, exif: bool, max_pixels: int | No
     """The image in a PNG file; see `decode_png`."""
     file = parse(data)
     check_pixels(file.header.height, file.header.width, max_pixels)
-    file = inflated(file)
     image = sixteen_bits(file) if file.header.depth == 16 else eight_bits(file)
     if file.header.color == PALETTE and mode is not ImageReadMode.UNCHANGED:
         image = colors(file)[image[..., 0]]
@@ -93,25 +94,44 @@ def decode(data: bytes, mode: ImageReadMode, *, exif: bool, max_pixels: int | No
     return upright(image, orientation(file.exif)) if exif and file.exif else image
 
 
-def inflated(file: File) -> File:
-    """The file with its pixels stored without compression, after their number and their checksum are verified.
-
-    Pillow takes a stream that ends early for a whole one, and does not verify the checksum. It is given the pixels in a
-    stream without compression, which is fast to write and to read.
-    """
-    header = file.header
+def pixel_bytes(header: Header) -> int:
+    """How many bytes the pixels have before they are compressed."""
     bits = header.depth * CHANNELS[header.color]
     size = 0
     for top, left, down, right in PASSES if header.interlace else ((0, 0, 1, 1),):
         rows, columns = -(-(header.height - top) // down), -(-(header.width - left) // right)
         size += rows * (1 + (columns * bits + 7) // 8) if rows > 0 and columns > 0 else 0
-    decompressor = zlib.decompressobj()
-    content = decompressor.decompress(file.compressed, size + 1)
-    if len(content) < size or (not decompressor.eof and len(content) == size):
-        raise ValueError(f"it is cut off: its pixels have {len(content)} of {size} bytes")
-    if len(content) > size:
-        raise ValueError(f"its pixels have more than the {size} bytes that its size needs")
-    return file._replace(compressed=zlib.compress(content, 0))
+    return size
+
+
+def uncompressed(file: File, *, depth: int, color: int) -> io.BytesIO:
+    """A PNG file for Pillow with the same pixels, after their number and their checksum are verified.
+
+    Pillow takes a stream that ends early for a whole one, and does not verify the checksum. It is given the pixels in a
+    stream without compression, which is fast to write and to read.
+
+    Args:
+        file: the file.
+        depth: the bits of a value in the new file; with `color` it must give a pixel as many bits as it has.
+        color: what the channels are in the new file.
+    """
+    result = io.BytesIO()
+    header = struct.pack(">IIBBBBB", *file.header._replace(depth=depth, color=color))
+    result.write(SIGNATURE + chunk(b"IHDR", header) + (chunk(b"PLTE", file.palette) if color == PALETTE else b""))
+    missing, tail = pixel_bytes(file.header), file.compressed
+    reader, writer = zlib.decompressobj(), zlib.compressobj(0)
+    while missing and (part := reader.decompress(tail, min(missing, PART_BYTES))):
+        missing, tail = missing - len(part), reader.unconsumed_tail
+        if stored := writer.compress(part):
+            result.write(chunk(b"IDAT", stored))
+    if missing:
+        raise ValueError(f"it is cut off: {missing} bytes of its pixels are missing")
+    if reader.decompress(tail, 1):
+        raise ValueError("its pixels have more bytes than its size needs")
+    if not reader.eof:
+        raise ValueError("it is cut off: the checksum of its pixels is missing")
+    result.write(chunk(b"IDAT", writer.flush()) + chunk(b"IEND", b""))
+    return result
 
 
 def colors(file: File) -> np.ndarray:
@@ -125,28 +145,23 @@ def colors(file: File) -> np.ndarray:
     return table
 
 
-def read(file: File, *, depth: int, color: int, rawmode: str = "") -> np.ndarray:
-    """What Pillow makes of the compressed pixels, [height, width, channels].
+def read(file: io.BytesIO, rawmode: str = "") -> np.ndarray:
+    """What Pillow makes of a PNG file, [height, width, channels].
 
     Args:
         file: the file.
-        depth: the bits of a value, for Pillow; with `color` it must give a pixel as many bits as the file's own.
-        color: what the channels are, for Pillow.
         rawmode: Pillow's name for the layout of a pixel, in place of its choice.
     """
-    header = struct.pack(">IIBBBBB", *file.header._replace(depth=depth, color=color))
-    palette = chunk(b"PLTE", file.palette) if color == PALETTE else b""
-    parts = SIGNATURE, chunk(b"IHDR", header), palette, chunk(b"IDAT", file.compressed), chunk(b"IEND", b"")
-    with PIL.Image.open(io.BytesIO(b"".join(parts)), formats=("PNG",)) as image:
+    file.seek(0)
+    with PIL.Image.open(file, formats=("PNG",)) as image:
         if rawmode:
             image.tile = [image.tile[0]._replace(args=rawmode)]
-        pixels = np.array(image.convert("L") if image.mode == "1" else image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+        return pixels(image.convert("L") if image.mode == "1" else image)
 
 
 def eight_bits(file: File) -> np.ndarray:
     """The pixels of a file with up to 8 bits. Grey values of fewer bits are scaled to 255; a palette gives indices."""
-    return read(file, depth=file.header.depth, color=file.header.color)
+    return read(uncompressed(file, depth=file.header.depth, color=file.header.color))
 
 
 def sixteen_bits(file: File) -> np.ndarray:
@@ -158,9 +173,8 @@ def sixteen_bits(file: File) -> np.ndarray:
     """
     if file.header.color in (GREY, GREY_ALPHA):
         pair = {GREY: GREY_ALPHA, GREY_ALPHA: COLOR_ALPHA}[file.header.color]
-        return read(file, depth=8, color=pair).view(">u2").astype(np.uint16)
+        return read(uncompressed(file, depth=8, color=pair)).view(">u2").astype(np.uint16)
     name = "RGB" if file.header.color == COLOR else "RGBA"
-    upper, lower = (
-        read(file, depth=16, color=file.header.color, rawmode=f"{name};16{order}") for order in ("B", "L")
-    )
+    same = uncompressed(file, depth=16, color=file.header.color)
+    upper, lower = (read(same, f"{name};16{order}") for order in ("B", "L"))
     return upper.astype(np.uint16) << np.uint16(8) | lower

@@ -1,6 +1,7 @@
 """The channels that a decoded image shall have, and its orientation."""
 
 import enum
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -9,6 +10,8 @@ __all__ = ["ImageReadMode"]
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how an image is turned and mirrored."""
+COPIED_PIXELS = 1 << 20
+"""How many pixels of an image are copied at once."""
 GRAY_WEIGHTS = (9794, 19234, 3740)
 """Of red, green and blue in grey, in units of 1/32768: libpng's weights for torchvision's 0.2989, 0.587, 0.114."""
 
@@ -40,6 +43,25 @@ def read_mode(mode: ImageReadMode | str) -> ImageReadMode:
     if isinstance(mode, str) and mode.upper() in ImageReadMode.__members__:
         return ImageReadMode[mode.upper()]
     raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(ImageReadMode.__members__)}")
+
+
+def pixels(image: Any) -> np.ndarray:
+    """A copy of the pixels of a PIL image, [height, width, channels].
+
+    Pillow copies the pixels twice on the way to numpy, so a large image is copied in parts.
+    """
+    width, height = image.size
+    rows = max(1, COPIED_PIXELS // width)
+    if rows >= height:
+        array = np.array(image)
+        return array[..., None] if array.ndim == 2 else array
+    first = pixels(image.crop((0, 0, width, rows)))
+    array = np.empty((height, *first.shape[1:]), first.dtype)
+    array[:rows] = first
+    for top in range(rows, height, rows):
+        bottom = min(top + rows, height)
+        array[top:bottom] = pixels(image.crop((0, top, width, bottom)))
+    return array
 
 
 def to_mode(image: np.ndarray, mode: ImageReadMode) -> np.ndarray:
