@@ -24,9 +24,9 @@ Where a transform belongs: `container` (made of other transforms), `conversion` 
 `geometry` (sizes, crops, flips), `scale` (random sizes, canvases), `crops` (several crops of an image), `warp`
 (rotations and distortions), `color` (every pixel by itself), `contrast` (gamma, local histograms), `filters` (blur,
 noise, sharpness), `dropout` (filled parts), `boxes` (boxes and key points alone), `sanitize` (boxes and points of no
-use), `detection` (samples with boxes), `mosaic` (several samples made one), `augment` (erasing, JPEG, mixing of samples),
-`temporal` (the frames of a video), `auto_augment` (learned and random policies) and `presets` (whole pipelines).
-`functional` has the same files, with the kernels.
+use), `detection` (samples with boxes), `mosaic` (several samples made one), `augment` (erasing, JPEG, mixing of
+samples), `temporal` (the frames of a video), `auto_augment` (learned and random policies) and `presets` (whole
+pipelines). `functional` has the same files, with the kernels.
 
 `transform.inverse(sample, params)` moves boxes, masks and key points back to where they were before the transform.
 

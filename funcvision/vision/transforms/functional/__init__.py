@@ -6,9 +6,9 @@ operation runs. `_kernel.py` says how a kernel has an implementation for every k
 
 The files are those of `transforms`: `geometry` (sizes, crops, flips), `scale` (canvases), `crops` (several crops of an
 image), `warp` (pixels from computed positions), `conversion` (between kinds of leaf and dtypes), `color` (every pixel
-by itself), `contrast` (local histograms), `filters` (blur, noise, sharpness), `dropout` (filled parts), `boxes` (boxes and
-key points alone), `sanitize` (which of them are of use), `mosaic` (several images made one), `augment` (erasing, JPEG)
-and `temporal` (the frames of a video).
+by itself), `contrast` (local histograms), `filters` (blur, noise, sharpness), `dropout` (filled parts), `boxes` (boxes
+and key points alone), `sanitize` (which of them are of use), `mosaic` (several images made one), `augment` (erasing,
+JPEG) and `temporal` (the frames of a video).
 """
 
 from ._kernel import get_size
