@@ -39,6 +39,7 @@ with the kernels.
 """
 
 from . import functional, presets
+from .auto_augment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .color import (
     RGB,
@@ -72,4 +73,5 @@ __all__ = [
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
     "GaussianBlur", "GaussianNoise", "RandomAdjustSharpness",
+    "AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide",
 ]
