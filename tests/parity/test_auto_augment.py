@@ -92,8 +92,8 @@ MAGNITUDES = [("ShearX", 0.21), ("ShearY", -0.3), ("TranslateX", 7.9), ("Transla
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_operation(channels, dtype):
-    x = picture(18, 24, channels, dtype=dtype) // (1 if dtype == "float32" else 2) + np.array(0.1 if dtype == "float32" else 40, dtype)
-    x = np.minimum(x, 1) if dtype == "float32" else x
+    x = picture(18, 24, channels, dtype=dtype)
+    x = x // 2 + np.uint8(40) if dtype == "uint8" else x * np.float32(0.6) + np.float32(0.2)
     theirs = v2.RandAugment()
     device = jax.jit(lambda x, index, magnitude: operated(x, index, magnitude, "bilinear", None))
     for name, magnitude in MAGNITUDES:
@@ -234,4 +234,5 @@ def test_params_go_through_json(name):
     expected = ours(x, key=3)
     np.testing.assert_array_equal(ours.replay(x, params), expected)
     np.testing.assert_array_equal(ours.replay(x, json.loads(text)), expected)
-    assert_near(jax.jit(ours.replay)(jnp.asarray(x), json.loads(text)), expected)
+    compiled = jax.jit(ours.replay)(jnp.asarray(x), json.loads(text))
+    assert_near(compiled, expected, share=0.96)  # three warps, whose matrices are computed in float32

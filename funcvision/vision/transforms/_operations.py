@@ -24,7 +24,7 @@ from .functional._blend import blend_one_of
 from .functional._values import check_grey_or_rgb, largest_value
 from .sample import Leaf
 
-__all__ = ["MOVING", "OPERATIONS", "SIGNED", "mixed", "operated"]
+__all__ = ["OPERATIONS", "SIGNED", "mixed", "operated"]
 
 Fill = float | Sequence[float] | None
 
@@ -56,7 +56,7 @@ def operated(leaf: Leaf, indices: Any, magnitudes: Any, interpolation: str, fill
         interpolation: of the warps.
         fill: of the warps.
     """
-    array = leaf.array if isinstance(leaf, Image | Video) else leaf
+    array: Any = leaf.array if isinstance(leaf, Image | Video) else leaf
     if isinstance(array, np.ndarray | jax.Array):
         check_grey_or_rgb(array, "an automatic policy")
     if not _is_traced(indices, magnitudes):
@@ -80,7 +80,7 @@ def mixed(leaf: Leaf, indices: Any, magnitudes: Any, weights: Any, interpolation
         interpolation: of the warps.
         fill: of the warps.
     """
-    array = leaf.array if isinstance(leaf, Image | Video) else leaf
+    array: Any = leaf.array if isinstance(leaf, Image | Video) else leaf
     check_grey_or_rgb(array, "an automatic policy")
     work = np.float64 if array.dtype == np.float64 else np.float32
     if not _is_traced(indices, magnitudes, weights):
@@ -124,7 +124,7 @@ def _affine(
 
 def _solarize(leaf: Any, magnitude: float) -> Any:
     """Solarize with a threshold that is a share of white; torch compares an array in float32."""
-    array = leaf.array if isinstance(leaf, Image | Video) else leaf
+    array: Any = leaf.array if isinstance(leaf, Image | Video) else leaf
     if not isinstance(array, np.ndarray | jax.Array):
         return F.solarize(leaf, 255.0 * magnitude)
     return F.solarize(leaf, float(np.float32(largest_value(array, "solarize") * magnitude)))
@@ -226,7 +226,8 @@ def _moved(leaf: Any, indices: Any, magnitudes: Any, interpolation: str, fill: F
 def _one_image_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays that `vmap` turns into a loop on a CPU, so that each image runs only its own branch.
 
-    On other platforms it is vectorised as usual: there a loop over small images would leave most of the chip idle.
+    On other platforms it is vectorised as usual: there a loop over small images would leave most of the chip idle. Its
+    gradient is that of the function, because jax does not differentiate what `custom_vmap` returns.
     """
     @jax.custom_batching.custom_vmap
     def call(*args: Any) -> Any:
@@ -241,4 +242,6 @@ def _one_image_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return result, True
 
-    return call
+    differentiable = jax.custom_vjp(call)
+    differentiable.defvjp(lambda *args: (call(*args), args), lambda args, change: jax.vjp(function, *args)[1](change))
+    return differentiable

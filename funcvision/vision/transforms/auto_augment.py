@@ -193,7 +193,8 @@ class RandAugment(_Policy):
         _check_count(self.num_ops, "num_ops", 0)
         _check_count(self.num_magnitude_bins, "num_magnitude_bins", 2)
         if not 0 <= self.magnitude <= self.num_magnitude_bins - 1:
-            raise ValueError(f"magnitude={self.magnitude!r} must be from 0 to {self.num_magnitude_bins - 1}, the last bin")
+            last = self.num_magnitude_bins - 1
+            raise ValueError(f"magnitude={self.magnitude!r} must be from 0 to {last}, the last of the bins")
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The operations and their magnitudes."""
@@ -293,8 +294,7 @@ class AugMix(_Policy):
         shape = (self.mixture_width, depth)
         params = _drawn(random, bounds, _magnitudes(bounds, range(self.severity), self.BINS), shape)
         if self.chain_depth <= 0:
-            lengths = xp.floor(random.uniform(1, depth + 1, (self.mixture_width, 1)))
-            used = xp.arange(depth)[None] < lengths
+            used = xp.arange(depth)[None] <= random.integers(depth, (self.mixture_width, 1))
             params = {name: xp.where(used, value, xp.zeros_like(value)) for name, value in params.items()}
         own, rest = random.dirichlet(self.alpha, 2)
         weights = random.dirichlet(self.alpha, self.mixture_width) * rest
