@@ -5,8 +5,13 @@
 "batch" is one compiled call for all images. The others take one image at a time, but for kornia, augmax and dm_pix,
 which take the batch. What is timed includes the drawing of random numbers. funcvision and torchvision are first given
 the same random numbers, and the results are compared by the means of blocks of pixels, because rounding decides which
-pixel a warp takes. albumentations, kornia, augmax and dm_pix define their operations differently, so their results are
-not compared. Those that cannot be imported are left out.
+pixel a warp takes; for SSD, whose boxes depend on what is drawn, nothing is compared here. albumentations, kornia,
+augmax and dm_pix define their operations differently, so their results are not compared. Those that cannot be imported
+are left out.
+
+The batched pipelines start with images of one size and end with images of one size, so torchvision's SSD gets a
+`Resize` more, where funcvision's crops have a size. The pipelines on PIL images start with files for ImageNet and with
+decoded photos for SSD.
 
 The photos are those in `../shared/data/imagenet-samples`; without them, drawn images are used.
 """
@@ -18,15 +23,16 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from .harness import Contender, Prepared, Workers, compare
 
-COUNT, SIDE, CHECKED = 64, 224, 8
+COUNT, SIDE, DECODED, CHECKED = 64, 224, 256, 8
 PHOTOS = pathlib.Path(__file__).parents[2] / "shared" / "data" / "imagenet-samples"
+FILL = (123, 117, 104)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -288,17 +294,177 @@ def _vectorised(operation: Callable[[Any, Any], Any]) -> Prepared:
 # Pipelines
 
 
-def imagenet(steps: Any, last: list[Any]) -> Any:
-    """The training pipeline of ImageNet after decoding, in the classes of funcvision or torchvision.
+def imagenet(library: Any, *as_array: Any) -> Any:
+    """The training pipeline of ImageNet after decoding.
 
     Args:
-        steps: the module with the transforms.
-        last: what makes an array of the image.
+        library: the module of funcvision or torchvision with the transforms.
+        as_array: what makes an array of floats of the image.
     """
-    return steps.Compose([
-        steps.RandomResizedCrop(SIDE), steps.RandomHorizontalFlip(), steps.RandAugment(), *last,
-        steps.Normalize(MEAN, STD), steps.RandomErasing(0.25),
+    return library.Compose([
+        library.RandomResizedCrop(SIDE), library.RandomHorizontalFlip(), library.RandAugment(), *as_array,
+        library.Normalize(MEAN, STD), library.RandomErasing(0.25),
     ])
+
+
+def ssd(library: Any, *as_array: Any, size: dict[str, int]) -> Any:
+    """The training pipeline of SSD after decoding.
+
+    Args:
+        library: as above.
+        as_array: as above.
+        size: `{"size": SIDE}` where the shape must be fixed, otherwise empty.
+    """
+    return library.Compose([
+        library.RandomPhotometricDistort(), library.RandomZoomOut(FILL, **size), library.RandomIoUCrop(**size),
+        library.RandomHorizontalFlip(), *as_array, library.SanitizeBoundingBoxes(),
+    ])
+
+
+def boxes_of(index: int, height: int, width: int) -> np.ndarray:
+    """Five boxes x1, y1, x2, y2 of an image."""
+    rng = np.random.default_rng(index)
+    start, extent = rng.uniform(0, 0.6, (5, 2)), rng.uniform(0.1, 0.4, (5, 2))
+    return (np.concatenate([start, start + extent], 1) * [width, height, width, height]).astype(np.float32)
+
+
+def pipeline_params(transform: Any) -> list[Any]:
+    """What funcvision draws on the host for the images that are compared."""
+    return [transform.params(image, key=key) for key, image in enumerate(arrays(DECODED)[:CHECKED])]
+
+
+def pipeline_batch(name: str) -> Prepared:
+    """All images in one compiled call."""
+    import jax
+    import jax.numpy as jnp
+
+    from funcvision.vision import transforms, tv_tensors
+
+    as_float = transforms.ToDtype(jnp.float32, scale=True)
+    images, key = jnp.asarray(arrays(DECODED)), jax.random.key(0)
+    if name == "ImageNet":
+        transform, samples = imagenet(transforms, as_float), images
+    else:
+        transform = ssd(transforms, as_float, size={"size": SIDE})
+        boxes = jnp.asarray(np.stack([boxes_of(i, DECODED, DECODED) for i in range(COUNT)]))
+        samples = {
+            "image": tv_tensors.Image(images), "labels": jnp.zeros((COUNT, 5), jnp.int32),
+            "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(DECODED, DECODED)),
+        }
+    call = jax.jit(lambda samples, key: transform.batch(samples, key=key))
+    start = time.perf_counter()
+    jax.block_until_ready(call(samples, key))
+    first = time.perf_counter() - start
+    answer = None
+    if name == "ImageNet":
+        checked = zip(images[:CHECKED], pipeline_params(transform))
+        answer = np.stack([blocks(transform.replay(image, params)) for image, params in checked])
+    return lambda: jax.block_until_ready(call(samples, key)), answer, first
+
+
+def pipeline_tensors(name: str) -> Prepared:
+    """Torchvision on tensors, one image at a time."""
+    import torch
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    as_float = v2.ToDtype(torch.float32, scale=True)
+    images = [v2.functional.pil_to_tensor(image).contiguous() for image in pil_images(DECODED)]
+    if name == "ImageNet":
+        transform = imagenet(v2, as_float)
+        return lambda: [transform(image) for image in images], torchvision_imagenet(images)
+    transform = ssd(v2, v2.Resize((SIDE, SIDE)), as_float, size={})
+    samples = [
+        {"image": tv_tensors.Image(image), "labels": torch.zeros(5, dtype=torch.int64), "boxes": torch_boxes(i, image)}
+        for i, image in enumerate(images)
+    ]
+    return lambda: [transform(sample) for sample in samples], None
+
+
+def torch_boxes(index: int, image: Any) -> Any:
+    import torch
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+
+    height, width = v2.functional.get_size(image)
+    boxes = torch.from_numpy(boxes_of(index, height, width))
+    return tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))
+
+
+def torchvision_imagenet(images: list[Any]) -> np.ndarray:
+    """What torchvision's kernels make of images with what funcvision draws for them."""
+    import torch
+    from torchvision.transforms import v2
+
+    from funcvision.vision import transforms
+    from funcvision.vision.transforms._operations import OPERATIONS as POLICY
+
+    F, results = v2.functional, []
+    policy: Any = v2.RandAugment()
+    transform = imagenet(transforms, transforms.ToDtype(np.float32, scale=True))
+    for image, params in zip(images, pipeline_params(transform)):
+        crop, flip, augment, _, _, erase = params
+        result = F.resized_crop(image, *(int(crop[name]) for name in ("top", "left", "height", "width")), [SIDE, SIDE])
+        result = F.horizontal_flip(result) if flip["flip"] else result
+        for index, magnitude in zip(augment["fn_idx"], augment["magnitude"]):
+            result = policy._apply_image_or_video_transform(
+                result, POLICY[index], float(magnitude), policy.interpolation, policy._fill
+            )
+        result = F.normalize(F.to_dtype(result, torch.float32, scale=True), list(MEAN), list(STD))
+        i, j, h, w = (int(erase[name]) for name in "ijhw")
+        result = F.erase(result, i, j, h, w, torch.zeros(())) if h * w else result
+        results.append(blocks(result.movedim(0, -1)))
+    return np.stack(results)
+
+
+def pipeline_pil(name: str) -> Prepared:
+    """Funcvision on PIL images, one at a time: from files for ImageNet, decoded for SSD."""
+    from funcvision.vision import transforms, tv_tensors
+
+    as_array = transforms.ToImage(), transforms.ToDtype(np.float32, scale=True)
+    random = np.random.default_rng(0)
+    if name == "ImageNet":
+        transform = imagenet(transforms, *as_array)
+        return lambda: [transform(image, key=random) for image in opened()], None
+    transform = ssd(transforms, *as_array, size={})
+    samples = [
+        {"image": image, "labels": np.zeros(5, np.int64), "boxes": tv_tensors.BoundingBoxes(
+            boxes_of(i, image.height, image.width), format="XYXY", canvas_size=(image.height, image.width))}
+        for i, image in enumerate(pil_images())
+    ]
+    return lambda: [transform(sample, key=random) for sample in samples], None
+
+
+def pipeline_torchvision_pil(name: str) -> Prepared:
+    """Torchvision on PIL images, one at a time."""
+    import torch
+    from torchvision.transforms import v2
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    as_array = v2.ToImage(), v2.ToDtype(torch.float32, scale=True)
+    if name == "ImageNet":
+        transform = imagenet(v2, *as_array)
+        return lambda: [transform(image) for image in opened()], None
+    transform = ssd(v2, *as_array, size={})
+    samples = [
+        {"image": image, "labels": torch.zeros(5, dtype=torch.int64), "boxes": torch_boxes(i, image)}
+        for i, image in enumerate(pil_images())
+    ]
+    return lambda: [transform(sample) for sample in samples], None
+
+
+def opened() -> Iterator[Any]:
+    """The files, decoded one after the other."""
+    import PIL.Image
+
+    return (PIL.Image.open(io.BytesIO(file)).convert("RGB") for file in files())
+
+
+PIPELINES = {
+    f"{COUNT} images of {DECODED} x {DECODED}": {"batch": "pipeline_batch", "torchvision tensor": "pipeline_tensors"},
+    "PIL": {"PIL": "pipeline_pil", "torchvision PIL": "pipeline_torchvision_pil"},
+}
 
 
 def main(rounds: int = 9) -> None:
@@ -308,6 +474,10 @@ def main(rounds: int = 9) -> None:
         print(f"{name} cannot be imported and is left out")
     table: dict[str, dict[str, float]] = {}
     with Workers() as workers:
+        for name in ("ImageNet", "SSD"):
+            for title, pair in PIPELINES.items():
+                contenders = [Contender(who, __name__, function, {"name": name}) for who, function in pair.items()]
+                compare(f"{name}, {title}", contenders, rounds=rounds, rtol=0.03, workers=workers)
         for name in OPERATIONS:
             everyone = {"batch": ("batch", {}), "torchvision tensor": ("torchvision", {"tensors": True})}
             if name != "GaussianNoise":

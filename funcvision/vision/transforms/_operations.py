@@ -21,6 +21,7 @@ from ..tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
 from . import functional as F
 from .functional import get_size
 from .functional._blend import blend_one_of
+from .functional._loop import one_image_at_a_time
 from .functional._values import check_grey_or_rgb, largest_value
 from .sample import Leaf
 
@@ -65,7 +66,7 @@ def operated(leaf: Leaf, indices: Any, magnitudes: Any, interpolation: str, fill
         return leaf
     if isinstance(leaf, BoundingBoxes | KeyPoints | Mask):
         return _moved(leaf, indices, magnitudes, interpolation, fill)
-    chain = _one_image_at_a_time(partial(_chain, _branches(interpolation, fill)))
+    chain = one_image_at_a_time(partial(_chain, _branches(interpolation, fill)))
     return _with_pixels(leaf, chain(array, indices, magnitudes))
 
 
@@ -98,7 +99,7 @@ def mixed(leaf: Leaf, indices: Any, magnitudes: Any, weights: Any, interpolation
         start = image.astype(work) * weights[0].astype(work)
         return lax.scan(add, start, (indices, magnitudes, weights[1:]))[0].astype(image.dtype)
 
-    return _with_pixels(leaf, _one_image_at_a_time(mix)(array, indices, magnitudes, weights))
+    return _with_pixels(leaf, one_image_at_a_time(mix)(array, indices, magnitudes, weights))
 
 
 def _with_pixels(leaf: Any, array: Any) -> Any:
@@ -221,27 +222,3 @@ def _moved(leaf: Any, indices: Any, magnitudes: Any, interpolation: str, fill: F
         applied = (index >= SHEAR_X) & (index <= ROTATE)
         leaf = jax.tree.map(lambda new, old, applied=applied: jnp.where(applied, new, old), moved, leaf)
     return leaf
-
-
-def _one_image_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of arrays that `vmap` turns into a loop on a CPU, so that each image runs only its own branch.
-
-    On other platforms it is vectorised as usual: there a loop over small images would leave most of the chip idle. Its
-    gradient is that of the function, because jax does not differentiate what `custom_vmap` returns.
-    """
-    @jax.custom_batching.custom_vmap
-    def call(*args: Any) -> Any:
-        return function(*args)
-
-    @call.def_vmap
-    def _(size: int, batched: Sequence[bool], *args: Any) -> tuple[Any, bool]:
-        full = [x if has_axis else jnp.broadcast_to(x, (size, *x.shape)) for x, has_axis in zip(args, batched)]
-        # The body of the loop is `call` again, so that the axis of an outer vmap becomes a loop as well.
-        result = lax.platform_dependent(
-            *full, cpu=lambda *full: lax.map(lambda one: call(*one), tuple(full)), default=jax.vmap(function)
-        )
-        return result, True
-
-    differentiable = jax.custom_vjp(call)
-    differentiable.defvjp(lambda *args: (call(*args), args), lambda args, change: jax.vjp(function, *args)[1](change))
-    return differentiable
