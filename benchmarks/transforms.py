@@ -412,8 +412,8 @@ def torchvision_imagenet(images: list[Any]) -> np.ndarray:
                 result, POLICY[index], float(magnitude), policy.interpolation, policy._fill
             )
         result = F.normalize(F.to_dtype(result, torch.float32, scale=True), list(MEAN), list(STD))
-        i, j, h, w = (int(erase[name]) for name in "ijhw")
-        result = F.erase(result, i, j, h, w, torch.zeros(())) if h * w else result
+        box = [int(erase[name]) for name in ("top", "left", "height", "width")]
+        result = F.erase(result, *box, torch.zeros(()))
         results.append(blocks(result.movedim(0, -1)))
     return np.stack(results)
 
