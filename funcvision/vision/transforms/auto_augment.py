@@ -25,6 +25,8 @@ from .warp import _check_interpolation, _fill_or_none
 
 __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide"]
 
+HAS_SIGN = np.isin(OPERATIONS, SIGNED)
+
 STAYING = (BoundingBoxes, KeyPoints, Mask)
 """The kinds of leaf that the policies move only if asked to."""
 
@@ -83,7 +85,7 @@ def _places(bounds: Bounds) -> np.ndarray:
 def _with_sign(random: Random, indices: Any, magnitudes: Any) -> Any:
     """The magnitudes, of which half are made negative where the operation has a sign."""
     xp = random.xp
-    signed = xp.asarray(np.isin(OPERATIONS, SIGNED))[indices]
+    signed = xp.asarray(HAS_SIGN)[indices]
     return xp.where(signed & (random.uniform(0, 1, indices.shape) < 0.5), -magnitudes, magnitudes)
 
 
