@@ -44,6 +44,7 @@ pipelines). `functional` has the same files, with the kernels.
 
 from . import functional, presets
 from .augment import JPEG, CutMix, MixUp, RandomErasing
+from .auto_augment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .color import (
     RGB,
@@ -99,6 +100,6 @@ __all__ = [
     "CutMix", "JPEG", "MixUp", "RandomErasing",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
-    "CLAHE", "RandomGamma",
-    "GaussianBlur", "GaussianNoise", "MotionBlur", "RandomAdjustSharpness",
+    "CLAHE", "RandomGamma", "GaussianBlur", "GaussianNoise", "MotionBlur", "RandomAdjustSharpness", "AugMix",
+    "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide",
 ]
