@@ -127,7 +127,7 @@ class CelebA(PublishedDataset):
         if header:
             count, titles, lines = "".join(lines[:1]).strip(), "".join(lines[1:2]).split(), lines[2:]
             if count != str(len(lines)):
-                raise ValueError(f"{path} is damaged or truncated: it claims {count[:20]} images and lists {len(lines)}")
+                raise ValueError(f"{path} is damaged: it claims {count[:20]} images and lists {len(lines)}")
         width = len(titles) if columns is None else columns
         listed: list[str] = []
         numbers = np.empty((len(lines), width), np.int64)

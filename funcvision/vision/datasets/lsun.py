@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..io import open_image
+from PIL import Image
+
 from ._formats import LMDB
 from .dataset import VisionDataset
 
@@ -63,9 +64,10 @@ class LSUNClass(VisionDataset):
     def read(self, index: int) -> tuple[Any, Any]:
         """The image and None."""
         key = self.keys[index]
+        content = self._database[key]
         try:
-            return open_image(io.BytesIO(self._database[key])), None
-        except ValueError as error:
+            return Image.open(io.BytesIO(content)).convert("RGB"), None
+        except Exception as error:  # on damaged images Pillow's readers raise exceptions of any type
             raise ValueError(f"{self.root} is damaged at key {key[:100]!r}: {error}") from error
 
 

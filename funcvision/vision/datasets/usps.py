@@ -49,7 +49,7 @@ class USPS(PublishedDataset):
         super().__init__(root, transform=transform, target_transform=target_transform, download=download)
         (resource,) = self._resources()
         labels, values = read_libsvm(path := self._path(resource.filename), 256)
-        if not np.isin(labels, np.arange(1, 11)).all() or values.size and np.abs(values).max() > 1:
+        if not np.isin(labels, np.arange(1, 11)).all() or (values.size and np.abs(values).max() > 1):
             raise ValueError(f"{path} is damaged: a label is not from 1 to 10, or a value not from -1 to 1")
         self.data = ((values + 1) / 2 * 255).astype(np.uint8).reshape(-1, 16, 16)
         self.targets = [int(label) - 1 for label in labels]
