@@ -88,7 +88,18 @@ class _Environment:
 
 _lock = threading.Lock()
 _environments: "weakref.WeakValueDictionary[tuple[int, str], _Environment]" = weakref.WeakValueDictionary()
-os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.Lock()))
+
+
+def _forget_after_fork() -> None:
+    """Closes what the parent process opened: the child must not use it, and lmdb would not open it again beside it."""
+    global _lock
+    _lock = threading.Lock()
+    for environment in list(_environments.values()):
+        environment.handle.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _shared_environment(path: str) -> _Environment:
