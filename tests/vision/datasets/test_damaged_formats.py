@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import pickle
 import resource
 import struct
 import tracemalloc
@@ -54,10 +53,15 @@ def mutated(content: bytes, seed: int) -> bytes:
             return content + content[:start] if start % 2 else b""
 
 
-def everything(dataset) -> bytes:
-    return pickle.dumps([getattr(dataset, "targets", None) or [*map(str, map(repr, getattr(dataset, "labels", [])))],
-                         [np.asarray(part).tolist() for i in range(min(3, len(dataset))) for part in dataset[i]
-                          if part is not None and not isinstance(part, dict)]])  # fmt: skip
+def everything(dataset) -> list:
+    """All labels and the first samples, as values that can be compared."""
+    labels = getattr(dataset, "targets", getattr(dataset, "labels", None))
+    samples = [dataset[i] for i in range(min(3, len(dataset)))]
+    return [np.asarray(labels).tolist(), *(_plain(part) for sample in samples for part in sample)]
+
+
+def _plain(part) -> object:
+    return np.asarray(part).tobytes() if hasattr(part, "tobytes") else repr(part)
 
 
 PARSED = {

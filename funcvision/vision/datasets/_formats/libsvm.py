@@ -19,6 +19,8 @@ def read_libsvm(path: str | os.PathLike[str], features: int) -> tuple[np.ndarray
     """
     name, indices = os.fspath(path), np.arange(1, features + 1)
     lines = [line.split() for line in read_bytes(path).split(b"\n") if line.strip()]
+    if not lines:
+        raise ValueError(f"{name} is damaged: it holds no lines")
     labels, values = np.empty(len(lines)), np.empty((len(lines), features), np.float32)
     for row, (label, *pairs) in enumerate(lines):
         try:
