@@ -45,7 +45,7 @@ class SEMEION(PublishedDataset):
         super().__init__(root, transform=transform, target_transform=target_transform, download=download)
         rows = read_numbers(path := self._path(self.filename), _PIXELS + _CLASSES)
         if not len(rows) or not np.isin(rows, (0, 1)).all() or not (rows[:, _PIXELS:].sum(1) == 1).all():
-            raise ValueError(f"{path} is damaged: it is empty, or a line is not {_PIXELS} bits and one of {_CLASSES} classes")
+            raise ValueError(f"{path} is damaged or empty: a line is not {_PIXELS} bits and one of {_CLASSES} classes")
         self.data = (rows[:, :_PIXELS] * 255).astype(np.uint8).reshape(-1, 16, 16)
         self.labels = rows[:, _PIXELS:].argmax(1)
 
