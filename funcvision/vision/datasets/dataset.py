@@ -113,15 +113,15 @@ class VisionDataset:
         if isinstance(self._joint, Transform):
             return self._joint((image, target), key=key)
         if self._joint is not None:
-            return _call(self._joint, image, target, key=key)
+            return call_transform(self._joint, image, target, key=key)
         if self.transform is not None:
-            image = _call(self.transform, image, key=key)
+            image = call_transform(self.transform, image, key=key)
         if self.target_transform is not None:
-            target = _call(self.target_transform, target, key=key)
+            target = call_transform(self.target_transform, target, key=key)
         return image, target
 
 
-def _call(function: Callable[..., Any], *arguments: Any, key: Any) -> Any:
+def call_transform(function: Callable[..., Any], *arguments: Any, key: Any) -> Any:
     """The function's result. It gets the key if there is one and it takes one."""
     # The loader's keys are numpy Generators, which transforms of jax arrays do not take.
     if key is None or isinstance(arguments[0], jax.Array) or not _takes_key(function):
