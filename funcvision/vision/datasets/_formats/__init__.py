@@ -6,5 +6,8 @@ file is damaged or of another format.
 
 from .cifar_batch import read_cifar_batch
 from .idx import read_idx
+from .json_file import read_json
+from .mat import read_mat
+from .text_table import Record, read_csv, read_table
 
-__all__ = ["read_cifar_batch", "read_idx"]
+__all__ = ["Record", "read_cifar_batch", "read_csv", "read_idx", "read_json", "read_mat", "read_table"]
