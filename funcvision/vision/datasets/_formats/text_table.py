@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,8 +32,7 @@ class Record:
     def integer(self, column: int, *, low: int = 0, high: int | None = None) -> int:
         """The integer in a column; ValueError unless it is one from `low` to `high`."""
         text = self.fields[column]
-        # int() would also take "1_000" and a million digits.
-        if text.isascii() and text.lstrip("+-").isdigit() and len(text) <= 20:
+        if re.fullmatch(r"[+-]?[0-9]{1,18}", text):  # int() would also take "1_000" and a million digits
             value = int(text)
             if low <= value and (high is None or value <= high):
                 return value
