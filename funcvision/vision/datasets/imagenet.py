@@ -48,6 +48,7 @@ class ImageNet(PublishedDataset, ImageFolder):
         ValueError: a file is damaged; the message names it.
     """
 
+    classes: list[Any]
     _homepage = "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php"
     _ARCHIVES: ClassVar = {
         "train": ("ILSVRC2012_img_train.tar", "1d675b47d978889d74fa0da5fadfb00e"),

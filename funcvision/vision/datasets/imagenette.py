@@ -38,6 +38,7 @@ class Imagenette(LabelledImages):
         DownloadError: no mirror sent a file.
     """
 
+    classes: list[Any]
     _ARCHIVES: ClassVar = {
         "full": ("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz", "fe2fc210e6bb7c5664d602c3cd71e612"),
         "320px": ("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz", "3df6f0d01a2c9592104656642f5e78a3"),

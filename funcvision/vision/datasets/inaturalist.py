@@ -117,8 +117,8 @@ class INaturalist(LabelledImages):
         return names[category_id]
 
     def _target(self, label: int) -> Any:
-        numbers = tuple(label if kind == "full" else self.categories_map[label][kind] for kind in self.target_type)
-        return numbers if len(numbers) > 1 else numbers[0]
+        numbers = [label if kind == "full" else self.categories_map[label][kind] for kind in self.target_type]
+        return tuple(numbers) if len(numbers) > 1 else numbers[0]
 
     def _read_ranks(self) -> None:
         """Reads folders such as `00003_Animalia_Annelida_Clitellata_Haplotaxida_Lumbricidae_Lumbricus_terrestris`."""

@@ -25,6 +25,8 @@ VARIABLES = {
 
 
 def assert_equal(found, expected):
+    if hasattr(expected, "toarray"):
+        found, expected = found.toarray(), expected.toarray()
     if isinstance(expected, np.ndarray) and expected.dtype.kind in "OV":
         assert found.shape == expected.shape
         assert found.dtype == expected.dtype
@@ -32,8 +34,6 @@ def assert_equal(found, expected):
             pairs = zip(one, other, strict=True) if isinstance(other, tuple) else [(one, other)]
             for a, b in pairs:
                 assert_equal(a, b)
-    elif scipy.sparse.issparse(expected):
-        np.testing.assert_array_equal(found.toarray(), expected.toarray())
     else:
         np.testing.assert_array_equal(found, expected)
 
@@ -116,7 +116,7 @@ def test_sizes_that_the_file_cannot_hold(tmp_path):
     sizes = content.index(struct.pack("<2i", 1, 2))
     content[sizes : sizes + 8] = struct.pack("<2i", 30_000, 30_000)
     (tmp_path / "a.mat").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.mat \(\d+ bytes\) is damaged or no .mat file: .* holds 2 arrays, expected 900000000"):
+    with pytest.raises(ValueError, match=r"a\.mat \(\d+ bytes\) is damaged .* holds 2 arrays, expected 900000000"):
         read_mat(tmp_path / "a.mat")
 
 
