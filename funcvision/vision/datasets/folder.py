@@ -45,8 +45,8 @@ class DatasetFolder(VisionDataset):
     names start with a dot, are taken as in torchvision. A warning names both.
 
     The list of 10,000 files or more is kept in `$FUNCVISION_HOME/index`, and folders that have not changed are not
-    listed again. Files that are added, removed or renamed change the time of their folder, and are noticed by it. A file
-    that another one of the same name replaces needs no notice: only names are kept.
+    listed again. Files that are added, removed or renamed change the time of their folder, and are noticed by it.
+    A file that is replaced by another of the same name need not be noticed: only names are kept.
 
     Args:
         root: the folder of the class folders.
