@@ -60,16 +60,17 @@ class FER2013(PublishedDataset):
         both = resource.filename in ("fer2013.csv", "icml_face_data.csv")
         labelled = both or split == "train"
         path = self._path(resource.filename)
-        rows = read_csv(path, ["pixels", *(["emotion"] if labelled else []), *(["Usage"] if both else [])])
-        rows = [row for row in rows if not both or row["Usage"] in _USAGES[split]]
-        self.data = np.empty((len(rows), _SIDE, _SIDE), np.uint8)
+        columns = ["pixels", *(["emotion"] if labelled else []), *(["Usage"] if both else [])]
+        records = read_csv(path, columns)
+        records = [one for one in records if not both or one.fields[-1].strip() in _USAGES[split]]
+        self.data = np.empty((len(records), _SIDE, _SIDE), np.uint8)
         self.targets: list[int | None] = []
-        for i, row in enumerate(rows):
+        for i, one in enumerate(records):
             try:
-                self.data[i] = np.array([int(pixel) for pixel in row["pixels"].split()], np.uint8).reshape(_SIDE, _SIDE)
-                self.targets.append(_emotion(row["emotion"]) if labelled else None)
+                self.data[i] = np.array([int(pixel) for pixel in one.fields[0].split()], np.uint8).reshape(_SIDE, _SIDE)
+                self.targets.append(_emotion(one.fields[1]) if labelled else None)
             except (ValueError, OverflowError) as error:
-                raise ValueError(f"{path} is damaged in row {i + 1} of the split: {error}") from error
+                raise one.wrong(f"the file is damaged: {error}") from error
 
     def __len__(self) -> int:
         return len(self.data)

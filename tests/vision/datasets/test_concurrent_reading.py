@@ -18,7 +18,7 @@ def opened(tmp_path_factory):
     """Each data set over its small layout."""
     root = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_published, "check_digest", lambda path, **digests: None)
+        patch.setattr(_published, "check_digest_once", lambda path, **digests: None)
         eight = captions.make_flickr8k(root / "flickr")
         return [
             datasets.STL10(binary.make_stl10(root / "stl10")),

@@ -7,14 +7,16 @@ file is damaged or of another format.
 from .cifar_batch import read_cifar_batch
 from .hdf5 import HDF5Array
 from .idx import read_idx
+from .json_file import read_json
 from .libsvm import read_libsvm
 from .lmdb import LMDB
 from .mat import read_mat
 from .npy import read_npy
 from .stl10_binary import read_stl10_images, read_stl10_labels
-from .text import read_csv, read_lines, read_numbers
+from .text import read_lines, read_numbers
+from .text_table import Record, read_csv, read_table
 
 __all__ = [
-    "LMDB", "HDF5Array", "read_cifar_batch", "read_csv", "read_idx", "read_libsvm", "read_lines", "read_mat",
-    "read_npy", "read_numbers", "read_stl10_images", "read_stl10_labels",
-]  # fmt: skip
+    "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_idx", "read_json", "read_libsvm",
+    "read_lines", "read_mat", "read_npy", "read_numbers", "read_stl10_images", "read_stl10_labels", "read_table",
+]

@@ -1,11 +1,10 @@
-"""Text files: lines, rows of numbers, and tables of comma-separated values."""
+"""Text files: lines, and rows of numbers."""
 
-import csv
 import os
 
 import numpy as np
 
-__all__ = ["read_csv", "read_lines", "read_numbers"]
+__all__ = ["read_lines", "read_numbers"]
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:
@@ -37,28 +36,3 @@ def read_numbers(path: str | os.PathLike[str], columns: int) -> np.ndarray:
             raise ValueError(f"{os.fspath(path)} is damaged: line {number} is not {columns} numbers")
         rows += [row] if row.size else []
     return np.stack(rows) if rows else np.empty((0, columns))
-
-
-def read_csv(path: str | os.PathLike[str], columns: list[str]) -> list[dict[str, str]]:
-    """The rows of a table whose first line names its columns. Spaces around names and values are removed.
-
-    Args:
-        path: the file.
-        columns: the columns that the table must have.
-
-    Raises:
-        ValueError: a column is missing, or a row has another number of values; the message says which.
-    """
-    name = os.fspath(path)
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [[value.strip() for value in row] for row in csv.reader(file) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{name} is damaged or no table of comma-separated values: {error}") from error
-    header = rows.pop(0) if rows else []
-    if missing := [column for column in columns if column not in header]:
-        raise ValueError(f"{name} is damaged or another table: it has no column {', '.join(missing)}")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise ValueError(f"{name} is damaged: row {number} has {len(row)} values for {len(header)} columns")
-    return [dict(zip(header, row, strict=True)) for row in rows]
