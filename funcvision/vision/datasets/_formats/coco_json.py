@@ -1,0 +1,93 @@
+"""The JSON annotations of COCO (https://cocodataset.org/#format-data)."""
+
+import contextlib
+import gc
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+__all__ = ["CocoAnnotations"]
+
+
+class CocoAnnotations:
+    """The images, categories and annotations in a file of COCO; the part of `pycocotools.coco.COCO` that data sets need.
+
+    Args:
+        path: the JSON file.
+
+    Attributes:
+        dataset: all that the file holds.
+        imgs: the entry of each image, by its id.
+        cats: the entry of each category, by its id.
+        imgToAnns: the annotations of each image that has any, by the id of the image, in the order of the file.
+
+    Raises:
+        ValueError: the file is damaged or holds no annotations of COCO; the message names it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        name = os.fspath(path)
+        with open(path, "rb") as file, _no_garbage_collection():
+            self.dataset = _parsed(file.read(), name)
+        if not isinstance(self.dataset, dict) or "images" not in self.dataset:
+            raise ValueError(f"{name} holds no 'images' and is no file of COCO's annotations")
+        self.imgs = _by_id(self.dataset["images"], "images", name)
+        self.cats = _by_id(self.dataset.get("categories", []), "categories", name)
+        self.imgToAnns: dict[int, list[dict[str, Any]]] = {}
+        annotations = self.dataset.get("annotations", [])
+        try:
+            for annotation in annotations:
+                self.imgToAnns.setdefault(annotation["image_id"], []).append(annotation)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{name} is damaged: an entry of its 'annotations' has no 'image_id'") from error
+
+    def loadImgs(self, ids: int | Iterable[int]) -> list[dict[str, Any]]:  # noqa: N802, pycocotools' name
+        """The entries of images."""
+        return [self.imgs[one] for one in _listed(ids)]
+
+    def loadCats(self, ids: int | Iterable[int]) -> list[dict[str, Any]]:  # noqa: N802
+        """The entries of categories."""
+        return [self.cats[one] for one in _listed(ids)]
+
+    def getImgIds(self) -> list[int]:  # noqa: N802
+        """The ids of all images, in the order of the file."""
+        return list(self.imgs)
+
+    def getCatIds(self) -> list[int]:  # noqa: N802
+        """The ids of all categories, in the order of the file."""
+        return list(self.cats)
+
+
+def _parsed(content: bytes, name: str) -> Any:
+    """What a JSON text describes. Its bytes are dropped before the text is parsed, so that only one copy is in memory."""
+    size = len(content)
+    try:
+        text = content.decode("utf-8-sig")
+        del content
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} ({size} bytes) is damaged or no JSON file: {error}") from error
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Pauses the search for cycles, which takes as long again as parsing itself and finds none in what a file holds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _by_id(entries: Any, kind: str, name: str) -> dict[int, dict[str, Any]]:
+    """Entries by their id."""
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and type(e.get("id")) is int for e in entries):
+        raise ValueError(f"{name} is damaged: its {kind!r} are no list of entries with an 'id' each")
+    return {entry["id"]: entry for entry in entries}
+
+
+def _listed(ids: int | Iterable[int]) -> list[int]:
+    return [ids] if isinstance(ids, int) else list(ids)
