@@ -22,6 +22,7 @@ from .qmnist import QMNIST
 from .sbd import SBDataset
 from .scene_flow import FlyingThings3D, SceneFlowStereo
 from .sintel import Sintel, SintelStereo
+from .typed import TypedDataset, typed, wrap_dataset_for_transforms_v2
 from .voc import VOCDetection, VOCSegmentation
 
 __all__ = [
@@ -56,8 +57,11 @@ __all__ = [
     "SceneFlowStereo",
     "Sintel",
     "SintelStereo",
+    "TypedDataset",
     "VOCDetection",
     "VOCSegmentation",
     "VisionDataset",
     "default_loader",
+    "typed",
+    "wrap_dataset_for_transforms_v2",
 ]

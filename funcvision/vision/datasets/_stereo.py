@@ -41,6 +41,8 @@ class StereoMatchingDataset(VisionDataset):
 
     has_mask: ClassVar[bool] = False
     """Whether a sample always has a fourth element, the mask."""
+    reads_randomly: bool = False
+    """Whether something is random in reading a sample, before any transform."""
 
     def __init__(self, root: str | os.PathLike[str], transforms: Callable[..., Any] | None = None):
         super().__init__(root, transforms)
@@ -52,19 +54,18 @@ class StereoMatchingDataset(VisionDataset):
 
     def read(self, index: int) -> tuple[Any, Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Pairs (left, right) of images, disparities and masks."""
-        return self._sample(index, np.random.default_rng())
+        return self.read_random(index, np.random.default_rng())
+
+    def read_random(self, index: int, random: np.random.Generator) -> tuple[Any, Any, Any]:
+        """The same, with what is random in reading drawn from a generator."""
+        left, right = self.images[index]
+        found = [self.read_disparity(path) if path else (None, None) for path in self.disparities[index]]
+        images = self._read_image(left, random), self._read_image(right, random)
+        return images, tuple(one for one, _ in found), tuple(mask for _, mask in found)
 
     def read_disparity(self, path: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The disparity in a file, and its mask if the data set has one."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to read a disparity: define read_disparity")
-
-    def _sample(self, index: int, random: np.random.Generator) -> tuple[Any, Any, Any]:
-        """Pairs of images, disparities and masks; what is random in reading them is drawn from a generator."""
-        left, right = self.images[index]
-        nothing = (None, None)
-        found = [self.read_disparity(path) if path else nothing for path in self.disparities[index]]
-        images = self._read_image(left, random), self._read_image(right, random)
-        return images, tuple(one for one, _ in found), tuple(mask for _, mask in found)
 
     def _read_image(self, path: str, random: np.random.Generator) -> Image.Image:
         """The image in a file."""

@@ -80,7 +80,7 @@ class Middlebury2014Stereo(StereoMatchingDataset, PublishedDataset):
                 f"{', '.join(_ENDINGS)} for the others"
             )
         self._scene_endings = _ENDINGS[self._choice("calibration", calibration, _ENDINGS)] if calibration else [""]
-        self.use_ambient_views = use_ambient_views
+        self.use_ambient_views = self.reads_randomly = use_ambient_views
         StereoMatchingDataset.__init__(self, root, transforms)
         if download:
             self.download()
@@ -114,7 +114,7 @@ class Middlebury2014Stereo(StereoMatchingDataset, PublishedDataset):
 
     def _load_sample(self, index: int, *, key: Any) -> tuple[Any, ...]:
         random = np.random.default_rng(key)  # a Generator stays as it is
-        return self._transformed(*self._sample(index, random), key=random)
+        return self._transformed(*self.read_random(index, random), key=random)
 
     def _read_image(self, path: str, random: np.random.Generator) -> Image.Image:
         folder, name = os.path.split(path)

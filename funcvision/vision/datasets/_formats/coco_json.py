@@ -11,7 +11,7 @@ __all__ = ["CocoAnnotations"]
 
 
 class CocoAnnotations:
-    """The images, categories and annotations in a file of COCO; the part of `pycocotools.coco.COCO` that data sets need.
+    """Images, categories and annotations in a file of COCO: the part of `pycocotools.coco.COCO` that data sets need.
 
     Args:
         path: the JSON file.
@@ -60,7 +60,7 @@ class CocoAnnotations:
 
 
 def _parsed(content: bytes, name: str) -> Any:
-    """What a JSON text describes. Its bytes are dropped before the text is parsed, so that only one copy is in memory."""
+    """What a JSON text describes."""
     size = len(content)
     try:
         text = content.decode("utf-8-sig")

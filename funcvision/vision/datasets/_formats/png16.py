@@ -89,7 +89,7 @@ def _samples16(compressed: bytes, width: int, height: int, colour_type: int) -> 
 
 
 def _unfiltered(filters: np.ndarray, filtered: np.ndarray) -> np.ndarray:
-    """The bytes of 8-bit pixels, `[height, width, 2 | 3 | 4]`, from the types of their row filters and what is filtered."""
+    """The bytes of 8-bit pixels, `[height, width, 2 | 3 | 4]`, from row filters and filtered bytes."""
     height, width, count = filtered.shape
     rows = np.concatenate([filters, filtered.reshape(height, -1)], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[count], 0, 0, 0)

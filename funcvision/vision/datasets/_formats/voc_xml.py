@@ -25,7 +25,8 @@ def read_voc_xml(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ValueError("its outermost element is no <annotation> with elements in it")
         return parsed
     except (ValueError, ElementTree.ParseError, LookupError) as error:
-        raise ValueError(f"{os.fspath(path)} ({len(content)} bytes) is damaged or no VOC annotation: {error}") from error
+        message = f"{os.fspath(path)} ({len(content)} bytes) is damaged or no VOC annotation: {error}"
+        raise ValueError(message) from error
 
 
 def voc_dict(node: ElementTree.Element) -> dict[str, Any]:

@@ -1,0 +1,208 @@
+"""`typed`: empty samples, key points, flow, transforms, the loader, and errors."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from funcvision.data import DataLoader, pad_collate
+from funcvision.vision import datasets, transforms, tv_tensors
+from funcvision.vision.datasets import typed
+from funcvision.vision.datasets._typed.registry import adapter
+from tests.vision.datasets.layouts import flow, stereo
+from tests.vision.datasets.layouts.coco import SIZE, make_coco
+from tests.vision.datasets.layouts.driving import make_cityscapes, make_kitti
+from tests.vision.datasets.layouts.voc import make_sbd, make_voc
+from tests.vision.datasets.layouts.write import text
+
+
+def coco(root, file="instances", **options):
+    make_coco(root)
+    return datasets.CocoDetection(root / "images", root / f"{file}.json", **options)
+
+
+def shapes(sample):
+    return {key: getattr(leaf, "shape", leaf) for key, leaf in sample.items()}
+
+
+def test_an_image_without_annotations_gives_empty_leaves(tmp_path):
+    sample = typed(coco(tmp_path), "all")[1]
+    assert shapes(sample) == {
+        "image": (*SIZE, 3), "image_id": 8, "boxes": (0, 4), "labels": (0,), "masks": (0, *SIZE), "segmentation": [],
+        "bbox": (0, 4), "area": (0,), "iscrowd": (0,), "category_id": (0,),
+    }  # fmt: skip
+    assert sample["boxes"].array.dtype == np.float32
+    assert sample["labels"].dtype == np.int64
+
+
+def test_an_empty_segmentation_gives_an_empty_mask(tmp_path):
+    sample = typed(coco(tmp_path, "empty"))[1]
+    assert sample["masks"].shape == (1, *SIZE)
+    assert not sample["masks"].array.any()
+
+
+def test_crowds(tmp_path):
+    sample = typed(coco(tmp_path), ("masks", "iscrowd"))[4]
+    assert sample["iscrowd"].tolist() == [1, 1, 0]
+    masks = sample["masks"].array
+    np.testing.assert_array_equal(masks[0], masks[1])  # the same runs, as numbers and compressed
+    assert masks[0].T.ravel()[15:55].tolist() == [0] * 5 + [1] * 30 + [0] * 5
+
+
+def test_keypoints(tmp_path):
+    data = typed(coco(tmp_path, "keypoints"))
+    index = data.ids.index(42)
+    points = data[index]["keypoints"]
+    assert points.array[:, :, 0].tolist() == [[1, 3, 0], [5, 7, 9]]
+    assert points.visible.tolist() == [[2, 1, 0], [2, 2, 2]]
+    assert points.canvas_size == SIZE
+    assert data[data.ids.index(9)]["keypoints"].shape == (0, 3, 2)
+
+
+def test_voc_without_objects_and_with_fractions(tmp_path):
+    make_voc(tmp_path)
+    data = typed(datasets.VOCDetection(tmp_path), "all")
+    assert shapes({k: data[0][k] for k in ("boxes", "labels")}) == {"boxes": (0, 4), "labels": (0,)}
+    path = data.annotations[1]
+    with open(path, encoding="utf-8") as file:
+        content = file.read()
+    text(tmp_path / path, content.replace("<xmin>1<", "<xmin>1.25<", 1))
+    assert data[1]["boxes"].array[0].tolist() == [1.25, 2, 14, 11]
+    assert data[1]["labels"].tolist() == [15]
+    text(tmp_path / path, content.replace("person", "Person"))
+    with pytest.raises(ValueError, match=r"2012_000001.xml names the class 'Person'"):
+        data[1]
+    text(tmp_path / path, content.replace("<xmin>1<", "<xmin>one<"))
+    with pytest.raises(ValueError, match=r"2012_000001.xml has an object without a name or a box"):
+        data[1]
+
+
+def test_kitti_without_objects(tmp_path):
+    make_kitti(tmp_path)
+    sample = typed(datasets.Kitti(tmp_path), "all")[2]
+    assert sample["boxes"].shape == sample["bbox"].shape == (0, 4)
+    assert sample["location"].shape == (0, 3)
+    assert sample["type"] == []
+
+
+def test_instances_of_cityscapes(tmp_path):
+    make_cityscapes(tmp_path)
+    sample = typed(datasets.Cityscapes(tmp_path, target_type=["instance", "semantic"]))[0]
+    assert sample["labels"].tolist() == [7, 11, 26, 24, 26, 26, 33]
+    assert sample["masks"].array.sum(0).tolist() == [[1] * 4] * 3
+    assert sample["masks"].array[4].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert isinstance(sample["semantic"], tv_tensors.Mask)
+    with pytest.raises(ValueError, match="not of 'color'"):
+        typed(datasets.Cityscapes(tmp_path, target_type="color"))[0]
+
+
+def test_boundaries(tmp_path):
+    make_sbd(tmp_path)
+    data = datasets.SBDataset(tmp_path)
+    boundaries = typed(data)[1]["boundaries"]
+    assert boundaries.shape == (20, 14, 17)
+    np.testing.assert_array_equal(boundaries.array[3], data[1][1][:, :, 3])
+
+
+def test_flow(tmp_path):
+    flow.make_hd1k(tmp_path)
+    flow.make_sintel(tmp_path)
+    sample = typed(datasets.HD1K(tmp_path))[0]
+    assert shapes(sample) == {"image1": (6, 9, 3), "image2": (6, 9, 3), "flow": (6, 9, 2), "valid": (6, 9)}
+    np.testing.assert_array_equal(sample["valid"].array, datasets.HD1K(tmp_path)[0][3])
+    assert typed(datasets.Sintel(tmp_path))[0]["valid"].array.all()
+    assert set(typed(datasets.Sintel(tmp_path, "test"))[0]) == {"image1", "image2"}
+
+
+def test_stereo(tmp_path):
+    stereo.make_kitti_2015_stereo(tmp_path)
+    stereo.make_middlebury_2014_stereo(tmp_path)
+    sample = typed(datasets.Kitti2015Stereo(tmp_path))[0]
+    assert shapes(sample) == {"left": (6, 9, 3), "right": (6, 9, 3), "disparity": (6, 9, 1), "valid": (6, 9)}
+    assert sample["disparity"].dtype == np.float32
+    np.testing.assert_array_equal(sample["valid"].array, sample["disparity"][:, :, 0] > 0)
+    assert set(typed(datasets.Kitti2015Stereo(tmp_path, "test"))[0]) == {"left", "right"}
+    ambient = typed(datasets.Middlebury2014Stereo(tmp_path, use_ambient_views=True))
+    index = next(i for i, (left, _) in enumerate(ambient.images) if "Piano" in left)
+    views = [ambient.load_sample(index, key=seed)["right"].array.tobytes() for seed in range(20)]
+    assert views == [ambient.load_sample(index, key=seed)["right"].array.tobytes() for seed in range(20)]
+    assert len(set(views)) == 3
+
+
+def test_transforms_see_the_dict_and_the_loader_pads(tmp_path):
+    flip = transforms.RandomHorizontalFlip(1.0)
+    data, still = typed(coco(tmp_path, transforms=flip)), typed(coco(tmp_path))
+    sample, before = data.load_sample(4, key=3), still[4]
+    np.testing.assert_array_equal(sample["masks"].array, before["masks"].array[:, :, ::-1])
+    np.testing.assert_allclose(sample["boxes"].array[:, 0], 17 - before["boxes"].array[:, 2])
+    with pytest.raises(AttributeError):
+        _ = still.load_sample
+    batch = next(iter(DataLoader(data, batch_size=5, seed=1, collate_fn=pad_collate)))
+    assert batch["masks"].shape == (5, 3, *SIZE)
+    assert np.asarray(batch["boxes"].valid).sum() == 6
+
+
+def test_separate_transforms(tmp_path):
+    def more(target):
+        return {**target, "count": len(target["labels"])}
+
+    data = typed(coco(tmp_path, transform=lambda image: image.array.mean(), target_transform=more))
+    assert data[4]["count"] == 3
+    assert data[4]["image"] == typed(coco(tmp_path))[4]["image"].array.mean()
+
+
+def test_classification(tmp_path):
+    data = typed(datasets.FakeData(3, (3, 8, 8)))
+    assert set(data[0]) == {"image", "label"}
+    assert isinstance(data[0]["image"], tv_tensors.Image)
+
+
+def test_captions(tmp_path):
+    make_coco(tmp_path)
+    data = datasets.CocoCaptions(tmp_path / "images", tmp_path / "captions.json")
+    assert typed(data)[0]["captions"] == data[0][1]
+
+
+def test_attributes_pickling_and_summary(tmp_path):
+    data = typed(coco(tmp_path), ("boxes",))
+    copy = pickle.loads(pickle.dumps(data))
+    assert (copy.ids, len(copy), list(copy[0])) == (data.ids, 5, ["image", "boxes"])
+    assert repr(data).startswith("Typed Dataset CocoDetection\n    Number of datapoints: 5")
+    assert len(list(data)) == 5
+    assert datasets.wrap_dataset_for_transforms_v2 is typed
+
+
+def test_a_data_set_of_ones_own(tmp_path):
+    class Birds(datasets.VisionDataset):
+        def __len__(self):
+            return 1
+
+        def read(self, index):
+            return np.zeros((2, 3, 3), np.uint8), "wren"
+
+    with pytest.raises(TypeError, match="Birds has no typed form"):
+        typed(Birds())
+
+    @adapter("Birds", keys=("species", "letters"), default=("species",))
+    def birds(dataset, index, sample, wanted):
+        return {"image": sample[0]} | {key: sample[1] for key in wanted}
+
+    assert set(typed(Birds())[0]) == {"image", "species"}
+    assert set(typed(Birds(), "all")[0]) == {"image", "species", "letters"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [("boxes", "neither None, 'all' nor"), (["box"], r"target_keys has \['box'\]; CocoDetection has image_id, boxes")],
+)
+def test_wrong_keys(tmp_path, keys, message):
+    with pytest.raises(ValueError, match=message):
+        typed(coco(tmp_path), keys)
+
+
+def test_errors(tmp_path):
+    make_voc(tmp_path)
+    with pytest.raises(ValueError, match="VOCSegmentation has no keys to choose from"):
+        typed(datasets.VOCSegmentation(tmp_path), "all")
+    with pytest.raises(TypeError, match="typed takes a data set of vision.datasets, and got list"):
+        typed([1, 2])
