@@ -53,7 +53,7 @@ def test_coco(tmp_path, keys):
         image, target = expected[i]
         np.testing.assert_array_equal(found[i]["image"].array, np.asarray(image))
         assert set(found[i]) - {"image", "masks"} == set(names) - {"masks"}
-        if len(target) > 1 or not len(found.dataset.read(i)[1]) == 0:
+        if len(target) > 1 or len(found.dataset.read(i)[1]) != 0:
             assert_same_target(found[i], target, names)
 
 

@@ -185,7 +185,7 @@ def test_a_data_set_of_ones_own(tmp_path):
 
     @adapter("Birds", keys=("species", "letters"), default=("species",))
     def birds(dataset, index, sample, wanted):
-        return {"image": sample[0]} | {key: sample[1] for key in wanted}
+        return {"image": sample[0]} | dict.fromkeys(wanted, sample[1])
 
     assert set(typed(Birds())[0]) == {"image", "species"}
     assert set(typed(Birds(), "all")[0]) == {"image", "species", "letters"}
@@ -204,5 +204,5 @@ def test_errors(tmp_path):
     make_voc(tmp_path)
     with pytest.raises(ValueError, match="VOCSegmentation has no keys to choose from"):
         typed(datasets.VOCSegmentation(tmp_path), "all")
-    with pytest.raises(TypeError, match="typed takes a data set of vision.datasets, and got list"):
+    with pytest.raises(TypeError, match=r"typed takes a data set of vision\.datasets, and got list"):
         typed([1, 2])
