@@ -51,6 +51,10 @@ def test_coco(tmp_path, file):
     assert found.ids == expected.ids
     assert (found.coco.imgs, found.coco.cats) == (expected.coco.imgs, expected.coco.cats)
     if file != "captions":  # it has no categories
+        queries = [{"imgIds": 42}, {"imgIds": [139, 8], "catIds": [90]}, {"catIds": 1}, {"imgIds": 139, "iscrowd": 1}]
+        for query in ({}, *queries):
+            assert found.coco.getAnnIds(**query) == expected.coco.getAnnIds(**query)
+        assert found.coco.loadAnns(found.coco.getAnnIds(42)) == expected.coco.loadAnns(expected.coco.getAnnIds(42))
         assert found.coco.loadCats(found.coco.getCatIds()) == expected.coco.loadCats(expected.coco.getCatIds())
     assert found.coco.loadImgs(42) == expected.coco.loadImgs(42)
     assert found.coco.imgToAnns == dict(expected.coco.imgToAnns)

@@ -44,8 +44,8 @@ class _VOC(PublishedDataset):
         self.year = self._choice("year", year, [str(number) for number in range(2007, 2013)])
         sets = ["train", "trainval", "val", *(["test"] if year == "2007" else [])]
         self.image_set = self._choice("image_set", image_set, sets)
-        path, self.md5, self._base = _ARCHIVES["2007-test" if image_set == "test" else year]
-        self.url, self.filename = _MIRRORS[0] + path, os.path.basename(path)
+        self._archive, self.md5, self._base = _ARCHIVES["2007-test" if image_set == "test" else year]
+        self.url, self.filename = _MIRRORS[0] + self._archive, os.path.basename(self._archive)
         super().__init__(root, transforms, transform, target_transform, download=download)
 
         base = self._path(self._base + "/")
@@ -64,8 +64,7 @@ class _VOC(PublishedDataset):
         return f"{self._base}/ImageSets/{self._lists}/{self.image_set}.txt"
 
     def _resources(self) -> Sequence[Resource]:
-        path = self.url.removeprefix(_MIRRORS[0])
-        urls = [mirror + path for mirror in _MIRRORS] if path != self.url else [self.url]
+        urls = [mirror + self._archive for mirror in _MIRRORS]
         # The parts of 2007 share a folder, so the list of the set tells whether this part is there.
         return [Resource(self.filename, urls, md5=self.md5, contents={self._list: None, self._base + "/": None})]
 

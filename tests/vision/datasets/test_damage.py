@@ -69,7 +69,7 @@ FORMATS = {  # writer, parser, whether the format has a check of every byte
     "voc xml": (xml, _formats.read_voc_xml, False),
     "mat": (mat, _formats.read_mat, False),
     "coco json": (coco, _formats.CocoAnnotations, False),
-    "mask": (mask, open_unconverted, False),
+    "mask": (mask, open_unconverted, True),
 }
 
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import gc
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 __all__ = ["CocoAnnotations"]
@@ -27,7 +29,7 @@ class CocoAnnotations:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        name = os.fspath(path)
+        self._name = name = os.fspath(path)
         with open(path, "rb") as file, _no_garbage_collection():
             self.dataset = _parsed(file.read(), name)
         if not isinstance(self.dataset, dict) or "images" not in self.dataset:
@@ -42,7 +44,34 @@ class CocoAnnotations:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{name} is damaged: an entry of its 'annotations' has no 'image_id'") from error
 
-    def loadImgs(self, ids: int | Iterable[int]) -> list[dict[str, Any]]:  # noqa: N802, pycocotools' name
+    @cached_property
+    def anns(self) -> dict[int, dict[str, Any]]:
+        """The annotations by their id."""
+        return _by_id(self.dataset.get("annotations", []), "annotations", self._name)
+
+    def loadAnns(self, ids: int | Iterable[int]) -> list[dict[str, Any]]:  # noqa: N802, pycocotools' name
+        """Annotations."""
+        return [self.anns[one] for one in _listed(ids)]
+
+    def getAnnIds(  # noqa: N802
+        self, imgIds: int | Iterable[int] = (), catIds: int | Iterable[int] = (), iscrowd: bool | None = None
+    ) -> list[int]:
+        """The ids of the annotations of some images (of all if none are given), in the order of the file.
+
+        Args:
+            imgIds: the ids of the images.
+            catIds: the ids of the categories to take; all if none are given.
+            iscrowd: take crowds only, or everything else only; None takes both.
+        """
+        images, categories = _listed(imgIds), set(_listed(catIds))
+        chosen = itertools.chain.from_iterable(self.imgToAnns.get(one, []) for one in images)
+        return [
+            one["id"]
+            for one in (chosen if images else self.dataset.get("annotations", []))
+            if (not categories or one["category_id"] in categories) and iscrowd in (None, one.get("iscrowd"))
+        ]
+
+    def loadImgs(self, ids: int | Iterable[int]) -> list[dict[str, Any]]:  # noqa: N802
         """The entries of images."""
         return [self.imgs[one] for one in _listed(ids)]
 

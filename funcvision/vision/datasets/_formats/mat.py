@@ -10,7 +10,7 @@ __all__ = ["read_mat"]
 
 _HEADER = 128  # bytes, of which the last two tell the byte order
 _COMPRESSED = 15  # the type of an element that is a zlib stream
-_MOST_BYTES = 1 << 29  # of what a file unpacks to
+_MOST_BYTES = 1 << 28  # of what a file unpacks to
 _CHUNK = 1 << 20
 
 

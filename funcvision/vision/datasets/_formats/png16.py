@@ -21,7 +21,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the colour type, of those that may have 16 bits
 _PARTS = {2: (2,), 6: (3, 3), 4: (4,), 8: (4, 4)}  # how the bytes of a pixel are divided into 8-bit pixels
 _COLOUR_TYPES = {2: 4, 3: 2, 4: 6}  # the colour type of an 8-bit pixel, by its number of bytes
-_MOST_PIXELS = 1 << 27  # of an image; unpacks to 1 GB at 8 bytes a pixel
+_MOST_PIXELS = 1 << 25  # of an image; they unpack to 268 MB at 8 bytes a pixel
 
 
 def read_png(path: str | os.PathLike[str]) -> np.ndarray:
