@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from funcvision.data import DataLoader, pad_collate
 from funcvision.vision import datasets, transforms, tv_tensors
@@ -189,6 +190,53 @@ def test_a_data_set_of_ones_own(tmp_path):
 
     assert set(typed(Birds())[0]) == {"image", "species"}
     assert set(typed(Birds(), "all")[0]) == {"image", "species", "letters"}
+
+
+def stub(name, sample, **attributes):
+    """A data set of a class with this name that holds one sample."""
+    methods = {"__len__": lambda self: 1, "read": lambda self, index: sample, **attributes}
+    return type(name, (datasets.VisionDataset,), methods)()
+
+
+IMAGE = Image.fromarray(np.zeros((8, 9, 3), np.uint8))
+
+
+def test_celeba():
+    types = ["attr", "identity", "bbox", "landmarks"]
+    targets = (np.array([0, 1, 1]), np.int64(7), np.array([1, 2, 3, 4]), np.arange(10))
+    sample = typed(stub("CelebA", (IMAGE, targets), target_type=types))[0]
+    assert set(sample) == {"image", "attributes", "identity", "boxes", "keypoints"}
+    assert sample["boxes"].array.tolist() == [[1, 2, 4, 6]]
+    assert sample["keypoints"].array.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+    alone = typed(stub("CelebA", (IMAGE, targets[3]), target_type=["landmarks"]))[0]
+    assert (set(alone), alone["keypoints"].canvas_size) == ({"image", "keypoints"}, (8, 9))
+    assert set(typed(stub("CelebA", (IMAGE, None), target_type=[]))[0]) == {"image"}
+
+
+def test_wider_face():
+    names = ("blur", "expression", "illumination", "occlusion", "pose", "invalid")
+    target = {"bbox": np.array([[1, 2, 3, 4], [0, 0, 5, 5]]), **{name: np.array([0, 1]) for name in names}}
+    sample = typed(stub("WIDERFace", (IMAGE, target)))[0]
+    assert set(sample) == {"image", "boxes", *names}
+    assert sample["boxes"].array.tolist() == [[1, 2, 4, 6], [0, 0, 5, 5]]
+    assert set(typed(stub("WIDERFace", (IMAGE, target)), ["bbox", "blur"])[0]) == {"image", "bbox", "blur"}
+    assert set(typed(stub("WIDERFace", (IMAGE, None)))[0]) == {"image"}
+
+
+def test_oxford_iiit_pet():
+    trimap = Image.fromarray(np.ones((8, 9), np.uint8))
+    types = ["category", "binary-category", "segmentation"]
+    sample = typed(stub("OxfordIIITPet", (IMAGE, (3, 1, trimap)), _target_types=types))[0]
+    assert (sample["label"], sample["binary_label"], sample["masks"].shape) == (3, 1, (8, 9))
+    assert set(typed(stub("OxfordIIITPet", (IMAGE, None), _target_types=[]))[0]) == {"image"}
+
+
+@pytest.mark.parametrize("name", ["Kinetics", "HMDB51", "UCF101"])
+def test_videos(name):
+    frames, sound = np.zeros((4, 8, 9, 3), np.uint8), np.zeros((100, 1), np.float32)
+    sample = typed(stub(name, (frames, sound, 5)))[0]
+    assert isinstance(sample["video"], tv_tensors.Video)
+    assert (sample["video"].shape, sample["audio"].shape, sample["label"]) == ((4, 8, 9, 3), (100, 1), 5)
 
 
 @pytest.mark.parametrize(
