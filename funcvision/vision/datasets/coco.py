@@ -58,7 +58,7 @@ class CocoDetection(VisionDataset):
 
     def _target(self, image_id: int) -> list[Any]:
         """The target of an image."""
-        return list(self.coco.imgToAnns.get(image_id, []))
+        return self.coco.annotations_of(image_id)
 
 
 class CocoCaptions(CocoDetection):

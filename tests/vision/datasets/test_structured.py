@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import pathlib
 import pickle
 import re
@@ -15,7 +16,7 @@ import pytest
 
 from funcvision.vision import datasets
 from funcvision.vision.datasets import middlebury, voc
-from tests.vision.datasets.layouts import flow, stereo
+from tests.vision.datasets.layouts import flow, stereo, write
 from tests.vision.datasets.layouts.coco import make_coco
 from tests.vision.datasets.layouts.driving import make_cityscapes, make_kitti
 from tests.vision.datasets.layouts.voc import make_sbd, make_voc
@@ -96,6 +97,23 @@ def test_missing_files_of_coco(tmp_path):
         data[0]
     with pytest.raises(ValueError, match="has no 'caption': take a file of COCO's captions"):
         datasets.CocoCaptions(tmp_path / "images", tmp_path / "instances.json")[3]
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_coco_in_any_language(tmp_path, start):
+    write.image(tmp_path / "été.png")
+    entries = {
+        "images": [{"id": 1, "file_name": "été.png"}],
+        "annotations": [{"id": 5, "image_id": 1, "caption": "ein Hund \U0001f436, 犬"}],
+        "categories": [{"id": 1, "name": "犬"}],
+    }
+    write.text(tmp_path / "a.json", start + json.dumps(entries, ensure_ascii=False, indent=1))
+    data = datasets.CocoCaptions(tmp_path, tmp_path / "a.json")
+    assert data[0][1] == ["ein Hund \U0001f436, 犬"]
+    assert (data.coco.dataset, data.coco.imgToAnns) == (entries, {1: entries["annotations"]})
+    (tmp_path / "a.json").write_bytes(json.dumps(entries, ensure_ascii=False).encode("utf-16"))
+    with pytest.raises(ValueError, match=r"a\.json .*damaged"):
+        datasets.CocoCaptions(tmp_path, tmp_path / "a.json")
 
 
 MAKERS = {
