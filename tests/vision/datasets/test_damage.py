@@ -181,6 +181,7 @@ def test_hostile_xml(tmp_path):
         ('{"images" []}', "has no ':' at byte 10"),
         ('{"images": [], "annotations": [{"image_id": 1} {"image_id": 1}]}', "has no ',' at byte 47"),
         ('{"images": [], "annotations": [{"image_id": 1},]}', r"has '\]' after a comma, at byte 47"),
+        ('{3: 5, "images": []}', "has no name at byte 1"),
         ('{"info": {}}', "holds no 'images'"),
         (json.dumps({"images": 5}), "its 'images' are no list"),
         (json.dumps({"images": [{"file_name": "a"}]}), "its 'images' are no list of entries with an 'id'"),

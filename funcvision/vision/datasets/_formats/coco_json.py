@@ -12,7 +12,6 @@ import re
 from array import array
 from collections.abc import Iterable
 from functools import cached_property
-from json.decoder import scanstring
 from typing import Any
 
 __all__ = ["CocoAnnotations"]
@@ -120,7 +119,9 @@ class CocoAnnotations:
         text, entries = self._text, {}
         position = _after(text, 0, "{")
         while text[position : position + 1] != "}":
-            key, end = scanstring(text, _after(text, position, '"', space=False), True)
+            key, end = _DECODER.raw_decode(text, position)
+            if not isinstance(key, str):
+                raise ValueError(f"it has no name at byte {position}")
             position = _after(text, end, ":")
             if key == "annotations":
                 end = self._note_annotations(position)
@@ -161,12 +162,12 @@ def _skip(text: str, position: int) -> int:
     return _SPACE.match(text, position).end()  # pyright: ignore[reportOptionalMemberAccess], it matches nothing too
 
 
-def _after(text: str, position: int, mark: str, *, space: bool = True) -> int:
-    """The position after white space and a mark, and, unless said otherwise, after the white space that follows."""
+def _after(text: str, position: int, mark: str) -> int:
+    """The position after a mark and the white space on both sides of it."""
     position = _skip(text, position)
     if text[position : position + 1] != mark:
         raise ValueError(f"it has no {mark!r} at byte {position}")
-    return _skip(text, position + 1) if space else position + 1
+    return _skip(text, position + 1)
 
 
 def _next(text: str, position: int, close: str) -> int:
