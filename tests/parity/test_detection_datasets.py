@@ -1,5 +1,6 @@
 """Data sets with boxes and masks against torchvision's, on small trees of files in the published formats."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -135,3 +136,21 @@ def test_kitti(tmp_path, train):
     assert found.targets == ([expected.targets[i] for i in order] if train else [])
     for name in ("data_url", "resources", "image_dir_name", "labels_dir_name"):
         assert getattr(ours.Kitti, name) == getattr(theirs.Kitti, name)
+
+
+EVERY = [
+    "CarlaStereo", "Cityscapes", "CocoCaptions", "CocoDetection", "CREStereo", "ETH3DStereo", "FallingThingsStereo",
+    "FlyingChairs", "FlyingThings3D", "HD1K", "InStereo2k", "Kitti", "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow",
+    "Middlebury2014Stereo", "SBDataset", "SceneFlowStereo", "Sintel", "SintelStereo", "VOCDetection", "VOCSegmentation",
+    "wrap_dataset_for_transforms_v2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_arguments_are_torchvisions(name):
+    found, expected = (inspect.signature(getattr(one, name)).parameters for one in (ours, theirs))
+    assert list(found) == list(expected)
+    for parameter in expected:
+        if parameter != "loader":  # a function
+            assert found[parameter].default == expected[parameter].default
+            assert found[parameter].kind == expected[parameter].kind
