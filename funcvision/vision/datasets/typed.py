@@ -108,6 +108,7 @@ def typed(dataset: VisionDataset, target_keys: Collection[str] | str | None = No
     | `Kitti` | image, boxes, labels (in torchvision's order); on request type, truncated, occluded, alpha, bbox, dimensions, location, rotation_y; for testing image only |
     | `WIDERFace` | image, boxes, blur, expression, illumination, occlusion, pose, invalid; on request bbox; for testing image only |
     | `CelebA` | image, and by `target_type` attributes, identity, boxes `[1, 4]`, keypoints `[5, 2]` |
+    | `Caltech101` | image, and by `target_type` label, outline `[points, 2]` |
     | `VOCSegmentation`, `SBDataset` | image, masks `[height, width]` of classes; with `mode="boundaries"` image, boundaries `[20, height, width]` |
     | `Cityscapes` | image, and by `target_type` masks `[n, height, width]` with labels, semantic `[height, width]` |
     | `OxfordIIITPet` | image, and by `target_types` label, binary_label, masks `[height, width]` |
@@ -118,8 +119,9 @@ def typed(dataset: VisionDataset, target_keys: Collection[str] | str | None = No
     | `CIFAR10`, `MNIST`, `ImageFolder` and others with one class for each image | image, label |
 
     Images are `Image`, videos `Video`; masks, boundaries, semantic and valid are `Mask`; boxes are `BoundingBoxes` in
-    the format "XYXY", float32; keypoints are `KeyPoints`. Flow and disparity are plain float32 arrays, which transforms
-    leave as they are. Labels are int64 `[n]`. Where an image has no objects, the axis of objects has length 0.
+    the format "XYXY", float32; keypoints and outline are `KeyPoints`. Flow and disparity are plain float32 arrays,
+    which transforms leave as they are. `labels` are int64 `[n]`, `label` is what the data set gives. Where an image has
+    no objects, the axis of objects has length 0.
 
     Args:
         dataset: a data set of this package.

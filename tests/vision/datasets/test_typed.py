@@ -226,9 +226,22 @@ def test_wider_face():
 def test_oxford_iiit_pet():
     trimap = Image.fromarray(np.ones((8, 9), np.uint8))
     types = ["category", "binary-category", "segmentation"]
-    sample = typed(stub("OxfordIIITPet", (IMAGE, (3, 1, trimap)), _target_types=types))[0]
+    sample = typed(stub("OxfordIIITPet", (IMAGE, (3, 1, trimap)), target_types=types))[0]
     assert (sample["label"], sample["binary_label"], sample["masks"].shape) == (3, 1, (8, 9))
-    assert set(typed(stub("OxfordIIITPet", (IMAGE, None), _target_types=[]))[0]) == {"image"}
+    assert set(typed(stub("OxfordIIITPet", (IMAGE, None), target_types=[]))[0]) == {"image"}
+
+
+def test_caltech101():
+    outline = np.arange(6.0).reshape(2, 3)
+    sample = typed(stub("Caltech101", (IMAGE, (4, outline)), target_type=["category", "annotation"]))[0]
+    assert (set(sample), sample["label"]) == ({"image", "label", "outline"}, 4)
+    assert sample["outline"].array.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_moving_mnist():
+    clip = np.zeros((20, 8, 9, 1), np.uint8)
+    sample = typed(stub("MovingMNIST", (clip,)))[0]
+    assert (list(sample), sample["video"].shape) == (["video"], (20, 8, 9, 1))
 
 
 @pytest.mark.parametrize("name", ["Kinetics", "HMDB51", "UCF101"])

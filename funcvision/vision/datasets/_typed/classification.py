@@ -8,7 +8,9 @@ __all__: list[str] = []
 
 
 @adapter(
-    "CIFAR10", "Caltech256", "DatasetFolder", "FakeData", "GTSRB", "ImageNet", "Imagenette", "MNIST"
+    "CIFAR10", "CLEVRClassification", "Caltech256", "Country211", "DTD", "DatasetFolder", "EuroSAT", "FER2013",
+    "FGVCAircraft", "FakeData", "Flowers102", "Food101", "GTSRB", "ImageNet", "Imagenette", "LFWPeople", "MNIST",
+    "Omniglot", "PCAM", "Places365", "RenderedSST2", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars", "USPS",
 )  # fmt: skip
 def classification(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
     """An image and its class."""

@@ -183,3 +183,18 @@ def celeba(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dic
         else:
             found["attributes" if kind == "attr" else kind] = target
     return found
+
+
+@adapter("Caltech101")
+def caltech101(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
+    """Classes and outlines of Caltech 101: what `target_type` asks for."""
+    image, targets = image_leaf(sample[0]), sample[1]
+    types = dataset.target_type
+    found: dict[str, Any] = {"image": image}
+    for kind, target in zip(types, targets if len(types) > 1 else [targets]):
+        if kind == "annotation":
+            points = np.asarray(target, np.float32).T
+            found["outline"] = tv_tensors.KeyPoints(points, canvas_size=canvas(image))
+        else:
+            found["label"] = target
+    return found

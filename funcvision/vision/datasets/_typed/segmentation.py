@@ -50,7 +50,7 @@ def cityscapes(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) ->
 def oxford_iiit_pet(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
     """Breeds, species and trimaps: what `target_types` asks for."""
     image, targets = sample
-    types = dataset._target_types
+    types = dataset.target_types
     found: dict[str, Any] = {"image": image_leaf(image)}
     for kind, target in zip(types, targets if len(types) > 1 else [targets]):
         if kind == "segmentation":

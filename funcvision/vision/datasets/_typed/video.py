@@ -20,5 +20,5 @@ def action(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dic
 @adapter("MovingMNIST")
 def moving_mnist(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
     """A clip without a label."""
-    frames = sample[0] if isinstance(sample, tuple) else sample
+    (frames,) = sample
     return {"video": tv_tensors.Video(np.asarray(frames))}
