@@ -153,6 +153,26 @@ def test_threads_and_pickling(tmp_path, name):
         np.testing.assert_array_equal(sample[2], data[i % len(data)][2])
 
 
+def test_threads_and_pickling_of_boxes_and_masks(tmp_path):
+    for make in (make_coco, make_voc, make_sbd, make_cityscapes, make_kitti):
+        make(tmp_path)
+    for data in (
+        datasets.CocoDetection(tmp_path / "images", tmp_path / "instances.json"), datasets.VOCDetection(tmp_path),
+        datasets.VOCSegmentation(tmp_path), datasets.SBDataset(tmp_path), datasets.Cityscapes(tmp_path),
+        datasets.Kitti(tmp_path),
+    ):  # fmt: skip
+        copy = pickle.loads(pickle.dumps(data))
+        with ThreadPoolExecutor(4) as pool:
+            samples = list(pool.map(copy.__getitem__, [i % len(data) for i in range(12)]))
+        for i, (image, target) in enumerate(samples):
+            expected = data[i % len(data)]
+            assert image.tobytes() == expected[0].tobytes()
+            if isinstance(target, list | dict):
+                assert target == expected[1]
+            else:
+                np.testing.assert_array_equal(np.asarray(target), np.asarray(expected[1]))
+
+
 def test_flow_png_of_another_kind(tmp_path):
     flow.make_hd1k(tmp_path)
     path = tmp_path / "hd1k/hd1k_flow_gt/flow_occ/000000_0000.png"

@@ -111,6 +111,8 @@ def test_flow(tmp_path):
     sample = typed(datasets.HD1K(tmp_path))[0]
     assert shapes(sample) == {"image1": (6, 9, 3), "image2": (6, 9, 3), "flow": (6, 9, 2), "valid": (6, 9)}
     np.testing.assert_array_equal(sample["valid"].array, datasets.HD1K(tmp_path)[0][3])
+    batch = next(iter(DataLoader(typed(datasets.HD1K(tmp_path)), batch_size=2)))
+    assert shapes(batch)["flow"] == (2, 6, 9, 2)
     assert typed(datasets.Sintel(tmp_path))[0]["valid"].array.all()
     assert set(typed(datasets.Sintel(tmp_path, "test"))[0]) == {"image1", "image2"}
 
