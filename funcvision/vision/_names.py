@@ -22,6 +22,12 @@ _OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),  # DenseNet, before torch 0.4
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),  # vision transformers, before torchvision 0.14
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+    # Detectors, before torchvision 0.13.
+    (re.compile(r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$"), r"\1.0.\2"),
+    (re.compile(r"(rpn\.head\.conv)\.(weight|bias)$"), r"\1.0.0.\2"),
+    (re.compile(r"(mask_head)\.mask_fcn(\d)\."), lambda found: f"{found[1]}.{int(found[2]) - 1}.0."),
+    (re.compile(r"((?:classification|regression)_head\.conv)\.([0246])\.(weight|bias)$"),
+     lambda found: f"{found[1]}.{int(found[2]) // 2}.0.{found[3]}"),
 )
 """Names in the files that torchvision hosts which differ from those in its models, and their replacements."""
 
@@ -63,9 +69,10 @@ def matched(names: Iterable[str], declared: Iterable[str]) -> dict[str, str]:
     given = list(names)
     own = [name for name in given if name != _AVERAGED_COUNTER or name in declared]
     for count in range(_common_parts(own) + 1):
-        short = {name: modern(_tail(name, count)) for name in own}
-        if _without_counters(short.values()) == required and len(set(short.values())) == len(short):
-            return short
+        tails = {name: _tail(name, count) for name in own}
+        for short in (tails, {name: modern(tail) for name, tail in tails.items()}):
+            if _without_counters(short.values()) == required and len(set(short.values())) == len(short):
+                return short
     first = _matched_anywhere(own, declared, required)
     for count in range(1, _common_parts(own) + 1):
         if required & set(first.values()):
@@ -116,7 +123,7 @@ def possible_names(names: Iterable[str]) -> Iterator[dict[str, str]]:
     yielded: list[dict[str, str]] = []
     plain = {name: modern(_plain(name)) for name in own}
     common = _common_parts(plain.values())
-    forms = [{name: modern(name) for name in own}, plain]  # the first is there even if there are no names
+    forms = [{name: name for name in own}, {name: modern(name) for name in own}, plain]
     forms += [{name: _tail(short, count) for name, short in plain.items()} for count in range(1, common + 1)]
     for form in forms:
         if form not in yielded and len(set(form.values())) == len(form):

@@ -45,7 +45,7 @@ def arrays_of(ours: nn.Module, theirs: torch.nn.Module) -> tuple[nn.Arrays, nn.A
     params, state = {}, {}
     for name, declaration in declared.items():
         assert declaration.shape == tuple(tensors[name].shape), name
-        array = jnp.array(_stored(tensors[name], declaration))  # a copy: torch changes its buffers in place
+        array = jnp.array(stored(tensors[name], declaration))  # a copy: torch changes its buffers in place
         (params if isinstance(declaration, nn.Param) else state)[name] = array
     return params, state
 
@@ -100,7 +100,7 @@ def assert_layer_equal(
         pulled |= {name: p for name, p in theirs.named_parameters() if gradients and p.requires_grad}
         declared = ours.declarations()
         reference = {
-            name: _stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
+            name: stored(gradient, declared[name]) if name in declared else _from_torch(gradient, channels_last)
             for name, gradient in _torch_gradients(results, cotangents, pulled, channels_last).items()
         }
         del results, pulled  # frees what torch stored for its gradients, which can be large
@@ -151,7 +151,7 @@ def _tensors(theirs: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {n: t.detach() for n, t in (*theirs.named_parameters(), *theirs.named_buffers()) if n in saved}
 
 
-def _stored(tensor: torch.Tensor, declaration: Any) -> np.ndarray:
+def stored(tensor: torch.Tensor, declaration: Any) -> np.ndarray:
     return tensor.detach().numpy().transpose(declaration.axes)
 
 
@@ -168,7 +168,7 @@ def _assert_same_state(
 ) -> None:
     declared = ours.declarations()
     for name, array in new_state.items():
-        reference = _stored(tensors[name], declared[name])
+        reference = stored(tensors[name], declared[name])
         if reference.dtype.kind == "i":  # torch counts in int64
             reference = reference.astype(array.dtype)
         assert_close(array, reference, rtol=rtol, what=name)

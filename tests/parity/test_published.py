@@ -36,6 +36,28 @@ def test_entries(name):
         }
 
 
+@pytest.mark.parametrize("name", [*models.list_models("detection"), *models.list_models("segmentation")])
+def test_entries_of_other_tasks(name):
+    theirs = torchvision.models.get_model_weights(name)
+    ours = models.weights(name)
+    assert list(ours) == [entry.name for entry in theirs]
+    for reference in theirs:
+        entry, meta = ours[reference.name], reference.meta
+        assert (entry.url, entry.default) == (reference.url, reference is theirs.DEFAULT)
+        assert (entry.mib, entry.parameters, entry.gflops) == (meta["_file_size"], meta["num_params"], meta["_ops"])
+        assert entry.metrics == meta["_metrics"][entry.dataset]
+        assert (entry.min_size, entry.min_size) == meta["min_size"]
+        assert (entry.recipe, list(entry.categories)) == (meta["recipe"], meta["categories"])
+        preset = reference.transforms()
+        assert entry.preset == type(preset).__name__
+        if entry.preset == "SemanticSegmentation":
+            assert entry.preset_options == {"resize_size": preset.resize_size[0]}
+        model = models.get_model(name, **entry.options)
+        trained = [math.prod(one.shape) for one in model.declarations().values() if isinstance(one, nn.Param)]
+        frozen = entry.options.get("frozen_eps") is not None
+        assert sum(trained) == entry.parameters or frozen, "frozen norms hold buffers"
+
+
 @pytest.mark.parametrize("name", models.list_models("classification"))
 def test_parameters_and_operations(name):
     """Of all published weights. Those with images of the same size are for the same model."""

@@ -1,5 +1,6 @@
 """torchvision's models: descriptions whose parameters have torchvision's names."""
 
+from . import detection, segmentation
 from ._zoo import (
     Predictor,
     Weights,
@@ -92,6 +93,7 @@ from .vision_transformer import (
 )
 
 __all__ = [
+    "detection", "segmentation",
     "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model",
     "identify_weights", "imagenet_classes", "list_models", "load", "recognise", "register", "weights",
     "AlexNet", "alexnet",

@@ -34,6 +34,10 @@ class InvertedResidual(nn.Module):
     """A 1x1 convolution to more channels, a depthwise 3x3 one, and a 1x1 one to fewer channels, without an activation.
 
     The input is added if it has the shape of the output.
+
+    Attributes:
+        out_channels: channels of the output.
+        reduces_resolution: whether it has a stride.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class InvertedResidual(nn.Module):
             norm_layer(out_channels),
         ]
         self.conv = nn.Sequential(*layers)
+        self.out_channels = out_channels
+        self.reduces_resolution = stride > 1
 
     def forward(self, x: jax.Array) -> jax.Array:
         return x + self.conv(x) if self.use_res_connect else self.conv(x)

@@ -94,6 +94,10 @@ class InvertedResidual(nn.Module):
     """A 1x1 convolution to more channels, a depthwise one, squeeze-and-excitation, and a 1x1 one to fewer channels.
 
     A dilated block has stride 1. The input is added if `cnf` has stride 1 and equal input and output channels.
+
+    Attributes:
+        out_channels: channels of the output.
+        reduces_resolution: whether `cnf` asks for a stride; true of a dilated block too.
     """
 
     def __init__(self, cnf: InvertedResidualConfig, norm_layer: Layer, se_layer: Layer = _squeeze_excitation):
@@ -112,6 +116,8 @@ class InvertedResidual(nn.Module):
             layers.append(se_layer(wide, make_divisible(wide // 4)))
         layers.append(Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None))
         self.block = nn.Sequential(*layers)
+        self.out_channels = cnf.out_channels
+        self.reduces_resolution = cnf.stride > 1
 
     def forward(self, x: jax.Array) -> jax.Array:
         return x + self.block(x) if self.use_res_connect else self.block(x)

@@ -15,7 +15,10 @@ from .geometry import CenterCrop, RandomHorizontalFlip, RandomResizedCrop, Resiz
 from .sample import Leaf
 from .transform import Transform
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain"]
+__all__ = [
+    "IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain", "ObjectDetection",
+    "SemanticSegmentation",
+]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -99,6 +102,45 @@ class ImageClassificationTrain(_Preset):
             ToImage(), ToDtype(jnp.float32, scale=True), Normalize(mean, std),
         ]
         super().__init__(steps, options)
+
+
+class ObjectDetection(_Preset):
+    """Prepares an image for a detector: scales it to [0, 1]. `models.detection.batch` resizes and normalises it.
+
+    >>> import PIL.Image
+    >>> ObjectDetection()(PIL.Image.new("RGB", (640, 480))).dtype
+    dtype('float32')
+    """
+
+    def __init__(self) -> None:
+        super().__init__([ToImage(), ToDtype(jnp.float32, scale=True)], {})
+
+
+class SemanticSegmentation(_Preset):
+    """Prepares an image for semantic segmentation: resize, scale to [0, 1], normalise.
+
+    Args:
+        resize_size: size of the image, as in `Resize`; None leaves it as it is.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
+        interpolation: as in `functional.resize`.
+        antialias: as in `functional.resize`.
+
+    >>> import PIL.Image
+    >>> SemanticSegmentation(resize_size=520)(PIL.Image.new("RGB", (640, 480))).shape
+    (520, 693, 3)
+    """
+
+    def __init__(
+        self, *, resize_size: int | Sequence[int] | None, mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD, interpolation: str = "bilinear", antialias: bool = True,
+    ):
+        options = {
+            "resize_size": resize_size, "mean": tuple(mean), "std": tuple(std), "interpolation": interpolation,
+            "antialias": antialias,
+        }
+        resize = [] if resize_size is None else [_ResizeInFloat(resize_size, interpolation, antialias=antialias)]
+        super().__init__([*resize, ToImage(), ToDtype(jnp.float32, scale=True), Normalize(mean, std)], options)
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,8 +95,8 @@ def list_models(task: str | None = None) -> list[str]:
     Raises:
         ValueError: `task` is none of these.
 
-    >>> "resnet50" in list_models("classification"), list_models("detection")
-    (True, [])
+    >>> "resnet50" in list_models("classification"), "resnet50" in list_models("detection")
+    (True, False)
     """
     if task is not None:
         _check_task(task)
