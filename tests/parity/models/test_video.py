@@ -51,10 +51,12 @@ def test_resnets(name, block, train):
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_models(name, train):
     options = {"dropout": 0.0} if name == "s3d" else {}
-    options |= {"stochastic_depth_prob": 0.0} if name.startswith("swin3d") else {}
+    options |= {"stochastic_depth_prob": 0.0} if name.startswith(("swin3d", "mvit")) else {}
+    options |= {"dropout": 0.0} if name.startswith("mvit") else {}
     ours = models.get_model(name, num_classes=5, **options)
     theirs = getattr(reference, name)(num_classes=5, **options)
-    clips = random(0, 1, 14, 224, 224, 3) if name == "s3d" else random(0, 2, 6, 33, 41, 3)
+    sizes = {"s3d": (1, 14, 224, 224, 3), "mvit_v1_b": (1, 16, 224, 224, 3), "mvit_v2_s": (1, 16, 224, 224, 3)}
+    clips = random(0, *sizes.get(name, (2, 6, 33, 41, 3)))
     assert_layer_equal(ours, theirs, [clips], dtype="float64", train=train, channels_last=True, rtol=1e-8)
 
 
@@ -68,6 +70,31 @@ def test_swin(clip, train):
     assert_layer_equal(
         ours, theirs, [random(0, *clip)], dtype="float64", train=train, channels_last=True, rtol=1e-8
     )
+
+
+@pytest.mark.parametrize(("version", "train"), [(1, True), (2, False)])
+def test_mvit(version, train):
+    """Blocks that pool queries and ones that do not, keys pooled more than queries, and more channels."""
+    second = version == 2
+    rows = [
+        (1, 8, 8, [3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 4, 4]), (2, 8, 16, [3, 3, 3], [3, 3, 3], [1, 2, 2], [1, 2, 2]),
+        (2, 16, 16, [], [3, 3, 3], [], [1, 2, 2]), (2, 16, 16, [3, 3, 3], [3, 3, 3], [1, 2, 2], [1, 1, 1]),
+    ]
+    options = {
+        "residual_pool": second, "residual_with_cls_embed": version == 1, "rel_pos_embed": second,
+        "proj_after_attn": second, "dropout": 0.0, "num_classes": 5, "spatial_size": (16, 32), "temporal_size": 4,
+    }
+    ours = video.MViT(block_setting=[video.mvit.MSBlockConfig(*row) for row in rows], **options)
+    theirs = reference.MViT(block_setting=[reference.mvit.MSBlockConfig(*row) for row in rows], **options)
+    assert_layer_equal(
+        ours, theirs, [random(0, 1, 4, 16, 32, 3)], dtype="float64", train=train, channels_last=True, rtol=1e-8
+    )
+
+
+def test_mvit_says_which_clips_it_takes():
+    model = models.get_model("mvit_v2_s", spatial_size=(64, 64), temporal_size=4)
+    with pytest.raises(ValueError, match=r"takes clips of \(time, height, width\) = \(4, 64, 64\)"):
+        jax.eval_shape(model.apply, *jax.eval_shape(model.init, jax.random.key(0)), np.zeros((1, 4, 32, 32, 3)))
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -97,9 +124,8 @@ def test_channels(name):
     assert first.shape[1] == 1
 
 
-def test_the_same_models_as_torchvision_but_for_mvit():
-    theirs = set(torchvision.models.list_models(module=reference))
-    assert theirs - set(NAMES) == {"mvit_v1_b", "mvit_v2_s"}
+def test_the_same_models_as_torchvision():
+    assert torchvision.models.list_models(module=reference) == NAMES
 
 
 def test_initial_weights():
