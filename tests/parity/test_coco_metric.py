@@ -55,14 +55,14 @@ def random_image(rng, classes, objects, extra):
         "area": masks.sum((1, 2)).astype(np.float32), "iscrowd": (rng.random(objects) < 0.15).astype(np.int64),
     }
     near = np.repeat(np.arange(objects), rng.integers(0, 3, objects))
-    moved = boxes[near] + rng.normal(0, 3, (len(near), 4)).astype(np.float32)
+    moved = boxes[near] + rng.normal(0, 1.5, (len(near), 4)).astype(np.float32)
     moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 2)
     found = np.concatenate([moved, random_boxes(rng, extra)])
     noisy = points[near] + rng.normal(0, 2, (len(near), 17, 3)).astype(np.float32)
     n = len(found)
     prediction = {
         "boxes": found, "labels": np.concatenate([labels[near], rng.choice(classes, extra)]),
-        "scores": rng.integers(1, 40, n).astype(np.float32) / 40,
+        "scores": rng.integers(1, np.where(np.arange(n) < len(near), 40, 20)).astype(np.float32) / 40,
         "masks": np.where(paint(found), 0.9, 0.2).astype(np.float32)[:, None],
         "keypoints": np.concatenate([noisy, random_points(rng, found[len(near):])]),
     }
