@@ -98,7 +98,9 @@ class MeanAveragePrecision(DetectionMetric):
             else:
                 true["segmentation"] = [self._run_lengths(one, size) for one in true["segmentation"]]
         else:
-            optional = [name for name in ("area", "iscrowd", "boxes", "masks") if name not in columns]
+            optional = ["area", "iscrowd"]
+            if "masks" not in columns and isinstance(target, Mapping) and target.get("area") is None:
+                optional.append("masks")  # they give the areas
             true = read_objects(target, ["labels", *columns], optional, what)
             if "masks" in true:
                 if size is not None and true["masks"].shape[1:] != size:
@@ -107,6 +109,8 @@ class MeanAveragePrecision(DetectionMetric):
         true.setdefault("iscrowd", np.zeros(len(true["labels"]), np.int64))
         if "area" not in true:
             true["area"] = self._areas(true)
+        if "segm" not in self.iou_types:
+            true.pop("segmentation", None)
         return true
 
     def _areas(self, true: Objects) -> np.ndarray:
