@@ -34,7 +34,7 @@ def read_objects(given: Mapping[str, Any], names: Sequence[str], optional: Seque
         ValueError: a column is missing, has a wrong shape, or has numbers that are not finite.
     """
     if not isinstance(given, Mapping):
-        raise ValueError(f"{what} is a {type(given).__name__}, expected a dict with {', '.join(names)}")
+        raise ValueError(f"{what} is of the type {type(given).__name__}, expected a dict with {', '.join(names)}")
     if missing := [name for name in names if given.get(name) is None]:
         raise ValueError(f"{what} has no {missing[0]!r}: it has {', '.join(map(repr, given)) or 'nothing'}")
     wanted = [*names, *(name for name in optional if given.get(name) is not None)]
@@ -94,8 +94,8 @@ def _column(name: str, value: Any, what: str) -> np.ndarray:
         array = np.concatenate([np.asarray(value.array, np.float64), seen[..., None]], -1)
     else:
         array = np.asarray(value)
-    shape = {"boxes": (4,), "keypoints": (*array.shape[1:2], 3)}.get(name, ())
-    if array.size == 0 and array.ndim < 2 and name != "keypoints":
+    shape = {"boxes": (4,), "keypoints": (array.shape[1] if array.ndim == 3 else 0, 3)}.get(name, ())
+    if array.size == 0 and array.ndim < 2:
         array = array.reshape(0, *shape)  # an empty list has one axis
     if array.ndim == 0 or array.shape[1:] != shape:
         axes = ", ".join(["n", *(["points"] if name == "keypoints" else []), *map(str, shape[-1:])])

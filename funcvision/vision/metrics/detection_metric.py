@@ -104,7 +104,9 @@ class DetectionMetric(abc.ABC):
 
     def _ordered(self) -> list[_Image]:
         """The images, sorted by their ids if they have any."""
-        return self._images if None in self._ids else sorted(self._images, key=lambda image: image[0])
+        if None in self._ids:
+            return self._images
+        return sorted(self._images, key=lambda image: (isinstance(image[0], str), image[0]))
 
 
 def _plain_id(given: Any) -> int | str:

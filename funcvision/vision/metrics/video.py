@@ -50,7 +50,8 @@ class VideoAccuracy(Metric):
             state: the state so far.
             predictions: logits `[clips, classes]`.
             targets: the class number of each clip's video, `[clips]`.
-            videos: the number of each clip's video, `[clips]`, from 0; by default clip i is of video i.
+            videos: the number of each clip's video, `[clips]`, from 0; by default clip i is of video i. A clip with a
+                number outside 0..num_videos - 1 does not count.
             valid: which clips count, bool `[clips]`; None means all.
 
         Raises:

@@ -34,6 +34,16 @@ def test_lists_and_a_crowd():
     assert found["map_per_class"].tolist() == pytest.approx([1, -1])
 
 
+def test_an_image_without_objects_given_as_empty_lists():
+    metric = metrics.MeanAveragePrecision(["bbox", "keypoints"])
+    points = np.ones((2, 17, 3))
+    found = FOUND | {"keypoints": points}
+    metric.update([found], [TARGET | {"keypoints": points, "area": [100.0, 100]}], image_ids=["b"])
+    metric.update([found], [{"boxes": [], "labels": [], "keypoints": []}], image_ids=["a"])
+    assert 0 < metric.compute()["bbox_map"] < 1
+    assert 0 < metric.compute()["keypoints_map"] < 1
+
+
 def test_the_area_is_given_or_that_of_mask_or_box():
     assert result(TARGET)["map_small"] == pytest.approx(1)
     assert result(TARGET | {"area": np.array([2000.0, 2000])})["map_medium"] == pytest.approx(1)
@@ -56,7 +66,7 @@ def test_the_area_is_given_or_that_of_mask_or_box():
     (TARGET | {"masks": MASKS[0]}, SEGMENTED, {"iou_type": "segm"}, r"expected \[n, height, width\]"),
     (TARGET | {"keypoints": np.ones((2, 4, 3))}, FOUND | {"keypoints": np.ones((2, 4, 3))},
      {"iou_type": "keypoints"}, "4 key points, and there are 17 sigmas"),
-    (5, FOUND, {}, "is a int, expected a dict"),
+    (5, FOUND, {}, "is of the type int, expected a dict"),
     ([{"bbox": [1, 2, 3, 4]}], FOUND, {}, "annotation without 'category_id'"),
     ([{"category_id": 1, "area": 3.0}], FOUND, {}, "have no 'boxes'"),
     ([{"category_id": 1, "bbox": [1, 2, 3, 4]}, {"category_id": 1}], FOUND, {}, "annotation without 'bbox'"),
