@@ -1,5 +1,6 @@
-"""Reading image files."""
+"""Reading image and video files."""
 
 from .image import open_image
+from .video import VideoReader
 
-__all__ = ["open_image"]
+__all__ = ["VideoReader", "open_image"]

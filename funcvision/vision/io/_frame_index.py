@@ -1,0 +1,203 @@
+"""Which frames a video file has, when each is shown, and where decoding must start to get it."""
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ._container import VideoSource, no_bare_errors, video_stream
+
+__all__ = ["FrameIndex", "decodable", "open_decoder"]
+
+ONE_FRAME_A_PACKET = ("av1", "h264", "hevc", "vp9")
+"""Codecs of which every packet with a time gives one frame. Old MPEG-4 files pack two frames into one packet."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameIndex:
+    """The frames of a video in the order in which they are shown.
+
+    Packets are numbered in the order of the file, which is the order of decoding. It differs from the order of showing
+    if there are B-frames.
+
+    Attributes:
+        ticks: when each frame is shown, in units of `time_base`, int64 [frames].
+        packets: the packet that each frame is decoded from, int64 [frames].
+        keys: the packets at which decoding can start, ascending, int64 [keys].
+        marks: a number for each packet by which it is recognised after a seek, int64 [packets]; empty if the packets
+            cannot be told apart. Then decoding always starts at the first one.
+        seek_ticks: where to seek to for each key, in units of `time_base`, int64 [keys].
+        time_base: the unit of time as numerator and denominator, in seconds.
+        fps: the average number of frames in a second, as the file has it or computed from the times.
+        by_position: whether `marks` are positions in the file. Otherwise they are times.
+    """
+
+    ticks: np.ndarray
+    packets: np.ndarray
+    keys: np.ndarray
+    marks: np.ndarray
+    seek_ticks: np.ndarray
+    time_base: tuple[int, int]
+    fps: float
+    by_position: bool
+
+    @classmethod
+    def of(cls, source: VideoSource, *, max_pixels: int) -> "FrameIndex":
+        """Reads all packets of a file. They are decoded only if their headers do not say which frames they give.
+
+        Raises:
+            ValueError: the file has no video, or is damaged.
+        """
+        with source.open() as container:
+            stream = video_stream(container)
+            if stream is None:
+                raise ValueError(f"{source.name} has no video stream")
+            packets = _Packets.of(container, stream)
+            base, rate = stream.time_base, stream.average_rate
+            _warn_of_cut(source.name, container, stream, packets)
+            trusted = packets.have_times and stream.codec_context.codec.canonical_name in ONE_FRAME_A_PACKET
+        if not len(packets.pts):
+            raise ValueError(f"{source.name} has no frames: its video stream is empty")
+        if trusted:
+            wanted = np.flatnonzero(~packets.dropped)
+            order = wanted[np.argsort(packets.pts[wanted], kind="stable")]
+            ticks = packets.pts[order]
+        else:
+            order, ticks = _decoded(source, packets, max_pixels, (1 / (rate or 25)) / base)
+        if not len(order):
+            raise ValueError(f"{source.name} has no frame that can be decoded")
+        seconds = float((ticks[-1] - ticks[0]) * base)
+        fps = float(rate) if rate else ((len(ticks) - 1) / seconds if seconds > 0 else 0.0)
+        marks, by_position = packets.marks()
+        return cls(
+            ticks, order, packets.keys, marks, packets.seek_ticks, (base.numerator, base.denominator), fps, by_position
+        )
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    @property
+    def timestamps(self) -> np.ndarray:
+        """When each frame is shown, in seconds, float64 [frames]."""
+        numerator, denominator = self.time_base
+        return self.ticks * numerator / denominator  # one rounding, so that the time of frame 7 at 25 fps is 7 / 25
+
+    def shown(self) -> np.ndarray:
+        """The number of the frame that each packet gives, -1 if none, int64 [packets]."""
+        frames = np.full(max(int(self.packets.max()), int(self.keys.max(initial=0)), len(self.marks) - 1) + 1, -1)
+        frames[self.packets] = np.arange(len(self.packets))
+        return frames
+
+    def starts(self, frame: int, shown: np.ndarray) -> np.ndarray:
+        """The keys from which a frame can be decoded, the nearest first, as numbers in `keys`.
+
+        A frame that is decoded after a key and shown before it needs frames before the key.
+        """
+        first_shown = shown[self.keys]
+        usable = (self.keys <= self.packets[frame]) & (first_shown <= frame) & (first_shown >= 0)
+        return np.flatnonzero(usable)[::-1]
+
+
+class _Packets:
+    """What the headers of all packets of a stream say, each an array [packets]."""
+
+    def __init__(self, rows: list[tuple[int | None, int | None, int, bool, bool]]):
+        nothing = np.iinfo(np.int64).min
+        pts, dts, position, key, dropped = zip(*rows) if rows else ((), (), (), (), ())
+        self.pts, self.dts = (
+            np.array([nothing if value is None else value for value in values], np.int64) for values in (pts, dts)
+        )
+        self.position = np.array(position, np.int64)
+        self.dropped = np.array(dropped, bool)
+        self.keys = np.flatnonzero(np.array(key, bool))
+        self._nothing = nothing
+
+    @classmethod
+    def of(cls, container: Any, stream: Any) -> "_Packets":
+        rows = []
+        for packet in container.demux(stream):
+            if packet.size:
+                position = -1 if packet.pos is None else packet.pos
+                dropped = packet.is_discard or packet.is_corrupt
+                rows.append((packet.pts, packet.dts, position, packet.is_keyframe, dropped))
+        return cls(rows)
+
+    @property
+    def have_times(self) -> bool:
+        """Whether all packets have different times, and the first one is a key and is shown first."""
+        return (
+            len(self.keys) > 0
+            and self.keys[0] == 0
+            and self._nothing not in self.pts
+            and len(np.unique(self.pts)) == len(self.pts)
+            and self.pts.argmin() == 0
+        )
+
+    @property
+    def seek_ticks(self) -> np.ndarray:
+        """The time of each key, or the time of its decoding if that is all there is."""
+        return np.where(self.pts == self._nothing, self.dts, self.pts)[self.keys]
+
+    def marks(self) -> tuple[np.ndarray, bool]:
+        """What tells the packets apart, and whether that is their position in the file."""
+        for values, missing in ((self.position, -1), (self.pts, self._nothing)):
+            if missing not in values and len(np.unique(values)) == len(values):
+                return values, values is self.position
+        return np.zeros(0, np.int64), False
+
+
+def open_decoder(stream: Any, *, max_pixels: int, num_threads: int = 1) -> Any:
+    """The codec of a stream, ready to decode packets whose `opaque` its frames then have."""
+    codec = stream.codec_context
+    codec.copy_opaque = True
+    codec.thread_count = num_threads
+    codec.options = {"max_pixels": str(max_pixels)}
+    return codec
+
+
+def decodable(packets: Any) -> Any:
+    """The packets of `container.demux` that a decoder takes, then the empty one that makes it give its last frames.
+
+    An empty packet amid the others would end the decoding.
+    """
+    last = None
+    for packet in packets:
+        if packet.size:
+            yield packet
+        else:
+            last = packet
+    if last is not None:
+        yield last
+
+
+def _decoded(source: VideoSource, packets: _Packets, max_pixels: int, step: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The packet of each frame in the order of showing, and the time of each frame, found by decoding all.
+
+    A frame without a time is shown one step after the frame before it.
+    """
+    first = int(packets.keys[0]) if len(packets.keys) else 0
+    order, ticks = [], []
+    with source.open() as container:
+        stream = video_stream(container)
+        codec = open_decoder(stream, max_pixels=max_pixels)
+        for number, packet in enumerate(decodable(container.demux(stream))):
+            if packet.size and (number < first or packets.dropped[number]):
+                continue
+            packet.opaque = number
+            for frame in codec.decode(packet):
+                if frame.opaque is None:
+                    continue
+                follows = round(ticks[-1] + step) if ticks else 0
+                ticks.append(follows if frame.pts is None else frame.pts)
+                order.append(frame.opaque)
+    return np.array(order, np.int64), np.array(ticks, np.int64)
+
+
+def _warn_of_cut(name: str, container: Any, stream: Any, packets: _Packets) -> None:
+    """Warns if the header of an MP4 file counts more frames than follow."""
+    whole = len(packets.pts) - int(packets.dropped.sum())
+    if container.format.name.startswith("mov") and len(packets.pts) < stream.frames:
+        warnings.warn(
+            f"{name} is cut off: it has {whole} of {stream.frames} frames; those are read", RuntimeWarning, stacklevel=4
+        )
