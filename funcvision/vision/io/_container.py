@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["VideoSource", "import_av", "no_bare_errors", "video_stream"]
+__all__ = [
+    "VideoSource", "decode", "import_av", "no_bare_errors", "open_codec", "packets_until_damage", "video_stream",
+]  # fmt: skip
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "ivf",
@@ -35,7 +37,7 @@ def no_bare_errors(name: str) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | MemoryError):
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         reason = error.strerror or type(error).__name__
         raise ValueError(f"{name} is not a video that can be read, or is damaged: {reason}") from error
@@ -99,8 +101,55 @@ class VideoSource:
         return av.open(file, "r", container_options=options, metadata_errors="ignore")
 
 
-def video_stream(container: Any) -> Any:
-    """The first stream of a container that is a video and no cover picture; None if there is none."""
-    av = import_av()
-    cover = av.stream.Disposition.attached_pic
-    return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
+def video_stream(container: Any, name: str) -> Any:
+    """The first stream of a container that is a video and no cover picture.
+
+    Raises:
+        ValueError: there is none, or FFmpeg has no decoder for it.
+    """
+    cover = import_av().stream.Disposition.attached_pic
+    stream = next((stream for stream in container.streams.video if not stream.disposition & cover), None)
+    if stream is None:
+        raise ValueError(f"{name} has no video stream")
+    if stream.codec_context is None:
+        raise ValueError(f"{name} has a video stream of a codec that FFmpeg does not decode")
+    return stream
+
+
+def packets_until_damage(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets of a stream with data in them, up to where the container cannot be read on.
+
+    An empty packet amid the others would end the decoding.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except import_av().FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def decode(codec: Any, number: int, packet: Any) -> Iterator[tuple[int, Any]]:
+    """The frames that a codec gives for a packet, each with the number of the packet that it comes from.
+
+    Frames come later than their packets, and in another order. `packet=None` makes the codec give what it still has.
+    """
+    if packet is not None:
+        # A list, because PyAV finds the object by its address again, and small ints share theirs.
+        packet.opaque = [number]
+    for frame in codec.decode(packet):
+        if frame.opaque is not None:
+            yield frame.opaque[0], frame
+
+
+def open_codec(stream: Any, *, max_pixels: int, num_threads: int = 1) -> Any:
+    """The codec of a stream, for `decode`."""
+    codec = stream.codec_context
+    codec.copy_opaque = True
+    codec.thread_count = num_threads
+    codec.options = {"max_pixels": str(max_pixels)}
+    return codec

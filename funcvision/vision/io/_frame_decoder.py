@@ -1,10 +1,14 @@
 """Decoding chosen frames of a video, from the nearest key frame on."""
 
+import collections
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from ._container import VideoSource, import_av, video_stream
-from ._frame_index import FrameIndex, decodable, open_decoder
+import numpy as np
+
+from ._container import VideoSource, decode, import_av, open_codec, packets_until_damage, video_stream
+from ._frame_index import FrameIndex
 
 __all__ = ["FrameDecoder"]
 
@@ -23,6 +27,7 @@ class FrameDecoder:
         self._index, self._source = index, source
         self._options = {"num_threads": num_threads, "max_pixels": max_pixels}
         self._shown = index.shown()
+        self._latest = np.maximum.accumulate(self._shown)
         self._open()
         self._frames: Iterator[tuple[int, Any]] = iter(())
         self._fed = -1
@@ -36,8 +41,8 @@ class FrameDecoder:
 
     def _open(self) -> None:
         self._container = self._source.container()
-        self._stream = video_stream(self._container)
-        self._codec = open_decoder(self._stream, **self._options)
+        self._stream = video_stream(self._container, self._source.name)
+        self._codec = open_codec(self._stream, **self._options)
 
     def frame(self, number: int) -> Any:
         """One frame, as PyAV's object.
@@ -55,8 +60,7 @@ class FrameDecoder:
         if 0 <= self._next <= number and nearest <= self._fed and (found := self._decode_up_to(number)) is not None:
             return found
         failure: Exception | None = None
-        # From the last one on, nothing is skipped: the file is read from its start.
-        for key in [*starts[:2], None]:
+        for key in starts[:2] if len(starts) else [None]:
             try:
                 self._start_at(key)
                 if (found := self._decode_up_to(number)) is not None:
@@ -72,7 +76,7 @@ class FrameDecoder:
         for shown, frame in self._frames:
             self._next = shown + 1
             if shown == number:
-                return None if frame.is_corrupt else frame
+                return frame
             if shown > number:
                 break
         self._next = -1
@@ -91,7 +95,7 @@ class FrameDecoder:
         """All packets of the stream from the start of the file, with their numbers."""
         self._container.close()  # not every format can seek to its start
         self._open()
-        return enumerate(decodable(self._container.demux(self._stream)))
+        return enumerate(packets_until_damage(self._container, self._stream))
 
     def _packets_from(self, key: int) -> Iterator[tuple[int, Any]] | None:
         """The packets from a key on, with their numbers; None if a seek does not lead there.
@@ -106,25 +110,40 @@ class FrameDecoder:
                 self._container.seek(int(target), stream=self._stream)
             except import_av().FFmpegError:
                 return None
-            packets = decodable(self._container.demux(self._stream))
+            packets = packets_until_damage(self._container, self._stream)
             for packet in packets:
                 value = packet.pos if index.by_position else packet.pts
                 if value == mark:
                     return _numbered(packet, packets, number)
-                if not packet.size or (index.by_position and value is not None and value > mark):
+                if index.by_position and value is not None and value > mark:
                     break
         return None
 
     def _decode(self, packets: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-        """The frames that packets give, with their numbers, in the order of showing."""
-        for number, packet in packets:
-            self._fed = number
-            packet.opaque = number
-            for frame in self._codec.decode(packet):
-                origin = frame.opaque
-                shown = -1 if origin is None or origin >= len(self._shown) else int(self._shown[origin])
-                if shown >= 0:
-                    yield shown, frame
+        """The frames that packets give, with their numbers, in the order of showing; None for damaged ones.
+
+        A frame is held back until those are there that were decoded before it and are shown after it, because they may
+        be what it was predicted from, and only then it is known whether they are damaged.
+        """
+        held: collections.deque[tuple[int, int, Any]] = collections.deque()
+        damaged: list[int] = []
+        for number, packet in itertools.chain(packets, [(self._fed, None)]):  # the last makes the codec give the rest
+            if packet is not None:
+                self._fed = number
+            for origin, frame in decode(self._codec, number, packet):
+                if frame.is_corrupt:
+                    damaged.append(origin)
+                if origin < len(self._shown) and self._shown[origin] >= 0:
+                    held.append((int(self._shown[origin]), origin, frame))
+            while held and (packet is None or self._latest[held[0][1]] <= held[-1][0]):
+                shown, origin, frame = held.popleft()
+                yield shown, None if damaged and self._depends_on(damaged, shown, origin) else frame
+
+    def _depends_on(self, damaged: list[int], shown: int, origin: int) -> bool:
+        """Whether a frame may be predicted from a damaged packet: one from its key on up to its own packet."""
+        starts = self._index.starts(shown, self._shown)
+        start = int(self._index.keys[starts[0]]) if len(starts) else 0
+        return any(start <= packet <= origin for packet in damaged)
 
 
 def _numbered(first: Any, rest: Iterator[Any], number: int) -> Iterator[tuple[int, Any]]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._container import VideoSource, no_bare_errors, video_stream
+from ._container import VideoSource, decode, open_codec, packets_until_damage, video_stream
 
-__all__ = ["FrameIndex", "decodable", "open_decoder"]
+__all__ = ["FrameIndex"]
 
 ONE_FRAME_A_PACKET = ("av1", "h264", "hevc", "vp9")
 """Codecs of which every packet with a time gives one frame. Old MPEG-4 files pack two frames into one packet."""
@@ -50,9 +50,7 @@ class FrameIndex:
             ValueError: the file has no video, or is damaged.
         """
         with source.open() as container:
-            stream = video_stream(container)
-            if stream is None:
-                raise ValueError(f"{source.name} has no video stream")
+            stream = video_stream(container, source.name)
             packets = _Packets.of(container, stream)
             base, rate = stream.time_base, stream.average_rate
             _warn_of_cut(source.name, container, stream, packets)
@@ -116,11 +114,10 @@ class _Packets:
     @classmethod
     def of(cls, container: Any, stream: Any) -> "_Packets":
         rows = []
-        for packet in container.demux(stream):
-            if packet.size:
-                position = -1 if packet.pos is None else packet.pos
-                dropped = packet.is_discard or packet.is_corrupt
-                rows.append((packet.pts, packet.dts, position, packet.is_keyframe, dropped))
+        for packet in packets_until_damage(container, stream):
+            position = -1 if packet.pos is None else packet.pos
+            dropped = packet.is_discard or packet.is_corrupt
+            rows.append((packet.pts, packet.dts, position, packet.is_keyframe, dropped))
         return cls(rows)
 
     @property
@@ -147,30 +144,6 @@ class _Packets:
         return np.zeros(0, np.int64), False
 
 
-def open_decoder(stream: Any, *, max_pixels: int, num_threads: int = 1) -> Any:
-    """The codec of a stream, ready to decode packets whose `opaque` its frames then have."""
-    codec = stream.codec_context
-    codec.copy_opaque = True
-    codec.thread_count = num_threads
-    codec.options = {"max_pixels": str(max_pixels)}
-    return codec
-
-
-def decodable(packets: Any) -> Any:
-    """The packets of `container.demux` that a decoder takes, then the empty one that makes it give its last frames.
-
-    An empty packet amid the others would end the decoding.
-    """
-    last = None
-    for packet in packets:
-        if packet.size:
-            yield packet
-        else:
-            last = packet
-    if last is not None:
-        yield last
-
-
 def _decoded(source: VideoSource, packets: _Packets, max_pixels: int, step: Any) -> tuple[np.ndarray, np.ndarray]:
     """The packet of each frame in the order of showing, and the time of each frame, found by decoding all.
 
@@ -179,18 +152,15 @@ def _decoded(source: VideoSource, packets: _Packets, max_pixels: int, step: Any)
     first = int(packets.keys[0]) if len(packets.keys) else 0
     order, ticks = [], []
     with source.open() as container:
-        stream = video_stream(container)
-        codec = open_decoder(stream, max_pixels=max_pixels)
-        for number, packet in enumerate(decodable(container.demux(stream))):
-            if packet.size and (number < first or packets.dropped[number]):
+        stream = video_stream(container, source.name)
+        codec = open_codec(stream, max_pixels=max_pixels)
+        for number, packet in enumerate([*packets_until_damage(container, stream), None]):
+            if packet is not None and (number < first or packets.dropped[number]):
                 continue
-            packet.opaque = number
-            for frame in codec.decode(packet):
-                if frame.opaque is None:
-                    continue
+            for origin, frame in decode(codec, number, packet):
                 follows = round(ticks[-1] + step) if ticks else 0
                 ticks.append(follows if frame.pts is None else frame.pts)
-                order.append(frame.opaque)
+                order.append(origin)
     return np.array(order, np.int64), np.array(ticks, np.int64)
 
 

@@ -168,9 +168,7 @@ class VideoReader:
     def _describe(self) -> dict[str, Any]:
         """The metadata. It notes the size and the orientation of frames on the way."""
         with self._source.open() as container:
-            stream = video_stream(container)
-            if stream is None:
-                raise ValueError(f"{self._source.name} has no video stream")
+            stream = video_stream(container, self._source.name)
             audio = container.streams.audio[0] if container.streams.audio else None
             about = {
                 "codec": stream.codec_context.codec.canonical_name,
