@@ -31,8 +31,13 @@ def import_av() -> Any:
 
 
 @contextlib.contextmanager
-def no_bare_errors(name: str) -> Iterator[None]:
-    """Turns an error of FFmpeg into a ValueError that names the file. Errors of the file system stay as they are."""
+def no_bare_errors(name: str, what: str = "is not a video that can be read, or is damaged") -> Iterator[None]:
+    """Turns an error of FFmpeg into a ValueError that names the file. Errors of the file system stay as they are.
+
+    Args:
+        name: the file.
+        what: what the error means.
+    """
     av = import_av()
     try:
         yield
@@ -40,7 +45,7 @@ def no_bare_errors(name: str) -> Iterator[None]:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         reason = error.strerror or type(error).__name__
-        raise ValueError(f"{name} is not a video that can be read, or is damaged: {reason}") from error
+        raise ValueError(f"{name} {what}: {reason}") from error
 
 
 class VideoSource:
@@ -88,6 +93,14 @@ class VideoSource:
             finally:
                 container.close()
 
+    def bytes_at(self, position: int, count: int) -> bytes:
+        """Bytes of the file, fewer at its end. A negative position counts from the end."""
+        if self._content is not None:
+            return self._content[position:][:count]
+        with open(str(self._path), "rb") as file:
+            file.seek(position, os.SEEK_SET if position >= 0 else os.SEEK_END)
+            return file.read(count)
+
     def container(self) -> Any:
         """The container, open for reading.
 
@@ -117,7 +130,7 @@ def video_stream(container: Any, name: str) -> Any:
 
 
 def packets_until_damage(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets of a stream with data in them, up to where the container cannot be read on.
+    """The packets of a stream with data in them, up to one that is cut off or where the container cannot be read on.
 
     An empty packet amid the others would end the decoding.
     """
@@ -127,7 +140,7 @@ def packets_until_damage(container: Any, stream: Any) -> Iterator[Any]:
             packet = next(packets, None)
         except import_av().FFmpegError:
             return
-        if packet is None:
+        if packet is None or packet.is_corrupt:
             return
         if packet.size:
             yield packet

@@ -21,6 +21,9 @@ class FrameDecoder:
         index: its frames.
         num_threads: threads of the codec.
         max_pixels: the largest frame, in pixels.
+
+    Attributes:
+        size: the width and height that the file gives, in pixels, before turning.
     """
 
     def __init__(self, source: VideoSource, index: FrameIndex, *, num_threads: int, max_pixels: int):
@@ -43,6 +46,7 @@ class FrameDecoder:
         self._container = self._source.container()
         self._stream = video_stream(self._container, self._source.name)
         self._codec = open_codec(self._stream, **self._options)
+        self.size = (self._codec.width, self._codec.height)
 
     def frame(self, number: int) -> Any:
         """One frame, as PyAV's object.
@@ -57,12 +61,13 @@ class FrameDecoder:
         """
         starts = self._index.starts(number, self._shown)
         nearest = int(self._index.keys[starts[0]]) if len(starts) else 0
-        if 0 <= self._next <= number and nearest <= self._fed and (found := self._decode_up_to(number)) is not None:
-            return found
+        ways: list[int | None] = [*starts[:2].tolist()] or [None]
+        goes_on = 0 <= self._next <= number and nearest <= self._fed
         failure: Exception | None = None
-        for key in starts[:2] if len(starts) else [None]:
+        for i in range(-1 if goes_on else 0, len(ways)):
             try:
-                self._start_at(key)
+                if i >= 0:
+                    self._start_at(ways[i])
                 if (found := self._decode_up_to(number)) is not None:
                     return found
             except import_av().FFmpegError as error:
@@ -127,13 +132,14 @@ class FrameDecoder:
         """
         held: collections.deque[tuple[int, int, Any]] = collections.deque()
         damaged: list[int] = []
-        for number, packet in itertools.chain(packets, [(self._fed, None)]):  # the last makes the codec give the rest
+        whole = itertools.takewhile(lambda numbered: numbered[0] < self._index.count, packets)
+        for number, packet in itertools.chain(whole, [(-1, None)]):  # the last makes the codec give the rest
             if packet is not None:
                 self._fed = number
             for origin, frame in decode(self._codec, number, packet):
                 if frame.is_corrupt:
                     damaged.append(origin)
-                if origin < len(self._shown) and self._shown[origin] >= 0:
+                if self._shown[origin] >= 0:
                     held.append((int(self._shown[origin]), origin, frame))
             while held and (packet is None or self._latest[held[0][1]] <= held[-1][0]):
                 shown, origin, frame = held.popleft()

@@ -1,17 +1,23 @@
 """Which frames a video file has, when each is shown, and where decoding must start to get it."""
 
 import dataclasses
+import itertools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ._container import VideoSource, decode, open_codec, packets_until_damage, video_stream
 
-__all__ = ["FrameIndex"]
+__all__ = ["ARRAYS", "FrameIndex"]
 
 ONE_FRAME_A_PACKET = ("av1", "h264", "hevc", "vp9")
 """Codecs of which every packet with a time gives one frame. Old MPEG-4 files pack two frames into one packet."""
+WITHOUT_TIMES = ("avi", "h264", "hevc", "m4v", "mpegvideo")
+"""Formats that do not store when a frame is shown, only the order of decoding. FFmpeg guesses times for B-frames."""
+AVI_VIDEO = (b"dc", b"db")
+"""The last two of the four letters that a packet of video begins with in an AVI file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +36,7 @@ class FrameIndex:
         seek_ticks: where to seek to for each key, in units of `time_base`, int64 [keys].
         time_base: the unit of time as numerator and denominator, in seconds.
         fps: the average number of frames in a second, as the file has it or computed from the times.
+        count: how many packets of the file are whole.
         by_position: whether `marks` are positions in the file. Otherwise they are times.
     """
 
@@ -40,6 +47,7 @@ class FrameIndex:
     seek_ticks: np.ndarray
     time_base: tuple[int, int]
     fps: float
+    count: int
     by_position: bool
 
     @classmethod
@@ -51,26 +59,26 @@ class FrameIndex:
         """
         with source.open() as container:
             stream = video_stream(container, source.name)
-            packets = _Packets.of(container, stream)
+            packets = _Packets.of(source, container, stream)
             base, rate = stream.time_base, stream.average_rate
             _warn_of_cut(source.name, container, stream, packets)
-            trusted = packets.have_times and stream.codec_context.codec.canonical_name in ONE_FRAME_A_PACKET
+            timed = container.format.name not in WITHOUT_TIMES
+            simple = stream.codec_context.codec.canonical_name in ONE_FRAME_A_PACKET
         if not len(packets.pts):
             raise ValueError(f"{source.name} has no frames: its video stream is empty")
-        if trusted:
-            wanted = np.flatnonzero(~packets.dropped)
+        if timed and simple and packets.have_times:
+            wanted = np.flatnonzero(~packets.hidden)
             order = wanted[np.argsort(packets.pts[wanted], kind="stable")]
             ticks = packets.pts[order]
         else:
-            order, ticks = _decoded(source, packets, max_pixels, (1 / (rate or 25)) / base)
+            order, ticks = _decoded(source, packets, timed, max_pixels, (1 / (rate or 25)) / base)
         if not len(order):
             raise ValueError(f"{source.name} has no frame that can be decoded")
         seconds = float((ticks[-1] - ticks[0]) * base)
         fps = float(rate) if rate else ((len(ticks) - 1) / seconds if seconds > 0 else 0.0)
         marks, by_position = packets.marks()
-        return cls(
-            ticks, order, packets.keys, marks, packets.seek_ticks, (base.numerator, base.denominator), fps, by_position
-        )
+        unit = (base.numerator, base.denominator)
+        return cls(ticks, order, packets.keys, marks, packets.seek_ticks, unit, fps, len(packets.pts), by_position)
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -79,11 +87,22 @@ class FrameIndex:
     def timestamps(self) -> np.ndarray:
         """When each frame is shown, in seconds, float64 [frames]."""
         numerator, denominator = self.time_base
-        return self.ticks * numerator / denominator  # one rounding, so that the time of frame 7 at 25 fps is 7 / 25
+        return self.ticks.astype(np.int64) * numerator / denominator  # one rounding, so that the time of frame 7 at 25 fps is 7 / 25
+
+    def narrow(self) -> "FrameIndex":
+        """The same index in the smallest integer types, for those who keep many. `wide` undoes it."""
+        return self._converted(lambda array: array.astype(_smallest_type(array)))
+
+    def wide(self) -> "FrameIndex":
+        """The same index in int64, as readers take it."""
+        return self._converted(lambda array: array.astype(np.int64))
+
+    def _converted(self, function: Callable[[np.ndarray], np.ndarray]) -> "FrameIndex":
+        return dataclasses.replace(self, **{name: function(getattr(self, name)) for name in ARRAYS})
 
     def shown(self) -> np.ndarray:
         """The number of the frame that each packet gives, -1 if none, int64 [packets]."""
-        frames = np.full(max(int(self.packets.max()), int(self.keys.max(initial=0)), len(self.marks) - 1) + 1, -1)
+        frames = np.full(self.count, -1)
         frames[self.packets] = np.arange(len(self.packets))
         return frames
 
@@ -97,27 +116,38 @@ class FrameIndex:
         return np.flatnonzero(usable)[::-1]
 
 
+ARRAYS = ("ticks", "packets", "keys", "marks", "seek_ticks")
+"""The attributes of an index that are arrays of integers."""
+
+
+def _smallest_type(array: np.ndarray) -> np.dtype:
+    lowest, highest = (int(array.min()), int(array.max())) if len(array) else (0, 0)
+    return np.promote_types(np.min_scalar_type(min(lowest, -1)), np.min_scalar_type(max(highest, 0)))
+
+
 class _Packets:
     """What the headers of all packets of a stream say, each an array [packets]."""
 
     def __init__(self, rows: list[tuple[int | None, int | None, int, bool, bool]]):
         nothing = np.iinfo(np.int64).min
-        pts, dts, position, key, dropped = zip(*rows) if rows else ((), (), (), (), ())
+        pts, dts, position, key, hidden = zip(*rows) if rows else ((), (), (), (), ())
         self.pts, self.dts = (
             np.array([nothing if value is None else value for value in values], np.int64) for values in (pts, dts)
         )
         self.position = np.array(position, np.int64)
-        self.dropped = np.array(dropped, bool)
+        self.hidden = np.array(hidden, bool)
         self.keys = np.flatnonzero(np.array(key, bool))
-        self._nothing = nothing
+        self.nothing = nothing
 
     @classmethod
-    def of(cls, container: Any, stream: Any) -> "_Packets":
-        rows = []
+    def of(cls, source: VideoSource, container: Any, stream: Any) -> "_Packets":
+        rows, size = [], 0
         for packet in packets_until_damage(container, stream):
             position = -1 if packet.pos is None else packet.pos
-            dropped = packet.is_discard or packet.is_corrupt
-            rows.append((packet.pts, packet.dts, position, packet.is_keyframe, dropped))
+            rows.append((packet.pts, packet.dts, position, packet.is_keyframe, packet.is_discard))
+            size = packet.size
+        if rows and _ends_early(source, container.format.name, rows[-1][2], size):
+            del rows[-1]
         return cls(rows)
 
     @property
@@ -126,7 +156,7 @@ class _Packets:
         return (
             len(self.keys) > 0
             and self.keys[0] == 0
-            and self._nothing not in self.pts
+            and self.nothing not in self.pts
             and len(np.unique(self.pts)) == len(self.pts)
             and self.pts.argmin() == 0
         )
@@ -134,40 +164,68 @@ class _Packets:
     @property
     def seek_ticks(self) -> np.ndarray:
         """The time of each key, or the time of its decoding if that is all there is."""
-        return np.where(self.pts == self._nothing, self.dts, self.pts)[self.keys]
+        return np.where(self.pts == self.nothing, self.dts, self.pts)[self.keys]
 
     def marks(self) -> tuple[np.ndarray, bool]:
         """What tells the packets apart, and whether that is their position in the file."""
-        for values, missing in ((self.position, -1), (self.pts, self._nothing)):
+        for values, missing in ((self.position, -1), (self.pts, self.nothing)):
             if missing not in values and len(np.unique(values)) == len(values):
                 return values, values is self.position
         return np.zeros(0, np.int64), False
 
 
-def _decoded(source: VideoSource, packets: _Packets, max_pixels: int, step: Any) -> tuple[np.ndarray, np.ndarray]:
+def _decoded(
+    source: VideoSource, packets: _Packets, timed: bool, max_pixels: int, step: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """The packet of each frame in the order of showing, and the time of each frame, found by decoding all.
 
-    A frame without a time is shown one step after the frame before it.
+    If the file does not say when frames are shown, they are shown at the times at which packets are decoded, in order.
+    A frame without any time is shown one step after the frame before it.
     """
     first = int(packets.keys[0]) if len(packets.keys) else 0
     order, ticks = [], []
     with source.open() as container:
         stream = video_stream(container, source.name)
         codec = open_codec(stream, max_pixels=max_pixels)
-        for number, packet in enumerate([*packets_until_damage(container, stream), None]):
-            if packet is not None and (number < first or packets.dropped[number]):
+        for number, packet in enumerate(itertools.chain(packets_until_damage(container, stream), [None])):
+            if packet is not None and (number < first or number >= len(packets.pts)):
                 continue
             for origin, frame in decode(codec, number, packet):
-                follows = round(ticks[-1] + step) if ticks else 0
-                ticks.append(follows if frame.pts is None else frame.pts)
                 order.append(origin)
+                ticks.append(frame.pts if timed else None)
+    if len(set(order)) < len(order):
+        raise ValueError(f"{source.name} packs several frames into one packet; rewrite it with ffmpeg to read it")
+    decoding = np.sort(packets.dts[order])
+    if not timed and packets.nothing not in decoding:
+        ticks = decoding.tolist()
+    for i, tick in enumerate(ticks):
+        if tick is None:
+            ticks[i] = round(ticks[i - 1] + step) if i else 0
     return np.array(order, np.int64), np.array(ticks, np.int64)
+
+
+def _ends_early(source: VideoSource, format: str, position: int, size: int) -> bool:
+    """Whether the last packet of a file is cut off, in the formats whose readers in FFmpeg do not say so.
+
+    Args:
+        source: the file.
+        format: FFmpeg's name of its format.
+        position: where the last packet begins.
+        size: how many bytes of it were read.
+    """
+    if format == "gif":  # a whole file ends with this byte
+        return source.bytes_at(-1, 1) != b";"
+    if format == "avi" and position >= 8:  # the data follow letters such as "00dc" and their size
+        before, after = source.bytes_at(position - 8, 8), source.bytes_at(position, 8)  # FFmpeg gives either position
+        header = before if before[2:4] in AVI_VIDEO else after
+        return int.from_bytes(header[4:], "little") > size
+    return False
 
 
 def _warn_of_cut(name: str, container: Any, stream: Any, packets: _Packets) -> None:
     """Warns if the header of an MP4 file counts more frames than follow."""
-    whole = len(packets.pts) - int(packets.dropped.sum())
-    if container.format.name.startswith("mov") and len(packets.pts) < stream.frames:
+    whole = len(packets.pts)
+    if container.format.name.startswith("mov") and whole < stream.frames:
         warnings.warn(
             f"{name} is cut off: it has {whole} of {stream.frames} frames; those are read", RuntimeWarning, stacklevel=4
         )

@@ -36,16 +36,15 @@ def turned(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def rgb(frame: Any, size: tuple[int, int], matrix: np.ndarray | None) -> np.ndarray:
+def rgb(frame: Any, size: tuple[int, int]) -> np.ndarray:
     """A frame of PyAV as an array, turned as a player shows it.
 
     Args:
         frame: the frame.
         size: the width and height of the video before turning, in pixels. A frame of another size is resized to it.
-        matrix: the display matrix of the file.
 
     Returns:
         uint8 [height, width, 3].
     """
     width, height = size
-    return turned(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), matrix)
+    return turned(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), display_matrix(frame))

@@ -1,8 +1,9 @@
 """Reading the frames and the sound of a video file in any order."""
 
+import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,6 +42,7 @@ class VideoReader:
         num_threads: threads that FFmpeg decodes with; 0 for as many as there are cores. More than one are quicker for
             reading in order and slower for single frames.
         max_pixels: the largest frame to decode, in pixels; larger ones raise ValueError.
+        index: the `index` of another reader of the same file, which makes opening quick.
 
     Attributes:
         timestamps: when each frame is shown, in seconds, as the file has it, float64 [frames]. The first need not be 0.
@@ -49,6 +51,7 @@ class VideoReader:
             `width`, `height` (after turning), `codec`, `pixel_format`, `rotation` (degrees clockwise by which the
             frames were turned), `format`, `audio_codec`, `audio_fps` (samples in a second) and `audio_channels`, which
             are None without audio.
+        index: which packet each frame is decoded from, and when it is shown.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -67,17 +70,16 @@ class VideoReader:
         *,
         num_threads: int = 1,
         max_pixels: int = MAX_PIXELS,
-        _index: FrameIndex | None = None,
+        index: FrameIndex | None = None,
     ):
         self._source = VideoSource(source)
         self._options = {"num_threads": num_threads, "max_pixels": max_pixels}
-        self._index = FrameIndex.of(self._source, max_pixels=max_pixels) if _index is None else _index
-        self.timestamps = self._index.timestamps
+        self.index = FrameIndex.of(self._source, max_pixels=max_pixels) if index is None else index
+        self.timestamps = self.index.timestamps
         self._reset()
-        self.metadata = self._describe()
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.index)
 
     def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """One frame, uint8 [height, width, 3], or the frames of a slice or a list, uint8 [time, height, width, 3]."""
@@ -146,44 +148,48 @@ class VideoReader:
         self._lock = threading.Lock()
         self._process = os.getpid()
 
-    def _read(self, numbers: np.ndarray) -> np.ndarray:
-        """Frames in any order, uint8 [time, height, width, 3]."""
-        height, width = self.metadata["height"], self.metadata["width"]
-        frames = np.empty((len(numbers), height, width, 3), np.uint8)
-        wanted, places = np.unique(numbers, return_inverse=True)
-        for i, number in enumerate(wanted):
-            frame = self._with_decoder(lambda decoder: decoder.frame(int(number)))
-            frames[places == i] = rgb(frame, self._size, self._matrix)
-        return frames
-
-    def _with_decoder(self, function: Callable[[FrameDecoder], Any]) -> Any:
-        """The function's result. It has the decoder for itself."""
-        if self._process != os.getpid():  # after a fork, the file's position is shared with the parent
-            self._reset()
-        with self._lock, no_bare_errors(self._source.name):
-            if self._decoder is None:
-                self._decoder = FrameDecoder(self._source, self._index, **self._options)
-            return function(self._decoder)
-
-    def _describe(self) -> dict[str, Any]:
-        """The metadata. It notes the size and the orientation of frames on the way."""
+    @functools.cached_property
+    def metadata(self) -> dict[str, Any]:
+        """A dict of facts about the file; see the class."""
         with self._source.open() as container:
-            stream = video_stream(container, self._source.name)
+            codec = video_stream(container, self._source.name).codec_context
             audio = container.streams.audio[0] if container.streams.audio else None
             about = {
-                "codec": stream.codec_context.codec.canonical_name,
-                "pixel_format": stream.codec_context.pix_fmt,
+                "codec": codec.codec.canonical_name,
+                "pixel_format": codec.pix_fmt,
                 "format": container.format.name.split(",")[0],
                 "audio_codec": audio.codec_context.codec.canonical_name if audio else None,
                 "audio_fps": audio.rate if audio else None,
                 "audio_channels": audio.channels if audio else None,
             }
-        first = self._with_decoder(lambda decoder: decoder.frame(0))
-        self._size, self._matrix = (first.width, first.height), display_matrix(first)
-        turns, fps = quarter_turns(self._matrix), self._index.fps
-        width, height = self._size if turns % 2 == 0 else self._size[::-1]
+        first, (width, height) = self._decode(0)
+        turns, fps = quarter_turns(display_matrix(first)), self.index.fps
+        if turns % 2:
+            width, height = height, width
         last = 1 / fps if fps else 0.0
         return {
             "duration": float(self.timestamps[-1] - self.timestamps[0]) + last, "fps": fps, "frames": len(self),
             "width": width, "height": height, "rotation": 90 * turns, **about,
         }  # fmt: skip
+
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        """Frames in any order, uint8 [time, height, width, 3]."""
+        if not len(numbers):
+            return np.empty((0, self.metadata["height"], self.metadata["width"], 3), np.uint8)
+        wanted, places = np.unique(numbers, return_inverse=True)
+        frames = None
+        for i, number in enumerate(wanted.tolist()):
+            frame, size = self._decode(number)
+            image = rgb(frame, size)
+            frames = np.empty((len(numbers), *image.shape), np.uint8) if frames is None else frames
+            frames[places == i] = image
+        return frames
+
+    def _decode(self, number: int) -> tuple[Any, tuple[int, int]]:
+        """One frame, as PyAV's object, and the width and height of the video before turning."""
+        if self._process != os.getpid():  # after a fork, the file's position is shared with the parent
+            self._reset()
+        with self._lock, no_bare_errors(self._source.name):
+            if self._decoder is None:
+                self._decoder = FrameDecoder(self._source, self.index, **self._options)
+            return self._decoder.frame(number), self._decoder.size
