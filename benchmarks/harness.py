@@ -2,8 +2,9 @@
 
 A contender is a function that prepares everything and returns `(run, answer)` or `(run, answer, seconds)`. `run()` does
 the work once and returns when it is done. `answer` is an array of what was computed; the answers of all contenders are
-compared before anything is timed. `seconds` is the time of the first call; without it, the time of the preparation
-counts as the first call. Only one process works at any moment; the others wait on a pipe.
+compared before anything is timed. It is None for a contender that defines the work differently, so that nothing can be
+compared. `seconds` is the time of the first call; without it, the time of the preparation counts as the first call.
+Only one process works at any moment; the others wait on a pipe.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after a turn of torch has ended
 WARM_UP_BELOW = 0.1  # seconds: shorter work runs once before it is timed, because threads that slept wake on one core
-Prepared = tuple[Callable[[], Any], np.ndarray] | tuple[Callable[[], Any], np.ndarray, float]
+Prepared = tuple[Callable[[], Any], np.ndarray | None] | tuple[Callable[[], Any], np.ndarray | None, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,8 @@ def _serve(pipe: Any, threads: int) -> None:
             start = time.perf_counter()
             run, answer, *first = prepare(**message.options)
             run()
-            pipe.send((first[0] if first else time.perf_counter() - start, np.asarray(answer, np.float64)))
+            first_call = first[0] if first else time.perf_counter() - start
+            pipe.send((first_call, None if answer is None else np.asarray(answer, np.float64)))
     except BaseException:
         pipe.send(traceback.format_exc())
         raise
@@ -110,7 +112,8 @@ class Result(NamedTuple):
 
     Attributes:
         ratios: for each peer, the median time of the first contender over that of the peer.
-        errors: for each peer, the largest difference between both answers, relative to the largest value.
+        errors: for each peer with an answer, the largest difference between both answers, relative to the largest
+            value.
         first: seconds that the first call of each contender took, in order.
     """
 
@@ -149,9 +152,11 @@ def compare(
     return Result(report(title, names, times, first), errors, first)
 
 
-def _differences(names: Sequence[str], answers: Sequence[np.ndarray], rtol: float) -> dict[str, float]:
+def _differences(names: Sequence[str], answers: Sequence[np.ndarray | None], rtol: float) -> dict[str, float]:
     errors = {}
     for name, answer in zip(names[1:], answers[1:], strict=True):
+        if answer is None or answers[0] is None:
+            continue
         errors[name] = worst = float(np.abs(answer - answers[0]).max() / np.abs(answers[0]).max())
         if not worst <= rtol:
             raise RuntimeError(f"{names[0]} and {name} computed different things: {worst:.1e} of the largest value")

@@ -31,7 +31,7 @@ MODULES = sorted(
 )
 KINDS_OF_TRANSFORMS = {
     "container", "conversion", "geometry", "color", "filters", "boxes", "augment", "auto_augment", "temporal",
-    "warp",
+    "warp", "crops", "scale", "contrast", "dropout", "detection", "sanitize", "mosaic",
 }
 CODE = ("funcvision", "tests", "examples", "benchmarks")
 SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")  # in the order in which a docstring has them

@@ -10,7 +10,6 @@ import lzma
 import os
 import pathlib
 import re
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -19,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["decompress", "extract_archive", "read_bytes", "unpack"]
+__all__ = ["decompress", "extract_archive", "move_into", "read_bytes", "unpack"]
 
 _STREAMS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _ENDINGS = (".gz", ".xz", ".bz2")  # of compressed files
@@ -27,6 +26,28 @@ _DAMAGE = (
     EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, OSError,
 )  # fmt: skip
 _CHUNK = 1 << 20  # bytes that are read at a time
+_EXPANSION, _ALLOWANCE = 100, 100_000_000  # times its size, plus these bytes: the most that a file may unpack to
+_MEMBER = 512  # bytes that a member counts in addition to its content, so that millions of empty ones are refused too
+
+
+class _Budget:
+    """Counts what comes out of a compressed file or archive, and refuses what would be too much for its size.
+
+    A small malicious file may unpack to more than the disk or the memory holds.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self.most = self.left = _EXPANSION * os.path.getsize(path) + _ALLOWANCE
+
+    def take(self, size: int) -> None:
+        """Counts bytes before they are written; ValueError if they are too many."""
+        self.left -= size
+        if self.left < 0:
+            raise ValueError(
+                f"{self.path} unpacks to over {self.most} bytes, {_EXPANSION} times its size plus {_ALLOWANCE}: "
+                "it is damaged or made to fill the disk, nothing was unpacked"
+            )
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -35,7 +56,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     A compressed stream is read to its end, so that its checksum is verified.
 
     Raises:
-        ValueError: the stream is truncated or damaged; the message names the file.
+        ValueError: the stream is truncated or damaged, or unpacks to over 100 times its size plus 100 MB; the message
+            names the file.
     """
     return b"".join(_decompressed(os.fspath(path)))
 
@@ -48,7 +70,8 @@ def decompress(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
         target: the file to write.
 
     Raises:
-        ValueError: the compressed file is truncated or damaged; the message names it.
+        ValueError: the compressed file is truncated or damaged, or unpacks to over 100 times its size plus 100 MB; the
+            message names it.
     """
     target = os.fspath(target)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target) or ".", prefix=".unpack-") as folder:
@@ -70,23 +93,28 @@ def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[s
         folder: the folder, which is made if it is missing.
 
     Raises:
-        ValueError: the archive is damaged or of another kind, or a member is a link, a device, or would land outside
-            the folder. The message names the archive. Nothing is written then.
+        ValueError: the archive is damaged or of another kind, or unpacks to over 100 times its size plus 100 MB, or a
+            member is a link, a device, or would land outside the folder. The message names the archive. Nothing is
+            written to the folder then.
     """
     archive, folder = os.fspath(archive), os.fspath(folder)
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as temporary:
         try:
+            budget = _Budget(archive)
             for name, content in _members(archive):
+                budget.take(_MEMBER)
                 target = os.path.join(temporary, *_safe_parts(archive, name))
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 with open(target, "wb") as out:
-                    shutil.copyfileobj(content, out, _CHUNK)
+                    while chunk := content.read(_CHUNK):
+                        budget.take(len(chunk))
+                        out.write(chunk)
         except _DAMAGE as error:
             if _is_of_the_system(error):
                 raise
             raise ValueError(f"{archive} is damaged or of another kind, nothing was unpacked: {error}") from error
-        _move_into(temporary, folder)
+        move_into(temporary, folder)
 
 
 def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
@@ -122,9 +150,11 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def _decompressed(path: str) -> Iterator[bytes]:
+    budget = _Budget(path)
     try:
         with _opened(path) as stream:
             while chunk := stream.read(_CHUNK):
+                budget.take(len(chunk))
                 yield chunk
     except _DAMAGE as error:
         if _is_of_the_system(error):
@@ -170,12 +200,19 @@ def _safe_parts(archive: str, name: str) -> list[str]:
     return parts
 
 
-def _move_into(source: str, target: str) -> None:
-    """Moves the files in one folder into another. One by one, since several processes may unpack the same archive."""
+def move_into(source: str, target: str) -> None:
+    """Moves the files in one folder into another, where files of the same name are replaced.
+
+    One by one, since several processes may unpack the same archive.
+
+    Args:
+        source: a folder, which keeps its empty folders.
+        target: a folder that exists, on the same file system.
+    """
     for entry in os.listdir(source):
         old, new = os.path.join(source, entry), os.path.join(target, entry)
         if os.path.isdir(old):
             os.makedirs(new, exist_ok=True)
-            _move_into(old, new)
+            move_into(old, new)
         else:
             os.replace(old, new)

@@ -187,3 +187,36 @@ def test_every_truncation_and_a_flipped_checksum_are_found(tmp_path, pack):
         with pytest.raises(ValueError, match="damaged"):
             decompress(path, tmp_path / "out")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+BOMB = b"\0" * (1 << 20)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.xz", "a.tar.bz2"])
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("funcvision.vision.archive._ALLOWANCE", 1000)
+    write(tmp_path / name, {"small.txt": b"small", "bomb": BOMB})
+    with pytest.raises(ValueError, match=rf"{name} unpacks to over \d+ bytes, 100 times its size plus 1000"):
+        extract_archive(tmp_path / name, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.setattr("funcvision.vision.archive._ALLOWANCE", 2 << 20)
+    extract_archive(tmp_path / name, tmp_path / "out")
+    assert contents(tmp_path / "out")["bomb"] == BOMB
+
+
+@pytest.mark.parametrize(("name", "pack"), [("a.gz", gzip.compress), ("a.xz", lzma.compress), ("a.bz2", bz2.compress)])
+def test_a_file_that_decompresses_to_far_more_than_its_size_is_refused(tmp_path, name, pack, monkeypatch):
+    monkeypatch.setattr("funcvision.vision.archive._ALLOWANCE", 1000)
+    (tmp_path / name).write_bytes(pack(BOMB * 2))
+    for read in (read_bytes, lambda path: unpack(path, tmp_path / "out")):
+        with pytest.raises(ValueError, match=rf"{name} unpacks to over \d+ bytes"):
+            read(tmp_path / name)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_archive_of_too_many_empty_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("funcvision.vision.archive._ALLOWANCE", 1000)
+    write(tmp_path / "a.tar.xz", {f"{i}": b"" for i in range(3000)})
+    with pytest.raises(ValueError, match=r"a\.tar\.xz unpacks to over"):
+        extract_archive(tmp_path / "a.tar.xz", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -20,7 +20,7 @@ def shapes_of(name, **options):
 @pytest.mark.parametrize("name", models.list_models())
 def test_recognise_each_by_its_shapes(name):
     found, model = models.recognise(shapes_of(name))
-    assert found == name
+    assert found == name.replace("_320", "")  # which has the same arrays
     assert {key: one.shape for key, one in model.declarations().items()} == shapes_of(name)
 
 

@@ -29,8 +29,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..archive import extract_archive, unpack
-from ..download import check_digest, download_url
+from ..archive import extract_archive, move_into, unpack
+from ..download import download_url
+from ._verified import check_digest_once
 from .dataset import VisionDataset
 
 __all__ = ["PublishedDataset", "Resource", "compressed_files"]
@@ -70,7 +71,7 @@ class Resource:
         return any(name == path or (path.endswith("/") and name.startswith(path)) for path in self.contents)
 
     def digests(self, name: str) -> dict[str, str | None]:
-        """The digests of a path that this file provides, as `check_digest` takes them."""
+        """The digests of a path that this file provides, as `check_digest_once` takes them."""
         if self.contents is None:
             return {"md5": self.md5, "sha256": self.sha256}
         return {"md5": self.contents.get(name)}
@@ -171,7 +172,7 @@ class PublishedDataset(VisionDataset):
         if path is None:
             raise FileNotFoundError(self._what_is_missing(name, resource))
         if resource is not None and not name.endswith("/"):
-            check_digest(path, **resource.digests(name))
+            check_digest_once(path, **resource.digests(name))
         return path
 
     def _what_is_missing(self, name: str, resource: Resource | None) -> str:
@@ -193,7 +194,7 @@ class PublishedDataset(VisionDataset):
         try:
             for name, path in paths.items():
                 if path is not None and not name.endswith("/"):
-                    check_digest(path, **resource.digests(name))
+                    check_digest_once(path, **resource.digests(name))
         except ValueError:
             return False
         return None not in paths.values()
@@ -204,7 +205,7 @@ class PublishedDataset(VisionDataset):
             file = os.path.join(self.folder, resource.filename)
             packed = resource.contents is not None and not resource.urls and os.path.isfile(file)
             if packed and not self._has(resource):
-                check_digest(file, md5=resource.md5, sha256=resource.sha256)
+                check_digest_once(file, md5=resource.md5, sha256=resource.sha256)
                 self._unpack(resource, file)
 
     def _unpack(self, resource: Resource, file: str) -> None:
@@ -218,6 +219,22 @@ class PublishedDataset(VisionDataset):
             extract_archive(file, temporary)
             for member in sorted(glob.glob(resource.inner, root_dir=temporary)):
                 unpack(os.path.join(temporary, member), target)
+
+    def _unpack_renamed(self, file: str, packed: str, name: str) -> None:
+        """Unpacks an archive of one folder and gives that folder another name, under which it appears when it is whole.
+
+        Args:
+            file: the archive.
+            packed: the name of the folder in the archive.
+            name: its new name in the folder of the data set. What was there is kept, except files of the same name.
+        """
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unpack-") as temporary:
+            extract_archive(file, temporary)
+            source, target = os.path.join(temporary, packed), os.path.join(self.folder, name)
+            if not os.path.isdir(source):
+                raise ValueError(f"{file} holds no folder {packed}: nothing was unpacked")
+            os.makedirs(target, exist_ok=True)
+            move_into(source, target)
 
     def _choice(self, option: str, value: str, choices: Collection[str]) -> str:
         """An option's value; ValueError unless it is one of the choices."""

@@ -10,7 +10,7 @@ import jax
 
 from ..transforms import Transform
 
-__all__ = ["VisionDataset"]
+__all__ = ["VisionDataset", "call_transform", "takes_key"]
 
 
 class VisionDataset:
@@ -85,7 +85,7 @@ class VisionDataset:
             AttributeError: no transform takes a key, or a subclass overrides `__getitem__`.
         """
         functions = (self._joint, self.transform, self.target_transform)
-        if type(self).__getitem__ is not VisionDataset.__getitem__ or not any(map(_takes_key, functions)):
+        if type(self).__getitem__ is not VisionDataset.__getitem__ or not any(map(takes_key, functions)):
             raise AttributeError(f"this {type(self).__name__} has no use for keys")
         return self._load_sample
 
@@ -113,23 +113,23 @@ class VisionDataset:
         if isinstance(self._joint, Transform):
             return self._joint((image, target), key=key)
         if self._joint is not None:
-            return _call(self._joint, image, target, key=key)
+            return call_transform(self._joint, image, target, key=key)
         if self.transform is not None:
-            image = _call(self.transform, image, key=key)
+            image = call_transform(self.transform, image, key=key)
         if self.target_transform is not None:
-            target = _call(self.target_transform, target, key=key)
+            target = call_transform(self.target_transform, target, key=key)
         return image, target
 
 
-def _call(function: Callable[..., Any], *arguments: Any, key: Any) -> Any:
+def call_transform(function: Callable[..., Any], *arguments: Any, key: Any) -> Any:
     """The function's result. It gets the key if there is one and it takes one."""
     # The loader's keys are numpy Generators, which transforms of jax arrays do not take.
-    if key is None or isinstance(arguments[0], jax.Array) or not _takes_key(function):
+    if key is None or isinstance(arguments[0], jax.Array) or not takes_key(function):
         return function(*arguments)
     return function(*arguments, key=key)
 
 
-def _takes_key(function: Callable[..., Any] | None) -> bool:
+def takes_key(function: Callable[..., Any] | None) -> bool:
     """Whether a function has a parameter `key` that is meant for randomness."""
     if isinstance(function, Transform):
         return True

@@ -1,15 +1,17 @@
 """Data sets that are folders of files, one folder per class."""
 
+import dataclasses
 import functools
 import os
-import pathlib
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
 from ..io import open_image
+from ._index import Files, list_classes
 from .dataset import VisionDataset
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "ImageFolder", "default_loader"]
@@ -41,6 +43,10 @@ class DatasetFolder(VisionDataset):
 
     Symbolic links to folders are followed, except a link to a folder that contains it. Hidden folders and files, whose
     names start with a dot, are taken as in torchvision. A warning names both.
+
+    The list of 10,000 files or more is kept in `$FUNCVISION_HOME/index`, and folders that have not changed are not
+    listed again. Files that are added, removed or renamed change the time of their folder, and are noticed by it.
+    A file that is replaced by another of the same name need not be noticed: only names are kept.
 
     Args:
         root: the folder of the class folders.
@@ -100,9 +106,11 @@ class DatasetFolder(VisionDataset):
             raise ValueError("class_to_idx is empty, so there are no files to list; give at least one class")
         if (extensions is None) == (is_valid_file is None):
             raise ValueError("give either extensions or is_valid_file, and not both")
-        takes = is_valid_file or _ends_with(extensions or ())
-        files = {name: list(filter(takes, _files_under(os.path.join(directory, name)))) for name in class_to_idx}
-        empty = sorted(name for name, paths in files.items() if not paths)
+        endings = None if extensions is None else (extensions,) if isinstance(extensions, str) else tuple(extensions)
+        files = list_classes(directory, class_to_idx, endings)
+        if is_valid_file is not None:
+            files = {name: _valid(os.path.join(directory, name), files[name], is_valid_file) for name in files}
+        empty = sorted(name for name, of_class in files.items() if not any(one.names for one in of_class))
         if empty and not allow_empty:
             expected = "" if extensions is None else f", which end in {extensions}"
             raise FileNotFoundError(
@@ -110,7 +118,13 @@ class DatasetFolder(VisionDataset):
                 "pass allow_empty=True if classes may be empty"
             )
         _warn_of_hidden(directory, files)
-        return [(path, class_to_idx[name]) for name in sorted(files) for path in files[name]]
+        samples: list[tuple[str, int]] = []
+        for name in sorted(files):
+            label = class_to_idx[name]
+            for one in files[name]:
+                folder = os.path.join(directory, name, one.folder, "")
+                samples += [(folder + file, label) for file in one.names]
+        return samples
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -164,56 +178,32 @@ class ImageFolder(DatasetFolder):
         self.imgs = self.samples
 
 
-def _ends_with(extensions: str | Sequence[str]) -> Callable[[str], bool]:
-    endings = extensions if isinstance(extensions, str) else tuple(extensions)
-    return lambda path: path.lower().endswith(endings)
+def _valid(folder: str, files: Sequence[Files], is_valid_file: Callable[[str], bool]) -> list[Files]:
+    """The files of a class whose paths the function takes."""
+    valid = []
+    for one in files:
+        parent = os.path.join(folder, one.folder, "")
+        names = [name for name in one.names if is_valid_file(parent + name)]
+        valid.append(dataclasses.replace(one, names=names))
+    return valid
 
 
-def _files_under(folder: str) -> list[str]:
-    """Every file in a folder and the folders in it. [] if there is no such folder.
-
-    Symbolic links are followed, but not in a circle: a link to a folder that contains it is left out with a warning.
-    """
-    if not os.path.isdir(folder):
-        return []
-    found = []
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
-        found.append((parent, sorted(names)))
-        circles = [name for name in folders if _leads_back(folder, parent, name)]
-        folders[:] = [name for name in folders if name not in circles]  # os.walk goes into what is left
-        for name in circles:
-            link = os.path.join(parent, name)
-            warnings.warn(
-                f"{link} is a link to {os.path.realpath(link)}, a folder that contains it; it is not followed",
-                stacklevel=2,
-            )
-    return [os.path.join(parent, name) for parent, names in sorted(found) for name in names]
-
-
-def _leads_back(top: str, parent: str, name: str) -> bool:
-    """Whether a folder in `parent` is a link to `parent`, to a folder from `top` down to it, or to one around those."""
-    link = os.path.join(parent, name)
-    if not os.path.islink(link):
-        return False
-    target, way = os.path.realpath(link), [parent]
-    while len(way[-1]) > len(top):
-        way.append(os.path.dirname(way[-1]))
-    return any(pathlib.Path(os.path.realpath(folder)).is_relative_to(target) for folder in way)
-
-
-def _warn_of_hidden(directory: str, files: Mapping[str, Sequence[str]]) -> None:
+def _warn_of_hidden(directory: str, files: Mapping[str, Sequence[Files]]) -> None:
     """Warns if hidden files, or files in hidden folders, are among those of the classes: most of them are no data."""
-    mark, start = os.sep + ".", len(os.path.join(directory, "")) - 1
-    hidden = [path for paths in files.values() for path in paths if mark in path[start:]]
+    hidden = []
+    for name, of_class in files.items():
+        for one in of_class:
+            folder = os.path.join(os.sep, name, one.folder, "")
+            # The names are sorted, and "/" follows ".": between them are those that start with a dot.
+            dotted = slice(bisect_left(one.names, "."), bisect_left(one.names, "/"))
+            names = one.names if f"{os.sep}." in folder else one.names[dotted]
+            hidden += [directory.rstrip(os.sep) + folder + file for file in names]
     if hidden:
-        classes = sorted(name for name, paths in files.items() if paths and name.startswith("."))
+        with_files = (name for name, of_class in files.items() if any(one.names for one in of_class))
+        classes = sorted(name for name in with_files if name.startswith("."))
         became = f", and {', '.join(classes)} became {'a class' if len(classes) == 1 else 'classes'}" if classes else ""
         warnings.warn(
             f"{len(hidden)} files under {directory} are hidden or in hidden folders, such as {hidden[0]}{became}, as "
             f"in torchvision: delete them, or leave them out by is_valid_file and find_classes",
             stacklevel=2,
         )
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -87,7 +87,8 @@ class FrameIndex:
     def timestamps(self) -> np.ndarray:
         """When each frame is shown, in seconds, float64 [frames]."""
         numerator, denominator = self.time_base
-        return self.ticks.astype(np.int64) * numerator / denominator  # one rounding, so that the time of frame 7 at 25 fps is 7 / 25
+        # The division is the only rounding, so that the time of frame 7 at 25 frames in a second is 7 / 25.
+        return self.ticks.astype(np.int64) * numerator / denominator
 
     def narrow(self) -> "FrameIndex":
         """The same index in the smallest integer types, for those who keep many. `wide` undoes it."""

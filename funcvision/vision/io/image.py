@@ -19,8 +19,8 @@ def open_image(path: str | os.PathLike[str], *, exif: bool = False) -> PIL.Image
     A grey image of 16 bits keeps the upper 8 bits of each value, as Pillow does for colours of 16 bits: 65535 becomes
     white. Pillow's own conversion makes everything above 255 white.
 
-    Pillow detects that a file is cut off. It does not detect that the data inside a JPEG is wrong, or ends early before
-    a correct end marker: libjpeg then guesses the rest.
+    Pillow detects that most files are cut off. It does not detect that a GIF is, nor that the data inside a JPEG end
+    early before a correct end marker: libjpeg then guesses the rest. `decode_image` refuses these files.
 
     Pillow refuses images of more than twice `PIL.Image.MAX_IMAGE_PIXELS` pixels, because a small malicious file may
     unpack to more than the memory holds, and warns above `MAX_IMAGE_PIXELS` itself. Set it before if you trust the
@@ -50,7 +50,7 @@ def open_image(path: str | os.PathLike[str], *, exif: bool = False) -> PIL.Image
         except MemoryError as error:
             raise MemoryError(f"{name} ({size} bytes) unpacks to more pixels than fit into memory") from error
         except Exception as error:  # on damaged files Pillow's readers raise exceptions of any type
-            raise ValueError(f"{name} ({size} bytes) is not an image, or is damaged: {_reason(error)}") from error
+            raise ValueError(f"{name} ({size} bytes) is not an image, or is damaged: {reason(error)}") from error
     return _rgb(image, name)
 
 
@@ -66,11 +66,11 @@ def _too_large(name: str, size: int, error: Exception) -> str:
     )
 
 
-def _reason(error: Exception) -> str:
-    """Why Pillow could not read a file. Its message about an unknown format shows a Python object; that is left out."""
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in one line. Pillow's message about an unknown format shows a Python object."""
     if isinstance(error, PIL.UnidentifiedImageError):
         return "no format that Pillow reads is recognised"
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _rgb(image: PIL.ImageFile.ImageFile, name: str) -> PIL.Image.Image:

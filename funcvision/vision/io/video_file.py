@@ -139,7 +139,10 @@ def write_video(
     name = str(getattr(path, "name", path))
     target = f"file:{os.path.abspath(os.path.expanduser(os.fspath(path)))}" if not hasattr(path, "write") else path
     if video_codec == "libx265" and min(frames.shape[1:3]) < SMALLEST_X265:
-        raise ValueError(f"libx265 writes outside its memory for some frames as small as {frames.shape[1:3]}: use others")
+        raise ValueError(
+            f"libx265 needs frames of {SMALLEST_X265} x {SMALLEST_X265} pixels or more, and these are "
+            f"{frames.shape[1]} x {frames.shape[2]}; use another video_codec"
+        )
     settings = dict(options or {})
     with no_bare_errors(name, "cannot be written"), av.open(target, "w") as container:
         rate = Fraction(fps).limit_denominator(LONGEST_DENOMINATOR)
@@ -220,4 +223,5 @@ def _encoder(av: Any, name: str) -> str:
 
 
 def _pixel_format(codec: str) -> str:
-    return {"libx264rgb": "rgb24", "gif": "rgb8", "mjpeg": "yuvj420p", "png": "rgb24", "apng": "rgb24"}.get(codec, "yuv420p")
+    """The pixel format that an encoder takes, if not yuv420p."""
+    return {"libx264rgb": "rgb24", "gif": "rgb8", "mjpeg": "yuvj420p", "apng": "rgb24"}.get(codec, "yuv420p")

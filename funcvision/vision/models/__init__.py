@@ -9,6 +9,7 @@ from ._zoo import (
     features,
     find_weights,
     freeze,
+    freeze_backbone,
     get_model,
     identify_weights,
     imagenet_classes,
@@ -94,8 +95,9 @@ from .vision_transformer import (
 
 __all__ = [
     "detection", "segmentation",
-    "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze", "get_model",
-    "identify_weights", "imagenet_classes", "list_models", "load", "recognise", "register", "weights",
+    "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze",
+    "freeze_backbone", "get_model", "identify_weights", "imagenet_classes", "list_models", "load", "recognise",
+    "register", "weights",
     "AlexNet", "alexnet",
     "ConvNeXt", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",
     "DenseNet", "densenet121", "densenet161", "densenet169", "densenet201",

@@ -21,10 +21,14 @@ into `(array, label)`, ready for a loader to collate; an `Image` stays an `Image
 `transform.params(sample, key=key)` gives what a call draws, and `transform.replay(sample, params)` uses it again.
 
 Where a transform belongs: `container` (made of other transforms), `conversion` (kinds of leaf, dtypes, normalisation),
-`geometry` (sizes, crops, flips, warps), `color` (every pixel by itself), `filters` (blur, noise, sharpness), `presets`
-(whole pipelines), and, as they come, `boxes` (boxes and key points alone), `augment` (erasing, mixing of samples),
-`auto_augment` (learned and random policies) and `temporal` (the frames of a video). `functional` has the same files,
-with the kernels.
+`geometry` (sizes, crops, flips), `scale` (random sizes, canvases), `crops` (several crops of an image), `warp`
+(rotations and distortions), `color` (every pixel by itself), `contrast` (gamma, local histograms), `filters` (blur,
+noise, sharpness), `dropout` (filled parts), `boxes` (boxes and key points alone), `sanitize` (boxes and points of no
+use), `detection` (samples with boxes), `mosaic` (several samples made one), `augment` (erasing, JPEG, mixing of
+samples), `temporal` (the frames of a video), `auto_augment` (learned and random policies) and `presets` (whole
+pipelines). `functional` has the same files, with the kernels.
+
+`transform.inverse(sample, params)` moves boxes, masks and key points back to where they were before the transform.
 
 >>> import PIL.Image
 >>> import jax.numpy as jnp
@@ -39,6 +43,8 @@ with the kernels.
 """
 
 from . import functional, presets
+from .augment import JPEG, CutMix, MixUp, RandomErasing
+from .auto_augment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from .boxes import ClampBoundingBoxes, ClampKeyPoints, ConvertBoundingBoxFormat, SetClampingMode
 from .color import (
     RGB,
@@ -53,23 +59,47 @@ from .color import (
     RandomPosterize,
     RandomSolarize,
 )
-from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder
-from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToDtype, ToImage, ToPILImage
-from .filters import GaussianBlur, GaussianNoise, RandomAdjustSharpness
+from .container import Compose, Identity, Lambda, RandomApply, RandomChoice, RandomOrder, RepeatedAugment
+from .contrast import CLAHE, RandomGamma
+from .conversion import (
+    ConvertImageDtype,
+    LinearTransformation,
+    Normalize,
+    PILToTensor,
+    ToDtype,
+    ToImage,
+    ToPILImage,
+    ToPureTensor,
+)
+from .crops import FiveCrop, TenCrop
+from .detection import RandomIoUCrop, RandomZoomOut
+from .dropout import CoarseDropout, GridMask
+from .filters import GaussianBlur, GaussianNoise, MotionBlur, RandomAdjustSharpness
 from .geometry import CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, RandomVerticalFlip, Resize
+from .mosaic import CopyPaste, Mosaic
 from .sample import common_size
+from .sanitize import SanitizeBoundingBoxes, SanitizeKeyPoints
+from .scale import FixedSizeCrop, Letterbox, RandomResize, RandomShortestSize, ScaleJitter
+from .temporal import UniformTemporalSubsample
 from .transform import Transform
-from .warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
+from .warp import ElasticTransform, GridDistortion, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
     "functional", "presets",
     "Transform", "common_size",
-    "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder",
+    "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RepeatedAugment",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
-    "ElasticTransform", "RandomAffine", "RandomRotation", "RandomPerspective",
+    "FixedSizeCrop", "Letterbox", "RandomResize", "RandomShortestSize", "ScaleJitter",
+    "RandomIoUCrop", "RandomZoomOut", "SanitizeBoundingBoxes", "SanitizeKeyPoints",
+    "CopyPaste", "Mosaic", "CoarseDropout", "GridMask",
+    "ElasticTransform", "GridDistortion", "RandomAffine", "RandomRotation", "RandomPerspective",
     "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SetClampingMode",
     "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
+    "LinearTransformation", "ToPureTensor",
+    "FiveCrop", "TenCrop", "UniformTemporalSubsample",
+    "CutMix", "JPEG", "MixUp", "RandomErasing",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",
     "RandomGrayscale", "RandomInvert", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
-    "GaussianBlur", "GaussianNoise", "RandomAdjustSharpness",
+    "CLAHE", "RandomGamma", "GaussianBlur", "GaussianNoise", "MotionBlur", "RandomAdjustSharpness", "AugMix",
+    "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide",
 ]

@@ -38,6 +38,18 @@ class HostRandom:
         """One of 0, 1, ..., high - 1."""
         return int(self._generator.integers(high))
 
+    def beta(self, a: float, b: float) -> float:
+        """A number from 0 to 1 of the beta distribution."""
+        return float(self._generator.beta(a, b))
+
+    def integers(self, high: int, shape: Shape) -> np.ndarray:
+        """Numbers from 0, 1, ..., high - 1."""
+        return self._generator.integers(high, size=shape)
+
+    def dirichlet(self, alpha: float, count: int) -> np.ndarray:
+        """Float32 numbers whose sum is 1, of the Dirichlet distribution with all parameters `alpha`."""
+        return self._generator.dirichlet([alpha] * count).astype(np.float32)
+
     def normal(self, shape: Shape) -> np.ndarray:
         """Float32 numbers of the standard normal distribution."""
         return self._generator.standard_normal(shape, np.float32)
@@ -67,6 +79,18 @@ class DeviceRandom:
     def integer(self, high: Any) -> jax.Array:
         """One of 0, 1, ..., high - 1 as int32; `high` may be traced."""
         return jax.random.randint(self._next_key(), (), 0, high, jnp.int32)
+
+    def beta(self, a: float, b: float) -> jax.Array:
+        """A float32 number from 0 to 1 of the beta distribution."""
+        return jax.random.beta(self._next_key(), a, b, (), jnp.float32)
+
+    def integers(self, high: int, shape: Shape) -> jax.Array:
+        """Numbers from 0, 1, ..., high - 1 as int32."""
+        return jax.random.randint(self._next_key(), shape, 0, high, jnp.int32)
+
+    def dirichlet(self, alpha: float, count: int) -> jax.Array:
+        """Float32 numbers whose sum is 1, of the Dirichlet distribution with all parameters `alpha`."""
+        return jax.random.dirichlet(self._next_key(), jnp.full(count, alpha, jnp.float32))
 
     def normal(self, shape: Shape) -> jax.Array:
         """Float32 numbers of the standard normal distribution."""

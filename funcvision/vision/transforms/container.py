@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 from jax import lax
 from jax.core import Tracer
 
@@ -13,10 +14,10 @@ from ..tv_tensors import TVTensor
 from ._applied import check_probability
 from ._draws import Draws, RecordedDraws
 from ._random import Random
-from .sample import Leaf, map_leaves, transformed_leaves
+from .sample import Leaf, common_size, map_leaves, transformed_leaves
 from .transform import Transform
 
-__all__ = ["Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder"]
+__all__ = ["Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RepeatedAugment"]
 
 
 class Identity(Transform):
@@ -117,6 +118,10 @@ class Compose(_Container):
         """The sample after all members."""
         return _in_sequence(self.transforms, sample, draws.spawn(len(self.transforms)))
 
+    def undo(self, sample: Any, draws: Draws, size: tuple[int, int] | None) -> Any:
+        """The sample moved back through all members, the last one first."""
+        return _undone(self, self.transforms, sample, draws.spawn(len(self.transforms)), size)
+
 
 class RandomApply(_Container):
     """Transforms one after the other, with probability `p`; else the sample stays as it is.
@@ -149,6 +154,11 @@ class RandomApply(_Container):
             functions = [lambda sample: sample, *_bound(members, _drawn(members, sample, draws))]
             return _choose(self, applied.astype(jnp.int32), functions, sample)
         return _in_sequence(members, sample, draws.spawn(1)) if applied else sample
+
+    def undo(self, sample: Any, draws: Draws, size: tuple[int, int] | None) -> Any:
+        """The sample moved back through all members, if they were applied; not where that is traced."""
+        applied = _concrete(self, draws.draw(self, sample)["applied"])
+        return Compose(self.transforms).undo(sample, draws.spawn(1)[0], size) if applied else sample
 
 
 class RandomChoice(_Container):
@@ -187,6 +197,11 @@ class RandomChoice(_Container):
             return _choose(self, index, members, sample)
         return _bound(self.transforms, draws.spawn(len(self.transforms)))[int(index)](sample)
 
+    def undo(self, sample: Any, draws: Draws, size: tuple[int, int] | None) -> Any:
+        """The sample moved back through the chosen member; not where the choice is traced."""
+        index = int(_concrete(self, draws.draw(self, sample)["idx"]))
+        return self.transforms[index].undo(sample, draws.spawn(len(self.transforms))[index], size)
+
 
 class RandomOrder(_Container):
     """All of its transforms, in random order.
@@ -218,6 +233,101 @@ class RandomOrder(_Container):
         for index in order:
             sample = members[int(index)](sample)
         return sample
+
+    def undo(self, sample: Any, draws: Draws, size: tuple[int, int] | None) -> Any:
+        """The sample moved back through all members, the last one first; not where the order is traced."""
+        order = [int(index) for index in _concrete(self, draws.draw(self, sample)["permutation"])]
+        parts = draws.spawn(len(self.transforms))
+        members = [self.transforms[index] for index in order]
+        return _undone(self, members, sample, [parts[index] for index in order], size)
+
+
+class RepeatedAugment(_Container):
+    """Several augmented copies of one sample, stacked along a new first axis (Hoffer et al. 2020).
+
+    "Augment your batch", https://arxiv.org/abs/1901.09335. Copy i has draws of its own. The transform must give all
+    copies the same shapes. Labels and other leaves that are arrays or numbers are stacked too; a PIL image must have
+    become an array, and anything else, such as a string, must be equal in all copies and stays single.
+
+    >>> augment = RepeatedAugment(Identity(), 3)
+    >>> augment(np.zeros((4, 5, 1))).shape
+    (3, 4, 5, 1)
+
+    Args:
+        transform: what makes a copy.
+        num_repeats: how many copies.
+
+    Raises:
+        ValueError: `num_repeats` is less than 1; when called, if copies differ in shape.
+        TypeError: `transform` is no transform; when called, if a copy has a PIL image.
+    """
+
+    def __init__(self, transform: Transform, num_repeats: int):
+        super().__init__([transform])
+        if num_repeats < 1:
+            raise ValueError(f"num_repeats={num_repeats} must be at least 1")
+        self.num_repeats = num_repeats
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The copies, stacked."""
+        copies = [self.transforms[0].transform(sample, part) for part in draws.spawn(self.num_repeats)]
+        structures = {jax.tree.structure(copy) for copy in copies}
+        if len(structures) > 1:
+            raise ValueError(
+                f"RepeatedAugment stacks copies of one shape and structure, and {self.transforms[0]!r} gave "
+                f"{', '.join(map(str, structures))}"
+            )
+        return jax.tree.map(_stacked, *copies)
+
+    def __repr__(self) -> str:
+        return f"RepeatedAugment({self.transforms[0]!r}, num_repeats={self.num_repeats})"
+
+
+def _stacked(*leaves: Any) -> Any:
+    """Arrays and numbers of all copies along a new first axis."""
+    if isinstance(leaves[0], PIL.Image.Image):
+        raise TypeError("RepeatedAugment stacks arrays and got a PIL image: put ToImage() into its transform")
+    if not isinstance(leaves[0], np.ndarray | np.generic | jax.Array | int | float):
+        if any(leaf != leaves[0] for leaf in leaves):
+            raise TypeError(f"RepeatedAugment cannot stack {type(leaves[0]).__name__} leaves that differ: {leaves}")
+        return leaves[0]
+    shapes = {np.shape(leaf): None for leaf in leaves}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"RepeatedAugment stacks copies of one shape, and these have {', '.join(map(str, shapes))}: let the "
+            f"transform give every copy one size"
+        )
+    return jnp.stack(leaves) if isinstance(leaves[0], jax.Array) else np.stack(leaves)
+
+
+def _concrete(container: Transform, value: Any) -> Any:
+    """The value that was drawn; ValueError if it is traced."""
+    if isinstance(value, Tracer):
+        raise ValueError(
+            f"the inverse of {container!r} cannot be compiled, since the params say which members are undone: call it "
+            f"outside jit and vmap"
+        )
+    return value
+
+
+def _undone(
+    container: Transform, transforms: Sequence[Transform], sample: Any, parts: Sequence[Draws],
+    size: tuple[int, int] | None,
+) -> Any:
+    """The sample moved back through transforms that were applied one after the other."""
+    after, sizes = common_size(sample), []
+    current = after if size is None else size
+    for member, part in zip(transforms, parts, strict=True):
+        sizes.append(current)
+        current = member.size_after(current, part)
+    if current != after:
+        raise ValueError(
+            f"the sample has size {after}, and {container!r} makes {current} of {sizes[0]}: give size=(height, width), "
+            f"that of the sample before it"
+        )
+    for member, part, before in zip(reversed(transforms), reversed(parts), reversed(sizes)):
+        sample = member.undo(sample, part, before)
+    return sample
 
 
 def _in_sequence(transforms: Sequence[Transform], sample: Any, parts: Sequence[Draws]) -> Any:

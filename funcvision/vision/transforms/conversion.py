@@ -4,16 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
 from ..tv_tensors import Image, TVTensor, Video
 from . import functional as F
-from .sample import Leaf
+from ._draws import Draws
+from .functional._kernel import array_namespace, namespace
+from .sample import BareImage, Leaf
 from .transform import Transform
 
-__all__ = ["ConvertImageDtype", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToPILImage"]
+__all__ = [
+    "ConvertImageDtype", "LinearTransformation", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToPILImage",
+    "ToPureTensor",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +140,75 @@ class ToPILImage(Transform):
         if isinstance(leaf, PIL.Image.Image) or (isinstance(leaf, TVTensor) and not isinstance(leaf, Image)):
             return leaf
         return F.to_pil_image(leaf, self.mode)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTransformation(Transform):
+    """Subtracts a mean from the vector of all values of an image and multiplies it by a square matrix: whitening.
+
+    The vector lists the values in torch's order, all of the first channel first, so a matrix made for torchvision gives
+    the same numbers. For a matrix of your own, flatten `np.moveaxis(images, -1, -3)`. Masks, boxes and key points stay
+    as they are.
+
+    Args:
+        transformation_matrix: `[n, n]` for n = channels * height * width; the vector is multiplied from the left.
+        mean_vector: `[n]`.
+
+    Raises:
+        ValueError: the shapes do not fit, here or when called with an image.
+        TypeError: when called: a PIL image, or an image that is not of floats.
+    """
+
+    transformation_matrix: Any
+    mean_vector: Any
+
+    def __post_init__(self) -> None:
+        matrix, mean = np.shape(self.transformation_matrix), np.shape(self.mean_vector)
+        if len(matrix) != 2 or matrix[0] != matrix[1] or mean != matrix[:1]:
+            raise ValueError(f"the matrix must be [n, n] and the mean [n], and these are {matrix} and {mean}")
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """The transformed image or video; any other leaf as it is."""
+        if isinstance(leaf, PIL.Image.Image):
+            raise TypeError("LinearTransformation takes arrays and got a PIL image: put ToImage() before it")
+        if isinstance(leaf, TVTensor):
+            return leaf.replace(array=self._product(leaf.array)) if _has_colours(leaf) else leaf
+        return self._product(leaf)
+
+    def _product(self, image: Any) -> Any:
+        namespace(image, "LinearTransformation")
+        xp = array_namespace(image)
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise TypeError(
+                f"LinearTransformation takes floats and got {image.dtype}: put ToDtype(jnp.float32, scale=True) before"
+            )
+        height, width, channels = image.shape[-3:]
+        count = height * width * channels
+        if count != np.shape(self.mean_vector)[0]:
+            raise ValueError(
+                f"LinearTransformation has a matrix for {np.shape(self.mean_vector)[0]} values, and the image has "
+                f"{count}, shape {image.shape}"
+            )
+        vectors = xp.moveaxis(image, -1, -3).reshape(-1, count) - xp.asarray(self.mean_vector, image.dtype)[None]
+        product = vectors @ xp.asarray(self.transformation_matrix, image.dtype)
+        return xp.moveaxis(product.reshape(*image.shape[:-3], channels, height, width), -3, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class ToPureTensor(Transform):
+    """Makes plain arrays of all typed leaves; put it last, since later transforms see only images in them.
+
+    What else a leaf holds, such as the format of boxes, is lost. PIL images stay.
+    """
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """The sample with plain arrays."""
+        def one(leaf: Any) -> Any:
+            if isinstance(leaf, Image):
+                return BareImage(leaf.array)
+            return leaf.array if isinstance(leaf, TVTensor) else leaf
+
+        return jax.tree.map(one, sample, is_leaf=lambda node: isinstance(node, TVTensor))
 
 
 def _has_colours(leaf: Leaf) -> bool:

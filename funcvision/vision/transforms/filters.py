@@ -18,7 +18,7 @@ from .functional.filters import blur_sizes
 from .sample import Leaf, map_leaves
 from .transform import Transform
 
-__all__ = ["GaussianBlur", "GaussianNoise", "RandomAdjustSharpness"]
+__all__ = ["GaussianBlur", "GaussianNoise", "MotionBlur", "RandomAdjustSharpness"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class GaussianBlur(Transform):
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
         """The standard deviation, along width and height."""
         sigma = random.uniform(*self._bounds())
-        return {"sigma": [sigma, sigma]}
+        return {"sigma": random.xp.stack([sigma, sigma])}
 
     def apply(self, leaf: Leaf, *, sigma: Any, **params: Any) -> Any:
         """The blurred leaf."""
@@ -111,3 +111,36 @@ class RandomAdjustSharpness(RandomlyApplied):
     def change(self, leaf: Leaf) -> Any:
         """The sharpened leaf."""
         return F.adjust_sharpness(leaf, self.sharpness_factor)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionBlur(Transform):
+    """Blurs images and videos along a line of random direction; see `functional.motion_blur`.
+
+    Args:
+        kernel_size: length of the line in pixels, odd.
+        angle: bounds of its angle in degrees, counter-clockwise; one number a for (-a, a).
+    """
+
+    kernel_size: int = 7
+    angle: float | Sequence[float] = 90.0
+
+    def __post_init__(self) -> None:
+        blur_sizes(self.kernel_size)
+        low, high = self._bounds()
+        if low > high:
+            raise ValueError(f"angle={self.angle!r} must be zero or more, or (low, high)")
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """The angle in degrees."""
+        return {"angle": random.uniform(*self._bounds())}
+
+    def apply(self, leaf: Leaf, *, angle: Any, **params: Any) -> Any:
+        """The blurred leaf."""
+        return F.motion_blur(leaf, self.kernel_size, angle)
+
+    def _bounds(self) -> tuple[float, float]:
+        bounds = tuple(self.angle) if isinstance(self.angle, Sequence) else (-self.angle, self.angle)
+        if len(bounds) != 2:
+            raise ValueError(f"angle={self.angle!r} must be a number, or (low, high)")
+        return bounds[0], bounds[1]

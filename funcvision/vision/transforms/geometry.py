@@ -12,9 +12,9 @@ from . import functional as F
 from ._applied import check_probability
 from ._random import Random
 from .functional._padding import check_padding_mode, edges
-from .functional._sizes import check_interpolation, square
+from .functional._sizes import centred, check_interpolation, square
 from .sample import Leaf, common_size
-from .transform import Transform, where
+from .transform import Transform, size_before, where
 
 __all__ = [
     "CenterCrop", "Pad", "RandomCrop", "RandomHorizontalFlip", "RandomResizedCrop", "RandomVerticalFlip", "Resize",
@@ -49,6 +49,10 @@ class Resize(Transform):
         """The resized leaf."""
         return F.resize(leaf, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
 
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
+        """The leaf in the size before."""
+        return F.resize(leaf, size_before(self, before), self.interpolation, antialias=self.antialias)
+
 
 @dataclass(frozen=True, eq=False)
 class CenterCrop(Transform):
@@ -66,6 +70,12 @@ class CenterCrop(Transform):
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """The middle of the leaf."""
         return F.center_crop(leaf, self.size)
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
+        """The leaf on the canvas before, with zeros where it was cut off."""
+        old, new = size_before(self, before), square(self.size)
+        top, left = (centred(before, after) for before, after in zip(old, new))
+        return F.uncrop(leaf, top, left, old)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +97,10 @@ class Pad(Transform):
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """The leaf with a border."""
         return F.pad(leaf, self.padding, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
+        """The leaf without the border."""
+        return F.pad(leaf, [-edge for edge in edges(self.padding)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +151,12 @@ class RandomCrop(Transform):
         if any(border):
             leaf = F.pad(leaf, border, _fill_for(self.fill, leaf), padding_mode=self.padding_mode)
         return F.crop(leaf, top, left, *square(self.size))
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, **params: Any) -> Any:
+        """The leaf on the canvas before, with zeros where it was cut off."""
+        size = size_before(self, before)
+        border = self._border(*size)
+        return F.uncrop(leaf, top - border[1], left - border[0], size)
 
     def _border(self, height: int, width: int) -> tuple[int, int, int, int]:
         left, top, right, bottom = edges(self.padding or 0)
@@ -199,6 +219,21 @@ class RandomResizedCrop(Transform):
             leaf, top, left, height, width, square(self.size), self.interpolation, antialias=self.antialias
         )
 
+    def invert(
+        self, leaf: Leaf, before: tuple[int, int] | None, *, top: Any, left: Any, height: Any, width: Any, **params: Any
+    ) -> Any:
+        """The leaf resized to the box and put on the canvas before, with zeros where it was cut off."""
+        size = size_before(self, before)
+        shrink = max(new / min(self._shortest(size), new) for new in square(self.size))
+        return F.place(
+            leaf, (height, width), (top, left), size, self.interpolation, antialias=self.antialias, max_shrink=shrink
+        )
+
+    def _shortest(self, size: tuple[int, int]) -> int:
+        """A lower bound of the sides of a box, in pixels."""
+        area = self.scale[0] * size[0] * size[1]
+        return max(int(math.sqrt(area * min(self.ratio[0], 1 / self.ratio[1]))), 1)
+
     def _middle(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the largest box whose ratio is allowed, but at least 1 pixel."""
         low, high = self.ratio
@@ -231,6 +266,10 @@ class RandomHorizontalFlip(_RandomFlip):
         """The leaf, mirrored if `flip`."""
         return where(flip, F.horizontal_flip, leaf)
 
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
+        """The leaf mirrored once more."""
+        return where(flip, F.horizontal_flip, leaf)
+
 
 @dataclass(frozen=True, eq=False)
 class RandomVerticalFlip(_RandomFlip):
@@ -238,6 +277,10 @@ class RandomVerticalFlip(_RandomFlip):
 
     def apply(self, leaf: Leaf, *, flip: Any, **params: Any) -> Any:
         """The leaf, mirrored if `flip`."""
+        return where(flip, F.vertical_flip, leaf)
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, flip: Any, **params: Any) -> Any:
+        """The leaf mirrored once more."""
         return where(flip, F.vertical_flip, leaf)
 
 

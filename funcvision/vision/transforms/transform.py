@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..tv_tensors import BoundingBoxes, KeyPoints, Mask
 from ._draws import Draws, NewDraws, RecordedDraws
 from ._random import Random, device_key, random_from
-from .sample import Leaf, map_leaves, on_device, typed, untyped
+from .sample import Leaf, common_size, map_leaves, on_device, typed, untyped
 
-__all__ = ["Transform", "where"]
+__all__ = ["Transform", "size_before", "where"]
 
 
 class Transform:
@@ -23,6 +24,8 @@ class Transform:
     - `draw(random, sample)` draws what is random, once for the whole sample, and returns the params of `apply`.
     - `transform(sample, draws)` is for a transform that couples, drops or adds leaves, and for containers. It is given
       the sample and returns a sample, whose structure may be another one.
+
+    A transform that moves leaves also overrides `invert(leaf, before, **params)`, which moves one leaf back.
 
     A transform never changes after `__init__`, so it may be shared by threads and given to `jax.jit`.
 
@@ -81,9 +84,30 @@ class Transform:
             ValueError: the params are those of a different transform.
         """
         sample = typed(sample)
-        if not on_device(sample):
-            params = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, params)
-        return untyped(self.transform(sample, RecordedDraws(params)))
+        return untyped(self.transform(sample, _recorded(sample, params)))
+
+    def inverse(self, sample: Any, params: Any, *, size: tuple[int, int] | None = None) -> Any:
+        """The sample with every leaf moved back to where it was before the transform.
+
+        This is for test-time augmentation: predicted boxes, masks and key points return to the original canvas. What
+        the transform cut off stays lost, and pixels that it did not show are zero. Colours are not restored: a
+        transform that leaves boxes, masks and key points where they are returns them as they are.
+
+        Args:
+            sample: predictions for a transformed sample, typed leaves of its size.
+            params: what `params` returned for the transform.
+            size: (height, width) before the transform. It may be left out where the size stays the same.
+
+        Raises:
+            ValueError: the transform has no inverse, or needs `size`.
+
+        >>> from funcvision.vision import transforms, tv_tensors
+        >>> points = tv_tensors.KeyPoints(np.array([[3.0, 1.0]]), canvas_size=(10, 20))
+        >>> transforms.Resize((20, 40)).inverse(points, {}, size=(5, 10)).array
+        array([[1.5, 0.5]])
+        """
+        sample = typed(sample)
+        return untyped(self.undo(sample, _recorded(sample, params), size))
 
     def batch(self, samples: Any, *, key: jax.Array | None = None) -> Any:
         """A batch of samples on the device, each transformed with a key of its own.
@@ -131,6 +155,34 @@ class Transform:
         params = draws.draw(self, sample)
         return map_leaves(lambda leaf: self.apply(leaf, **params), sample)
 
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, **params: Any) -> Any:
+        """One leaf moved back, for transforms to override that move leaves.
+
+        Args:
+            leaf: a leaf after the transform.
+            before: (height, width) before it, or None if the caller did not say.
+            **params: what `draw` returned.
+        """
+        probe = KeyPoints(np.zeros((1, 2), np.float32), canvas_size=common_size(leaf))
+        if self.transform(probe, RecordedDraws(params)) is not probe:
+            raise ValueError(f"{self!r} moves the leaves of a sample, and defines no inverse")
+        if not isinstance(leaf, Mask | BoundingBoxes | KeyPoints):
+            raise ValueError(
+                f"{self!r} changes colours, which cannot be restored: take the inverse of boxes, masks and key points"
+            )
+        return leaf
+
+    def undo(self, sample: Any, draws: Draws, size: tuple[int, int] | None) -> Any:
+        """The sample with every leaf moved back, for containers to override; see `invert`."""
+        params = draws.draw(self, sample)
+        return map_leaves(lambda leaf: self.invert(leaf, size, **params), sample)
+
+    def size_after(self, size: tuple[int, int], draws: Draws) -> tuple[int, int]:
+        """Height and width after the transform of a sample of some height and width."""
+        xp = jnp if any(isinstance(value, jax.Array) for value in jax.tree.leaves(draws.record)) else np
+        points = KeyPoints(xp.zeros((0, 2), np.float32), canvas_size=size)
+        return common_size(self.transform(points, draws))
+
     @property
     def is_random(self) -> bool:
         """Whether the transform draws numbers itself, apart from its members."""
@@ -141,7 +193,25 @@ def where(condition: Any, function: Callable[[Any], Any], leaf: Any) -> Any:
     """`function(leaf)` if the condition holds, else the leaf; the condition may be traced."""
     if not isinstance(condition, jax.Array):
         return function(leaf) if condition else leaf
-    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), function(leaf), leaf)
+    result = function(leaf)
+    if result is leaf:
+        return leaf
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), result, leaf)
+
+
+def size_before(transform: Transform, size: tuple[int, int] | None) -> tuple[int, int]:
+    """The size that an inverse needs; ValueError if the caller did not give it."""
+    if size is None:
+        raise ValueError(f"the inverse of {transform!r} needs size=(height, width), that of the sample before it")
+    height, width = size
+    return int(height), int(width)
+
+
+def _recorded(sample: Any, params: Any) -> RecordedDraws:
+    """The draws of an earlier pass, as arrays of numpy for a sample on the host."""
+    if not on_device(sample):
+        params = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, params)
+    return RecordedDraws(params)
 
 
 def _new_draws(sample: Any, key: Any) -> NewDraws:

@@ -9,13 +9,13 @@ import numpy as np
 from . import functional as F
 from ._applied import check_probability
 from ._random import Random
-from .functional._warp import homography
+from .functional._warp import homography, inverse_affine, inverse_coefficients
 from .functional.warp import ARRAY_MODES, PIL_MODES
 from .geometry import Fill, _fill_for
 from .sample import Leaf, common_size
-from .transform import Transform
+from .transform import Transform, size_before
 
-__all__ = ["ElasticTransform", "RandomAffine", "RandomPerspective", "RandomRotation"]
+__all__ = ["ElasticTransform", "GridDistortion", "RandomAffine", "RandomPerspective", "RandomRotation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,15 @@ class RandomRotation(Transform):
     def apply(self, leaf: Leaf, *, angle: Any, **params: Any) -> Any:
         """The leaf, turned by the angle."""
         return F.rotate(leaf, angle, self.interpolation, self.expand, self.center, _fill_or_none(self.fill, leaf))
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, angle: Any, **params: Any) -> Any:
+        """The leaf, turned back."""
+        fill = _fill_or_none(self.fill, leaf)
+        if not self.expand:
+            return F.rotate(leaf, -angle, self.interpolation, False, self.center, fill)
+        if self.center is not None:
+            raise ValueError(f"{self!r} enlarges the canvas around a centre of its own, and has no inverse")
+        return F.center_crop(F.rotate(leaf, -angle, self.interpolation, True, None, fill), size_before(self, before))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +102,9 @@ class RandomAffine(Transform):
         bounds = (*bounds, 0.0, 0.0)[:4]
         return {
             "angle": random.uniform(*_angles(self.degrees)),
-            "translate": tuple(random.xp.round(random.uniform(-limit, limit)) for limit in limits),
+            "translate": random.xp.stack([random.xp.round(random.uniform(-limit, limit)) for limit in limits]),
             "scale": random.uniform(low, high),
-            "shear": (random.uniform(bounds[0], bounds[1]), random.uniform(bounds[2], bounds[3])),
+            "shear": random.xp.stack([random.uniform(bounds[0], bounds[1]), random.uniform(bounds[2], bounds[3])]),
         }
 
     def apply(self, leaf: Leaf, *, angle: Any, translate: Any, scale: Any, shear: Any, **params: Any) -> Any:
@@ -103,6 +112,19 @@ class RandomAffine(Transform):
         return F.affine(
             leaf, angle, translate, scale, shear, self.interpolation, fill=_fill_or_none(self.fill, leaf),
             center=self.center,
+        )
+
+    def invert(
+        self, leaf: Leaf, before: tuple[int, int] | None, *, angle: Any, translate: Any, scale: Any, shear: Any,
+        **params: Any,
+    ) -> Any:
+        """The leaf after the inverse map."""
+        height, width = F.get_size(leaf)
+        center = (width * 0.5, height * 0.5) if self.center is None else self.center
+        matrix = inverse_affine(center, angle, translate, scale, shear, inverted=False)
+        return F.perspective(
+            leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf),
+            coefficients=[*matrix, 0.0, 0.0],
         )
 
 
@@ -148,8 +170,16 @@ class RandomPerspective(Transform):
 
     def apply(self, leaf: Leaf, *, coefficients: Any, **params: Any) -> Any:
         """The leaf after the perspective transform."""
+        coefficients = _as_drawn(coefficients)
         return F.perspective(
             leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf), coefficients=coefficients
+        )
+
+    def invert(self, leaf: Leaf, before: tuple[int, int] | None, *, coefficients: Any, **params: Any) -> Any:
+        """The leaf after the inverse perspective."""
+        return F.perspective(
+            leaf, None, None, self.interpolation, fill=_fill_or_none(self.fill, leaf),
+            coefficients=inverse_coefficients(_as_drawn(coefficients)),
         )
 
 
@@ -193,6 +223,58 @@ class ElasticTransform(Transform):
     def apply(self, leaf: Leaf, *, displacement: Any, **params: Any) -> Any:
         """The displaced leaf."""
         return F.elastic(leaf, displacement, self.interpolation, fill=_fill_or_none(self.fill, leaf))
+
+
+@dataclass(frozen=True, eq=False)
+class GridDistortion(Transform):
+    """Moves the lines of a grid at random, and stretches what lies between them; see `functional.grid_distortion`.
+
+    Args:
+        num_steps: number of cells along each side.
+        distort_limit: how much narrower or wider a cell may become before all are brought to the size of the image,
+            as a share, below 1.
+        interpolation: "nearest" or "bilinear".
+        fill: as in `RandomRotation`.
+    """
+
+    num_steps: int = 5
+    distort_limit: float = 0.3
+    interpolation: str = "bilinear"
+    fill: Fill | None = 0
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in ARRAY_MODES:
+            raise ValueError(f"interpolation={self.interpolation!r} must be 'nearest' or 'bilinear'")
+        if self.num_steps < 1 or not 0 <= self.distort_limit < 1:
+            raise ValueError(
+                f"num_steps={self.num_steps} must be at least 1, and distort_limit={self.distort_limit} from 0 to 1"
+            )
+
+    def draw(self, random: Random, sample: Any) -> dict[str, Any]:
+        """Where the lines of the output lie in the input, from 0 to 1."""
+        return {"along_x": self._lines(random), "along_y": self._lines(random)}
+
+    def apply(self, leaf: Leaf, *, along_x: Any, along_y: Any, **params: Any) -> Any:
+        """The distorted leaf."""
+        return F.grid_distortion(leaf, along_x, along_y, self.interpolation, fill=_fill_or_none(self.fill, leaf))
+
+    def invert(
+        self, leaf: Leaf, before: tuple[int, int] | None, *, along_x: Any, along_y: Any, **params: Any
+    ) -> Any:
+        """The leaf with the lines moved back."""
+        fill = _fill_or_none(self.fill, leaf)
+        return F.grid_distortion(leaf, along_x, along_y, self.interpolation, fill=fill, inverted=True)
+
+    def _lines(self, random: Random) -> Any:
+        xp = random.xp
+        limit = self.distort_limit
+        ends = xp.cumsum(1 + random.uniform(-limit, limit, (self.num_steps,))).astype(np.float32)
+        return xp.concatenate([xp.zeros(1, np.float32), ends / ends[-1]])
+
+
+def _as_drawn(coefficients: Any) -> Any:
+    """The coefficients as `draw` returned them, before they went through JSON."""
+    return np.asarray(coefficients, np.float32) if isinstance(coefficients, list | tuple) else coefficients
 
 
 def _smoothed(xp: Any, noise: Any, axis: int, taps: int, sigma: float) -> Any:

@@ -9,6 +9,7 @@ from ...archive import read_bytes
 __all__ = ["read_idx"]
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_AXES = 8  # more than any data set has; numpy's limit is 64, and a message that lists 255 sizes is hard to read
 
 
 def read_idx(path: str) -> np.ndarray:
@@ -33,7 +34,8 @@ def read_idx(path: str) -> np.ndarray:
 def _header(path: str, content: bytes) -> tuple[np.dtype, tuple[int, ...]]:
     """Dtype and shape, from the magic number (two zeros, the dtype's code, the number of axes) and the sizes."""
     axes = content[3] if len(content) >= 4 else 0
-    if content[:2] != b"\0\0" or axes == 0 or content[2] not in _DTYPES or len(content) < 4 + 4 * axes:
+    known = content[:2] == b"\0\0" and len(content) >= 4 and content[2] in _DTYPES
+    if not known or not 0 < axes <= _MOST_AXES or len(content) < 4 + 4 * axes:
         raise ValueError(
             f"{path} is damaged, truncated or not an IDX file: its {len(content)} bytes start with "
             f"{content[:4].hex(' ')}"

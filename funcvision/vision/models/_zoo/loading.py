@@ -13,7 +13,7 @@ from ... import convert
 from . import cache
 from .published import Weights, find_weights
 from .published import weights as published_weights
-from .registry import adapt_tensors, get_model, read_options, recognise
+from .registry import adapt_tensors, backbone_of, get_model, read_options, recognise
 
 __all__ = ["Checkpoint", "build", "load", "open_checkpoint", "open_file"]
 
@@ -35,8 +35,8 @@ class Checkpoint(NamedTuple):
 
 
 def load(
-    name: str | None, weights: str | os.PathLike[str], *, key: jax.Array | None = None, dtype: Any = None,
-    entry: str | None = None, **options: Any,
+    name: str | None, weights: str | os.PathLike[str] | None, *, key: jax.Array | None = None, dtype: Any = None,
+    entry: str | None = None, weights_backbone: str | os.PathLike[str] | None = None, **options: Any,
 ) -> tuple[nn.Module, nn.Arrays, nn.Arrays]:
     """`(model, params, state)` with published weights, or with those of a `.pth` or `.safetensors` file.
 
@@ -50,21 +50,46 @@ def load(
 
     Args:
         name: one of `list_models()`; None to recognise the model by the names and shapes in the file.
-        weights: the name of published weights, such as "IMAGENET1K_V2" or "DEFAULT" (see `weights()`), or a path.
+        weights: the name of published weights, such as "IMAGENET1K_V2" or "DEFAULT" (see `weights()`), or a path. None
+            together with `weights_backbone`.
         key: random; needed if layers are freshly initialised.
         dtype: of the parameters; by default they keep the file's.
         entry: the entry of a checkpoint that holds the weights, such as "model_ema" (see `convert.read_torch`).
+        weights_backbone: weights of the classifier that a detector or segmenter is built on, in place of `weights`; all
+            other layers are freshly initialised. As in torchvision, detectors then have frozen norms.
         options: of the model's builder.
 
     Returns:
         The description, its parameters, and its other arrays.
 
     Raises:
-        ValueError: there are no such weights; the file is not a checkpoint, or one of another model; or a layer must
-            be freshly initialised and `key` is missing.
+        ValueError: there are no such weights; both or none of the weights are given; the file is not a checkpoint, or
+            one of another model; or a layer must be freshly initialised and `key` is missing.
         DownloadError: the weights are not on this machine and could not be downloaded.
     """
-    return build(open_checkpoint(name, weights, entry=entry), options, key=key, dtype=dtype)
+    if weights_backbone is None and weights is not None:
+        return build(open_checkpoint(name, weights, entry=entry), options, key=key, dtype=dtype)
+    if weights_backbone is not None and weights is None:
+        if name is None or key is None:
+            raise ValueError("weights_backbone needs the name of the model, and key=jax.random.key(0) for other layers")
+        return _with_backbone(name, weights_backbone, options, key, dtype)
+    raise ValueError("give either weights, or weights=None and weights_backbone for the classifier inside")
+
+
+def _with_backbone(
+    name: str, weights: str | os.PathLike[str], options: dict[str, Any], key: jax.Array, dtype: Any
+) -> tuple[nn.Module, nn.Arrays, nn.Arrays]:
+    """A freshly initialised model with the weights of the classifier that it is built on."""
+    backbone = backbone_of(name)
+    model = get_model(name, **{**backbone.options, **options})
+    declared = model.declarations()
+    tensors = convert.to_torch(model, *model.init(key))
+    found = open_checkpoint(backbone.classifier, weights).tensors
+    own = {backbone.rename(name): tensor for name, tensor in found.items()}
+    own = {name: tensor for name, tensor in own.items() if name in declared}
+    if misfits := [name for name, tensor in own.items() if tensor.shape != declared[name].shape]:
+        raise ValueError(f"{name}: the weights of {backbone.classifier} have other shapes for {listed(misfits, 8)}")
+    return model, *convert.from_torch(model, tensors | own, dtype=dtype)
 
 
 def open_checkpoint(name: str | None, weights: str | os.PathLike[str], *, entry: str | None = None) -> Checkpoint:

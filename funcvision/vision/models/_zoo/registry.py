@@ -10,10 +10,11 @@ import numpy as np
 
 from .... import nn
 from ..._names import possible_names
+from .backbones import Backbone
 
 __all__ = [
-    "TASKS", "adapt_tensors", "check_name", "get_model", "list_models", "read_options", "recognise", "register",
-    "task_of",
+    "TASKS", "adapt_tensors", "backbone_of", "check_name", "get_model", "list_models", "read_options", "recognise",
+    "register", "task_of",
 ]
 
 TASKS = ("classification", "detection", "segmentation", "video", "optical_flow", "quantization")
@@ -36,6 +37,7 @@ class _Entry:
     read_options: Callable[[Shapes], dict[str, Any]]
     probed: tuple[str, ...]
     adapt_tensors: Callable[[Any, Tensors], Tensors]
+    backbone: Backbone | None
 
 
 _entries: dict[str, _Entry] = {}
@@ -47,6 +49,7 @@ def register(builder: B) -> B: ...
 def register(
     *, task: str = "classification", read_options: Callable[[Shapes], dict[str, Any]] = ...,
     probed: tuple[str, ...] = ..., adapt_tensors: Callable[[Any, Tensors], Tensors] = ...,
+    backbone: Backbone | None = ...,
 ) -> Callable[[B], B]: ...
 
 
@@ -55,6 +58,7 @@ def register(
     read_options: Callable[[Shapes], dict[str, Any]] = lambda shapes: {},
     probed: tuple[str, ...] = ("num_classes", "in_channels"),
     adapt_tensors: Callable[[Any, Tensors], Tensors] = lambda model, tensors: tensors,
+    backbone: Backbone | None = None,
 ) -> Any:
     """Decorator: adds a builder to the models, under the name of the function.
 
@@ -70,6 +74,7 @@ def register(
             then return it.
         adapt_tensors: called with the description and the tensors of a checkpoint before they are compared. Returns
             the tensors, those changed that the family can fit to the description, such as resized embeddings.
+        backbone: the classifier that the model is built on.
 
     Raises:
         ValueError: `task` or `probed` is unknown.
@@ -79,7 +84,7 @@ def register(
         raise ValueError(f"probed={probed} names {', '.join(sorted(unknown))}; it can name {', '.join(_PROBES)}")
 
     def add(builder: B) -> B:
-        _entries[builder.__name__] = _Entry(builder, task, read_options, probed, adapt_tensors)
+        _entries[builder.__name__] = _Entry(builder, task, read_options, probed, adapt_tensors, backbone)
         return builder
 
     return add if builder is None else add(builder)
@@ -127,6 +132,14 @@ def adapt_tensors(name: str, model: nn.Module, tensors: Tensors) -> Tensors:
     """The tensors of a checkpoint as the family of a model fits them to a description of it; see `register`."""
     check_name(name)
     return _entries[name].adapt_tensors(model, tensors)
+
+
+def backbone_of(name: str) -> Backbone:
+    """The classifier that a model is built on; ValueError if it is built on none."""
+    check_name(name)
+    if (backbone := _entries[name].backbone) is None:
+        raise ValueError(f"{name} is not built on a classifier")
+    return backbone
 
 
 def check_name(name: str) -> None:

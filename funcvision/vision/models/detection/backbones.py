@@ -10,6 +10,7 @@ from .... import nn
 from ...ops import FeaturePyramidNetwork, FrozenBatchNorm2d, LastLevelMaxPool
 from ...ops.feature_pyramid import ExtraFPNBlock
 from .._intermediate_layers import IntermediateLayers, feature_stages
+from .._zoo import backbones as zoo
 from .._zoo.registry import get_model
 from ..mobilenetv2 import MobileNetV2
 from ..mobilenetv3 import MobileNetV3
@@ -18,6 +19,9 @@ from ..resnet import ResNet
 __all__ = ["BackboneWithFPN", "backbone_norm", "mobilenet_backbone", "resnet_fpn_backbone"]
 
 PYRAMID_CHANNELS = 256
+RESNET = zoo.resnet_backbone("resnet50", "backbone.body.", frozen_norms=True)
+RESNET_V2 = zoo.resnet_backbone("resnet50", "backbone.body.")
+MOBILENET = zoo.mobilenet_backbone("mobilenet_v3_large", "backbone.body.", (0, 2, 4, 7, 13, 16), 17, frozen_norms=True)
 Norm = Callable[..., nn.Module]
 
 

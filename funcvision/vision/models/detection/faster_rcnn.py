@@ -15,7 +15,10 @@ from ...ops import Conv2dNormActivation, MultiScaleRoIAlign
 from .._zoo.registry import register
 from .anchors import AnchorGenerator
 from .backbones import (
+    MOBILENET,
     PYRAMID_CHANNELS,
+    RESNET,
+    RESNET_V2,
     backbone_norm,
     mobilenet_backbone,
     read_frozen_eps,
@@ -214,7 +217,7 @@ def version_2(options: dict[str, Any]) -> dict[str, Any]:
     return heads | options
 
 
-@register(task="detection", probed=(), read_options=read_options)
+@register(task="detection", probed=(), read_options=read_options, backbone=RESNET)
 def fasterrcnn_resnet50_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> FasterRCNN:
@@ -231,7 +234,7 @@ def fasterrcnn_resnet50_fpn(
     return FasterRCNN(backbone, num_classes, **options)
 
 
-@register(task="detection", probed=(), read_options=read_options)
+@register(task="detection", probed=(), read_options=read_options, backbone=RESNET_V2)
 def fasterrcnn_resnet50_fpn_v2(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> FasterRCNN:
@@ -243,7 +246,8 @@ def fasterrcnn_resnet50_fpn_v2(
 
 
 @register(
-    task="detection", probed=(), read_options=lambda shapes: read_options(shapes, "backbone.body.0.1")
+    task="detection", probed=(), read_options=lambda shapes: read_options(shapes, "backbone.body.0.1"),
+    backbone=MOBILENET,
 )
 def fasterrcnn_mobilenet_v3_large_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
@@ -256,7 +260,8 @@ def fasterrcnn_mobilenet_v3_large_fpn(
 
 
 @register(
-    task="detection", probed=(), read_options=lambda shapes: read_options(shapes, "backbone.body.0.1")
+    task="detection", probed=(), read_options=lambda shapes: read_options(shapes, "backbone.body.0.1"),
+    backbone=MOBILENET,
 )
 def fasterrcnn_mobilenet_v3_large_320_fpn(num_classes: int = 91, **options: Any) -> FasterRCNN:
     """`fasterrcnn_mobilenet_v3_large_fpn` for images of 320 to 640 pixels and fewer proposals."""

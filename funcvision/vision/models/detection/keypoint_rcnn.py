@@ -9,7 +9,11 @@ from .... import functional as F
 from .... import nn
 from ...ops import MultiScaleRoIAlign
 from .._zoo.registry import register
-from .backbones import backbone_norm, resnet_fpn_backbone
+from .backbones import (
+    RESNET,
+    backbone_norm,
+    resnet_fpn_backbone,
+)
 from .batch import Preparation
 from .faster_rcnn import FasterRCNN, fan_out_weights, read_options
 
@@ -90,7 +94,7 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return read_options(shapes) | ({} if points is None else {"num_keypoints": points[0]})
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET)
 def keypointrcnn_resnet50_fpn(
     num_classes: int = 2, *, num_keypoints: int = 17, norm_layer: Norm | None = None, frozen_eps: float | None = None,
     **options: Any,

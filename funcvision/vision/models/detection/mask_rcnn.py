@@ -6,7 +6,13 @@ from typing import Any
 from .... import nn
 from ...ops import Conv2dNormActivation, MultiScaleRoIAlign
 from .._zoo.registry import register
-from .backbones import PYRAMID_CHANNELS, backbone_norm, resnet_fpn_backbone
+from .backbones import (
+    PYRAMID_CHANNELS,
+    RESNET,
+    RESNET_V2,
+    backbone_norm,
+    resnet_fpn_backbone,
+)
 from .faster_rcnn import FasterRCNN, fan_out_weights, read_options, version_2
 
 __all__ = ["MaskRCNN", "MaskRCNNHeads", "MaskRCNNPredictor", "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"]
@@ -85,7 +91,7 @@ class MaskRCNN(FasterRCNN):
         super().__init__(backbone, num_classes, branches=branches, **options)
 
 
-@register(task="detection", probed=(), read_options=read_options)
+@register(task="detection", probed=(), read_options=read_options, backbone=RESNET)
 def maskrcnn_resnet50_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> MaskRCNN:
@@ -102,7 +108,7 @@ def maskrcnn_resnet50_fpn(
     return MaskRCNN(backbone, num_classes, **options)
 
 
-@register(task="detection", probed=(), read_options=read_options)
+@register(task="detection", probed=(), read_options=read_options, backbone=RESNET_V2)
 def maskrcnn_resnet50_fpn_v2(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> MaskRCNN:

@@ -19,16 +19,23 @@ from ...ops import (
     Conv2dNormActivation,
     LastLevelP6P7,
     box_iou,
-    clip_boxes_to_image,
     generalized_box_iou_loss,
     sigmoid_focal_loss,
 )
 from .._zoo.registry import register
 from ._coding import BoxCoder
 from ._matching import IGNORED, Matcher
-from ._select import suppress, top_pairs
+from ._select import best_of_levels
 from .anchors import AnchorGenerator
-from .backbones import PYRAMID_CHANNELS, BackboneWithFPN, backbone_norm, read_frozen_eps, resnet_fpn_backbone
+from .backbones import (
+    PYRAMID_CHANNELS,
+    RESNET,
+    RESNET_V2,
+    BackboneWithFPN,
+    backbone_norm,
+    read_frozen_eps,
+    resnet_fpn_backbone,
+)
 from .batch import DetectionBatch, Detector, Preparation, Targets
 from .detections import Detections
 
@@ -174,15 +181,15 @@ class RetinaNet(Detector):
         self, anchors: Sequence[Any], logits: Sequence[jax.Array], differences: Sequence[jax.Array], size: jax.Array
     ) -> Detections:
         """The detections of one image."""
-        candidates = []
-        for level_anchors, level_logits, level_differences in zip(anchors, logits, differences, strict=True):
-            scores = jax.nn.sigmoid(level_logits)
-            chosen, labels, best, valid = top_pairs(scores, self.score_thresh, self.topk_candidates)
-            boxes = CODER.decode(level_differences[chosen], jnp.asarray(level_anchors)[chosen])
-            candidates.append((clip_boxes_to_image(boxes, (size[0], size[1])), best, labels, valid))
-        boxes, scores, labels, valid = map(jnp.concatenate, zip(*candidates, strict=True))
-        found = suppress(boxes, scores, labels, valid, self.nms_thresh, self.detections_per_img)
-        return Detections(*found, overflow=jnp.zeros((), jnp.int32))
+        decode = [
+            lambda chosen, level=level, own=own: CODER.decode(level[chosen], jnp.asarray(own)[chosen])
+            for level, own in zip(differences, anchors, strict=True)
+        ]
+        return best_of_levels(
+            [jax.nn.sigmoid(level) for level in logits], decode, size, score_thresh=self.score_thresh,
+            topk_candidates=self.topk_candidates, nms_thresh=self.nms_thresh,
+            detections_per_img=self.detections_per_img,
+        )
 
 
 def _anchor_generator() -> AnchorGenerator:
@@ -197,7 +204,7 @@ def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     return classes | read_frozen_eps(shapes, "backbone.body.bn1")
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET)
 def retinanet_resnet50_fpn(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> RetinaNet:
@@ -213,7 +220,7 @@ def retinanet_resnet50_fpn(
     return RetinaNet(_backbone(256, norm_layer, frozen_eps), num_classes, **options)
 
 
-@register(task="detection", probed=(), read_options=_read_options)
+@register(task="detection", probed=(), read_options=_read_options, backbone=RESNET_V2)
 def retinanet_resnet50_fpn_v2(
     num_classes: int = 91, *, norm_layer: Norm | None = None, frozen_eps: float | None = None, **options: Any
 ) -> RetinaNet:

@@ -8,9 +8,13 @@ import jax
 from .... import functional as F
 from .... import nn
 from .._intermediate_layers import IntermediateLayers
+from .._zoo.backbones import mobilenet_backbone, resnet_backbone
 from .._zoo.registry import get_model
 
-__all__ = ["Segmenter", "dilated_resnet", "enlarged", "read_options"]
+__all__ = ["MOBILENET", "RESNET50", "RESNET101", "Segmenter", "dilated_resnet", "enlarged", "read_options"]
+
+RESNET50, RESNET101 = (resnet_backbone(name, "backbone.") for name in ("resnet50", "resnet101"))
+MOBILENET = mobilenet_backbone("mobilenet_v3_large", "backbone.", (0, 2, 4, 7, 13, 16), 17)
 
 
 class Segmenter(nn.Module):

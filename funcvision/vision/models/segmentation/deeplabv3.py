@@ -10,7 +10,7 @@ from .... import nn
 from .._intermediate_layers import IntermediateLayers, feature_stages
 from .._zoo.registry import register
 from ..mobilenetv3 import mobilenet_v3_large
-from ._segmenter import Segmenter, dilated_resnet, read_options
+from ._segmenter import MOBILENET, RESNET50, RESNET101, Segmenter, dilated_resnet, read_options
 from .fcn import BEFORE_LAST, LAST, FCNHead
 
 __all__ = [
@@ -83,7 +83,7 @@ class DeepLabV3(Segmenter):
 _read = read_options("classifier.4.weight")
 
 
-@register(task="segmentation", probed=("in_channels",), read_options=_read)
+@register(task="segmentation", probed=("in_channels",), read_options=_read, backbone=RESNET50)
 def deeplabv3_resnet50(num_classes: int = 21, *, aux_loss: bool = False, **options: Any) -> DeepLabV3:
     """DeepLabV3 on ResNet-50.
 
@@ -95,13 +95,13 @@ def deeplabv3_resnet50(num_classes: int = 21, *, aux_loss: bool = False, **optio
     return _on_resnet("resnet50", num_classes, aux_loss, options)
 
 
-@register(task="segmentation", probed=("in_channels",), read_options=_read)
+@register(task="segmentation", probed=("in_channels",), read_options=_read, backbone=RESNET101)
 def deeplabv3_resnet101(num_classes: int = 21, *, aux_loss: bool = False, **options: Any) -> DeepLabV3:
     """DeepLabV3 on ResNet-101; the arguments are those of `deeplabv3_resnet50`."""
     return _on_resnet("resnet101", num_classes, aux_loss, options)
 
 
-@register(task="segmentation", probed=("in_channels",), read_options=_read)
+@register(task="segmentation", probed=("in_channels",), read_options=_read, backbone=MOBILENET)
 def deeplabv3_mobilenet_v3_large(num_classes: int = 21, *, aux_loss: bool = False, **options: Any) -> DeepLabV3:
     """DeepLabV3 on MobileNetV3-Large.
 

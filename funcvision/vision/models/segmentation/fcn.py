@@ -4,7 +4,7 @@ from typing import Any
 
 from .... import nn
 from .._zoo.registry import register
-from ._segmenter import Segmenter, dilated_resnet, read_options
+from ._segmenter import RESNET50, RESNET101, Segmenter, dilated_resnet, read_options
 
 __all__ = ["FCN", "FCNHead", "fcn_resnet101", "fcn_resnet50"]
 
@@ -34,7 +34,7 @@ class FCN(Segmenter):
 _read = read_options("classifier.4.weight")
 
 
-@register(task="segmentation", probed=("in_channels",), read_options=_read)
+@register(task="segmentation", probed=("in_channels",), read_options=_read, backbone=RESNET50)
 def fcn_resnet50(num_classes: int = 21, *, aux_loss: bool = False, **options: Any) -> FCN:
     """FCN on ResNet-50.
 
@@ -46,7 +46,7 @@ def fcn_resnet50(num_classes: int = 21, *, aux_loss: bool = False, **options: An
     return _fcn("resnet50", num_classes, aux_loss, options)
 
 
-@register(task="segmentation", probed=("in_channels",), read_options=_read)
+@register(task="segmentation", probed=("in_channels",), read_options=_read, backbone=RESNET101)
 def fcn_resnet101(num_classes: int = 21, *, aux_loss: bool = False, **options: Any) -> FCN:
     """FCN on ResNet-101; the arguments are those of `fcn_resnet50`."""
     return _fcn("resnet101", num_classes, aux_loss, options)

@@ -9,7 +9,7 @@ from .... import nn
 from .._intermediate_layers import IntermediateLayers, feature_stages
 from .._zoo.registry import register
 from ..mobilenetv3 import mobilenet_v3_large
-from ._segmenter import enlarged, read_options
+from ._segmenter import MOBILENET, enlarged, read_options
 
 __all__ = ["LRASPP", "LRASPPHead", "lraspp_mobilenet_v3_large"]
 
@@ -64,7 +64,8 @@ class LRASPP(nn.Module):
 
 
 @register(
-    task="segmentation", probed=("in_channels",), read_options=read_options("classifier.low_classifier.weight")
+    task="segmentation", probed=("in_channels",), read_options=read_options("classifier.low_classifier.weight"),
+    backbone=MOBILENET,
 )
 def lraspp_mobilenet_v3_large(num_classes: int = 21, **options: Any) -> LRASPP:
     """Lite R-ASPP on MobileNetV3-Large.

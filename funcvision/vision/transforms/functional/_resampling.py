@@ -7,6 +7,7 @@ The box may be traced: its numbers enter the taps, never a shape. What is comput
   rounding a float32 result would differ by one level in a fifth of the pixels.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,8 @@ import numpy as np
 
 from ....functional import _resample
 from ....functional._resample_numpy import resample_numpy
-from ._kernel import namespace
+from ._kernel import array_namespace, namespace
+from ._loop import one_image_at_a_time
 
 __all__ = ["FILTERS", "NEAREST", "Span", "resample"]
 
@@ -51,9 +53,21 @@ def resample(
     Raises:
         ValueError: the image, the box or the result has a side of 0, or a filter is asked for on booleans.
     """
-    xp = namespace(image, "resize")
+    namespace(image, "resize")
     _check_sides(image, rows, columns, size)
-    dtype = image.dtype
+    compute = partial(_resample_box, size=size, interpolation=interpolation, antialias=antialias)
+    numbers = (*rows, *columns)
+    if not any(isinstance(number, jax.Array) for number in numbers):
+        return compute(image, *numbers)
+    return one_image_at_a_time(compute)(image, *(jnp.asarray(number, jnp.int32) for number in numbers))
+
+
+def _resample_box(
+    image: Any, top: Any, height: Any, left: Any, width: Any, *, size: tuple[int, int], interpolation: str,
+    antialias: bool,
+) -> Any:
+    """`resample` after its checks, with the numbers of the box one by one."""
+    xp, dtype, rows, columns = array_namespace(image), image.dtype, Span(top, height), Span(left, width)
     if dtype.kind == "b" and interpolation not in NEAREST:
         raise ValueError(f'interpolation={interpolation!r} makes no sense on booleans; give "nearest"')
     axes = [(image.ndim - 2, columns, size[1]), (image.ndim - 3, rows, size[0])]

@@ -7,7 +7,9 @@ import PIL.Image
 
 from ._resampling import FILTERS, NEAREST
 
-__all__ = ["PIL_FILTERS", "check_array_mode", "check_interpolation", "check_pil_mode", "resized_size", "square"]
+__all__ = [
+    "PIL_FILTERS", "centred", "check_array_mode", "check_interpolation", "check_pil_mode", "resized_size", "square",
+]
 
 PIL_FILTERS = {
     "nearest": PIL.Image.Resampling.NEAREST,
@@ -26,6 +28,11 @@ def square(size: int | Sequence[int], name: str = "size") -> tuple[int, int]:
     if len(values) not in (1, 2) or any(operator.index(value) < 1 for value in values):
         raise ValueError(f"{name}={size!r} is neither a positive int nor (height, width)")
     return operator.index(values[0]), operator.index(values[-1])
+
+
+def centred(old: int, new: int) -> int:
+    """Where a crop around the centre starts; it is rounded as in torchvision, differently for the two cases."""
+    return round((old - new) / 2) if old >= new else -((new - old) // 2)
 
 
 def check_interpolation(interpolation: str, antialias: bool) -> None:

@@ -18,7 +18,7 @@ from ._kernel import array_namespace
 
 __all__ = [
     "affine_positions", "expanded_size", "grid_positions", "grid_positions_at", "homography", "identity_grid",
-    "inverse_affine", "perspective_positions", "position_dtype", "sample", "traced",
+    "inverse_affine", "inverse_coefficients", "perspective_positions", "position_dtype", "sample", "traced",
 ]
 
 Fill = float | Sequence[float] | None
@@ -143,6 +143,14 @@ def homography(start: Any, end: Any) -> Any:
     # `sum` in place of a matrix product, whose precision on an accelerator is lower
     product = (matrix[:, :, None] * adjugate[None]).sum(1).reshape(9)
     return product[:8] / product[8]
+
+
+def inverse_coefficients(coefficients: Any) -> list[Any]:
+    """The eight coefficients of the perspective transform that undoes another one."""
+    a, b, c, d, e, f, g, h = (coefficients[i] for i in range(8))
+    area = a * e - b * d
+    inverse = [e - f * h, c * h - b, b * f - c * e, f * g - d, a - c * g, c * d - a * f, d * h - e * g, b * g - a * h]
+    return [value / area for value in inverse]
 
 
 def _rows_of_quadrilateral(xp: Any, points: Any) -> list[list[Any]]:

@@ -9,9 +9,12 @@ import numpy as np
 import PIL.Image
 
 from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
-from ._kernel import PlainImage, kernel, namespace, pass_through
+from ._kernel import PlainImage, get_size, kernel, namespace, pass_through
 
-__all__ = ["normalize", "to_dtype", "to_image", "to_pil_image"]
+__all__ = [
+    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_num_channels", "normalize",
+    "pil_to_tensor", "to_dtype", "to_image", "to_pil_image",
+]
 
 VALUE_BITS = {"uint8": 8, "int8": 7, "int16": 15, "uint16": 16, "int32": 31, "int64": 63}
 TWO_CHANNELS, THREE_CHANNELS, FOUR_CHANNELS = ("LA",), ("RGB", "YCbCr", "HSV"), ("RGBA", "CMYK", "RGBX")
@@ -112,6 +115,12 @@ def normalize(image: PlainImage, mean: float | Sequence[float], std: float | Seq
     centre, spread = _per_channel(mean, "mean", array), _per_channel(std, "std", array)
     if not np.all(spread):
         raise ValueError(f"std={std!r} has a zero in {array.dtype}, and would be divided by")
+    if isinstance(array, np.ndarray):  # numpy is three times faster along a whole row than along the channels
+        rows = array.reshape(*array.shape[:-2], -1)
+        centre, spread = (np.broadcast_to(row.reshape(-1), array.shape[-2:]).reshape(-1) for row in (centre, spread))
+        result = rows - centre
+        result /= spread
+        return result.reshape(array.shape)
     return (array - centre) / spread
 
 
@@ -149,6 +158,44 @@ def to_pil_image(image: np.ndarray | jax.Array | Image, mode: str | None = None)
     if mode == "1":
         return PIL.Image.fromarray(array[..., 0])
     return PIL.Image.frombytes(mode, array.shape[1::-1], array.tobytes())
+
+
+def pil_to_tensor(image: PIL.Image.Image) -> np.ndarray:
+    """A PIL image as a new numpy array `[height, width, channels]`; TypeError for anything else."""
+    if not isinstance(image, PIL.Image.Image):
+        raise TypeError(f"pil_to_tensor takes a PIL image and got a {type(image).__name__}")
+    return to_image(image)
+
+
+def convert_image_dtype(image: Any, dtype: Any = jnp.float32) -> Any:
+    """The image in another dtype with its values brought to the range of that dtype: `to_dtype(scale=True)`."""
+    return to_dtype(image, dtype, scale=True)
+
+
+def get_num_channels(image: Any) -> int:
+    """The number of channels of a PIL image, an array, an `Image` or a `Video`; TypeError for anything else.
+
+    >>> get_num_channels(PIL.Image.new("RGB", (4, 3)))
+    3
+    """
+    if isinstance(image, PIL.Image.Image):
+        return len(image.getbands())
+    array = image.array if isinstance(image, Image | Video) else image
+    namespace(array, "get_num_channels")
+    return array.shape[-1]
+
+
+get_image_num_channels = get_num_channels
+
+
+def get_dimensions(image: Any) -> tuple[int, int, int]:
+    """Height, width and channels of a PIL image, an array, an `Image` or a `Video`; TypeError for anything else.
+
+    >>> get_dimensions(PIL.Image.new("RGB", (4, 3)))
+    (3, 4, 3)
+    """
+    channels = get_num_channels(image)
+    return (*get_size(image), channels)
 
 
 def _array(image: PlainImage, function: str) -> Any:

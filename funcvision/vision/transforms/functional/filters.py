@@ -1,5 +1,6 @@
 """Kernels that compute a pixel from its neighbours, and noise; masks, boxes and key points stay as they are."""
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from ._values import (
 from ._values import clip as cut
 from .conversion import to_image, to_pil_image
 
-__all__ = ["adjust_sharpness", "gaussian_blur", "gaussian_noise"]
+__all__ = ["adjust_sharpness", "gaussian_blur", "gaussian_noise", "motion_blur"]
 
 
 @kernel
@@ -124,7 +125,42 @@ def gaussian_noise(
     return (xp.clip(values, 0, 255) if clip else values).astype(np.uint8)
 
 
-for _kernel in (adjust_sharpness, gaussian_blur, gaussian_noise):
+@kernel
+def motion_blur(image: PlainImage, kernel_size: int, angle: Any) -> Any:
+    """The image smoothed along a line, as if the camera had moved; it is mirrored at its border.
+
+    Args:
+        image: PIL image, which is blurred as an array; or array `[..., height, width, channels]`.
+        kernel_size: length of the line in pixels, odd.
+        angle: of the line in degrees, counter-clockwise from the x axis; it may be traced.
+
+    Raises:
+        ValueError: an even or negative size, or a line too long for the image.
+    """
+    blur_sizes(kernel_size)
+    if isinstance(image, PIL.Image.Image):
+        return to_pil_image(motion_blur(to_image(image), kernel_size, angle), image.mode)
+    xp, reach = namespace(image, "motion_blur"), kernel_size // 2
+    values = working(image, "motion_blur")
+    height, width = image.shape[-3:-1]
+    if reach >= min(height, width):
+        raise ValueError(
+            f"motion_blur mirrors {reach} pixels at the border for kernel_size={kernel_size}, and the image has "
+            f"{height} x {width}: take a smaller kernel_size"
+        )
+    weights = _line(xp, kernel_size, angle, values.dtype)
+    padded = xp.pad(values, [(0, 0)] * (image.ndim - 3) + [(reach, reach), (reach, reach), (0, 0)], mode="reflect")
+    total = xp.zeros_like(values)
+    for i, j in itertools.product(range(kernel_size), repeat=2):
+        if xp is np and weights[i, j] == 0:
+            continue
+        total = total + weights[i, j] * padded[..., i : i + height, j : j + width, :]
+    if jnp.issubdtype(image.dtype, jnp.floating):
+        return total.astype(image.dtype)
+    return stored(xp.round(total), image)
+
+
+for _kernel in (adjust_sharpness, gaussian_blur, gaussian_noise, motion_blur):
     pass_through(_kernel, BoundingBoxes, KeyPoints, Mask)
 
 
@@ -171,4 +207,17 @@ def _gaussian(xp: Any, length: int, deviation: Any, dtype: Any) -> Any:
     places = (np.arange(length) - length // 2) / math.sqrt(2)
     exponents = -((xp.asarray(places, dtype) / xp.asarray(deviation, dtype)) ** 2)
     weights = xp.exp(exponents - exponents.max())
+    return weights / weights.sum()
+
+
+def _line(xp: Any, length: int, angle: Any, dtype: Any) -> Any:
+    """Weights `[length, length]` of a line through the middle: points on it, shared by the four nearest pixels."""
+    turn = xp.asarray(angle, dtype) * np.asarray(math.pi / 180, dtype)
+    steps = xp.asarray(np.arange(length) - length // 2, dtype)
+    places = np.arange(length, dtype=dtype)[None] - np.asarray(length // 2, dtype)
+    rows, columns = (
+        xp.maximum(1 - xp.abs(places - xp.round(steps * part * 4096)[:, None] / 4096), 0)
+        for part in (-xp.sin(turn), xp.cos(turn))
+    )
+    weights = (rows[:, :, None] * columns[:, None, :]).sum(0)
     return weights / weights.sum()

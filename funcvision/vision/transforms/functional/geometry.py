@@ -21,7 +21,7 @@ from ._bands import map_bands
 from ._kernel import PlainImage, array_namespace, get_size, kernel, namespace, with_channel_axis
 from ._padding import check_padding_mode, colour, edges, pad_pil, padded_size
 from ._resampling import NEAREST, Span, resample
-from ._sizes import PIL_FILTERS, check_array_mode, check_interpolation, check_pil_mode, resized_size, square
+from ._sizes import PIL_FILTERS, centred, check_array_mode, check_interpolation, check_pil_mode, resized_size, square
 from .boxes import box_array, clamp_array, mirror_boxes, point_array, row, scale_boxes, scale_points, shift_boxes
 
 __all__ = [
@@ -89,7 +89,7 @@ def _(
     array, new = box_array(boxes), resized_size(boxes.canvas_size, size, max_size)
     if new == boxes.canvas_size:
         return boxes
-    array = scale_boxes(array, boxes.format, _factors(boxes.canvas_size, new), new, boxes.clamping_mode)
+    array = scale_boxes(array, boxes.format, factors_of(boxes.canvas_size, new), new, boxes.clamping_mode)
     return boxes.replace(array=array, canvas_size=new)
 
 
@@ -101,7 +101,7 @@ def _(
     array, new = point_array(points), resized_size(points.canvas_size, size, max_size)
     if new == points.canvas_size:
         return points
-    return points.replace(array=scale_points(array, _factors(points.canvas_size, new)), canvas_size=new)
+    return points.replace(array=scale_points(array, factors_of(points.canvas_size, new)), canvas_size=new)
 
 
 @kernel
@@ -159,11 +159,11 @@ def _(
     if not any(isinstance(edge, jax.Array) for edge in (height, width)):
         return resize(crop(leaf, top, left, height, width), size)
     new = _size_of_traced(size)
-    array, factors = leaf.array, _factors((height, width), new)
+    array, factors = leaf.array, factors_of((height, width), new)
     if isinstance(leaf, KeyPoints):
         array = scale_points(point_array(leaf) - row([left, top], array), factors)
         return leaf.replace(array=array, canvas_size=new)
-    array = _crop_boxes(leaf, top, left, height, width)
+    array = crop_boxes(leaf, top, left, height, width)
     return leaf.replace(array=scale_boxes(array, leaf.format, factors, new, leaf.clamping_mode), canvas_size=new)
 
 
@@ -241,7 +241,7 @@ crop.register(Mask, with_channel_axis(crop))
 @crop.register(BoundingBoxes)
 def _(boxes: BoundingBoxes, top: Any, left: Any, height: int, width: int) -> BoundingBoxes:
     height, width = _box_size(height, width)
-    return boxes.replace(array=_crop_boxes(boxes, top, left, height, width), canvas_size=(height, width))
+    return boxes.replace(array=crop_boxes(boxes, top, left, height, width), canvas_size=(height, width))
 
 
 @crop.register(KeyPoints)
@@ -264,7 +264,7 @@ def center_crop(image: PlainImage, output_size: int | Sequence[int]) -> Any:
     """
     height, width = square(output_size, "output_size")
     old_height, old_width = get_size(image)
-    return crop(image, _centred(old_height, height), _centred(old_width, width), height, width)
+    return crop(image, centred(old_height, height), centred(old_width, width), height, width)
 
 
 @center_crop.register(BoundingBoxes)
@@ -272,7 +272,7 @@ def center_crop(image: PlainImage, output_size: int | Sequence[int]) -> Any:
 def _(leaf: BoundingBoxes | KeyPoints, output_size: int | Sequence[int]) -> Any:
     # Where the image is enlarged by an odd number of pixels, torchvision moves boxes one pixel less than the image.
     (old_height, old_width), (height, width) = leaf.canvas_size, square(output_size, "output_size")
-    return crop(leaf, _centred(old_height, height), _centred(old_width, width), height, width)
+    return crop(leaf, centred(old_height, height), centred(old_width, width), height, width)
 
 
 center_crop.register(Mask, with_channel_axis(center_crop))
@@ -365,7 +365,7 @@ def _size_of_traced(size: int | Sequence[int]) -> tuple[int, int]:
     return operator.index(size[0]), operator.index(size[1])
 
 
-def _crop_boxes(boxes: BoundingBoxes, top: Any, left: Any, height: Any, width: Any) -> Any:
+def crop_boxes(boxes: BoundingBoxes, top: Any, left: Any, height: Any, width: Any) -> Any:
     """The array of the boxes, relative to a corner and cut to a size."""
     array = shift_boxes(box_array(boxes), boxes.format, left, top)
     if boxes.format == "XYXYXYXY":
@@ -373,7 +373,7 @@ def _crop_boxes(boxes: BoundingBoxes, top: Any, left: Any, height: Any, width: A
     return clamp_array(array, boxes.format, (height, width), boxes.clamping_mode)
 
 
-def _factors(old: tuple[Any, Any], new: tuple[int, int]) -> list[Any]:
+def factors_of(old: tuple[Any, Any], new: tuple[int, int]) -> list[Any]:
     """What x and y are multiplied by when a canvas of size `old`, which may be traced, is resized to `new`."""
     # torchvision rounds the quotients to float32, whatever the dtype of the coordinates
     quotients = [a / (b.astype(jnp.float32) if isinstance(b, jax.Array) else b) for a, b in zip(new[::-1], old[::-1])]
@@ -391,8 +391,3 @@ class _Range(NamedTuple):
 def _range(start: int, length: int, size: int) -> _Range:
     stop = start + length
     return _Range(slice(max(start, 0), max(stop, 0)), min(max(-start, 0), length), min(max(stop - size, 0), length))
-
-
-def _centred(old: int, new: int) -> int:
-    """Where a crop around the centre starts; it is rounded as in torchvision, differently for the two cases."""
-    return round((old - new) / 2) if old >= new else -((new - old) // 2)

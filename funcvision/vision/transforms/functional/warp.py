@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
@@ -22,7 +23,7 @@ from ._kernel import PlainImage, array_namespace, get_size, kernel, mask_planes,
 from ._warp import Fill
 from .boxes import ROTATED, box_array, clamp_array, convert_array, point_array
 
-__all__ = ["affine", "elastic", "perspective", "rotate"]
+__all__ = ["affine", "elastic", "grid_distortion", "perspective", "rotate"]
 
 ARRAY_MODES = ("nearest", "bilinear")
 PIL_MODES = {
@@ -166,12 +167,10 @@ def _(
     fill: Fill = None, coefficients: Any = None,
 ) -> Any:
     numbers = _coefficients(startpoints, endpoints, coefficients)
-    a, b, c, d, e, f, g, h = (numbers[i] for i in range(8))
-    area = a * e - b * d
+    area = numbers[0] * numbers[4] - numbers[1] * numbers[3]
     if not warp.traced(area) and area == 0:
         raise ValueError(f"the perspective of coefficients={coefficients!r} is flat, so that no point can be moved")
-    inverse = [e - f * h, c * h - b, b * f - c * e, f * g - d, a - c * g, c * d - a * f, d * h - e * g, b * g - a * h]
-    inverse = [value / area for value in inverse]
+    inverse = warp.inverse_coefficients(numbers)
 
     def moved(x: Any, y: Any) -> tuple[Any, Any]:
         xp = array_namespace(x)
@@ -201,7 +200,7 @@ def elastic(
         ValueError: the displacement is of another shape.
     """
     size = get_size(image)
-    _check_displacement(displacement, size)
+    displacement = _displacement(displacement, size)
     if isinstance(image, PIL.Image.Image):
         if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "F"):
             raise ValueError(f"elastic does not warp a PIL image of mode {image.mode}: convert it to RGB or L first")
@@ -225,7 +224,7 @@ def _(
     leaf: BoundingBoxes | KeyPoints, displacement: Any, interpolation: str = "bilinear", *, fill: Fill = None
 ) -> Any:
     height, width = size = leaf.canvas_size
-    _check_displacement(displacement, size)
+    displacement = _displacement(displacement, size)
     upwards = isinstance(leaf, BoundingBoxes)
 
     def moved(x: Any, y: Any) -> tuple[Any, Any]:
@@ -240,6 +239,70 @@ def _(
     return _moved(leaf, moved, centres=True)
 
 
+@kernel
+def grid_distortion(
+    image: PlainImage, along_x: Any, along_y: Any, interpolation: str = "bilinear", *, fill: Fill = None,
+    inverted: bool = False,
+) -> Any:
+    """The image with the lines of a grid moved, and everything between them stretched evenly.
+
+    Args:
+        image: PIL image, array `[..., height, width, channels]`, or any leaf of `tv_tensors`.
+        along_x: increasing numbers from 0 to 1, `[lines]`: where in the input each of as many evenly spaced vertical
+            lines of the output is taken from, as a share of the width.
+        along_y: the same for horizontal lines.
+        interpolation: "nearest" or "bilinear".
+        fill: as in `affine`.
+        inverted: move the lines back instead.
+    """
+    size = get_size(image)
+    if isinstance(image, PIL.Image.Image):
+        pixels = np.asarray(image).reshape(*size, -1)
+        result = grid_distortion(pixels, along_x, along_y, interpolation, fill=fill, inverted=inverted)
+        return PIL.Image.frombytes(image.mode, image.size, np.ascontiguousarray(result).tobytes())
+    xp = namespace(image, "grid_distortion")
+
+    def positions(dtype: Any) -> tuple[Any, Any]:
+        x, y = (
+            _between_lines(xp, xp.asarray((np.arange(length) + 0.5) / length, dtype), lines, dtype, inverted)
+            * dtype(length) - dtype(0.5)
+            for length, lines in ((size[1], along_x), (size[0], along_y))
+        )
+        return xp.broadcast_to(x[None], size), xp.broadcast_to(y[:, None], size)
+
+    return _sampled(image, positions, interpolation, fill)
+
+
+@grid_distortion.register(BoundingBoxes)
+@grid_distortion.register(KeyPoints)
+def _(
+    leaf: BoundingBoxes | KeyPoints, along_x: Any, along_y: Any, interpolation: str = "bilinear", *,
+    fill: Fill = None, inverted: bool = False,
+) -> Any:
+    height, width = leaf.canvas_size
+
+    def moved(x: Any, y: Any) -> tuple[Any, Any]:
+        xp, dtype = array_namespace(x), x.dtype.type
+        shift = 0.5 if isinstance(leaf, KeyPoints) else 0.0  # a key point names the centre of a pixel
+        x, y = (
+            _between_lines(xp, (place + dtype(shift)) / dtype(length), lines, dtype, not inverted) * dtype(length)
+            - dtype(shift)
+            for place, length, lines in ((x, width, along_x), (y, height, along_y))
+        )
+        return x, y
+
+    return _moved(leaf, moved)
+
+
+def _between_lines(xp: Any, shares: Any, lines: Any, dtype: Any, inverted: bool) -> Any:
+    """The input places of output places, or inverted, as shares of a side; outside the image a translation."""
+    lines = xp.asarray(lines).astype(dtype)
+    even = xp.asarray(np.linspace(0, 1, len(lines)), dtype)
+    inside = xp.clip(shares, 0, 1)
+    start, end = (lines, even) if inverted else (even, lines)
+    return xp.interp(inside, start, end).astype(dtype) + (shares - inside)
+
+
 def _mask_implementation(function: Any) -> Callable[..., Mask]:
     """The implementation for masks: an image of one channel, sampled by "nearest"."""
     def of_mask(mask: Mask, *args: Any, interpolation: str | None = None, **kwargs: Any) -> Mask:
@@ -251,10 +314,10 @@ def _mask_implementation(function: Any) -> Callable[..., Mask]:
     return of_mask
 
 
-MODE_PLACES = {"affine": 4, "rotate": 1, "perspective": 2, "elastic": 1}
+MODE_PLACES = {"affine": 4, "rotate": 1, "perspective": 2, "elastic": 1, "grid_distortion": 2}
 """The place of `interpolation` among the arguments after the leaf."""
 
-for _kernel in (affine, rotate, perspective, elastic):
+for _kernel in (affine, rotate, perspective, elastic, grid_distortion):
     _kernel.register(Mask, _mask_implementation(_kernel))
 
 
@@ -360,9 +423,12 @@ def _coefficients(startpoints: Any, endpoints: Any, coefficients: Any) -> Any:
     return coefficients
 
 
-def _check_displacement(displacement: Any, size: tuple[int, int]) -> None:
-    if displacement.shape != (1, *size, 2):
-        raise ValueError(f"displacement has shape {displacement.shape}, and this leaf needs {(1, *size, 2)}")
+def _displacement(displacement: Any, size: tuple[int, int]) -> Any:
+    """The displacement as an array, which may be given as nested lists; ValueError if it has another shape."""
+    array = displacement if isinstance(displacement, jax.Array) else np.asarray(displacement, np.float32)
+    if array.shape != (1, *size, 2):
+        raise ValueError(f"displacement has shape {array.shape}, and this leaf needs {(1, *size, 2)}")
+    return array
 
 
 def _check_mode(interpolation: str, modes: Any) -> None:

@@ -60,7 +60,7 @@ def test_training_needs_targets():
     ours, _ = _pair(1)
     batch = detection.batch(ours, images_and_targets()[0])
     with pytest.raises(ValueError, match="training needs targets"):
-        ours.apply(*ours.init(jax.random.key(0)), batch, train=True)
+        ours.apply(*jax.jit(ours.init)(jax.random.key(0)), batch, train=True)
 
 
 @pytest.mark.parametrize("fixed_size", [None, (48, 80)])
