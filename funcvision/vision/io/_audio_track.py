@@ -1,28 +1,22 @@
 """The sound of a video file."""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ._container import VideoSource, import_av
 
-__all__ = ["audio_rate", "read_audio"]
+__all__ = ["read_audio"]
 
 LEAD_IN = 1.0
 """How long before the wanted time decoding starts, in seconds. The first packets after a seek decode incompletely."""
 
 
-def audio_rate(container: Any) -> int | None:
-    """Samples in a second of the first audio stream; None if there is none."""
-    return container.streams.audio[0].rate if container.streams.audio else None
-
-
-def read_audio(source: VideoSource, start: float | None, stop: float | None) -> np.ndarray:
+def read_audio(source: VideoSource, start: float | None, stop: float | None) -> tuple[np.ndarray, int | None]:
     """The samples with start <= time < stop, in seconds, of the first audio stream.
 
     Returns:
-        float32 [samples, channels]; [0, 1] if the file has no audio.
+        float32 [samples, channels], and how many are in a second; [0, 1] and None if the file has no audio.
 
     Raises:
         ValueError: the file is damaged.
@@ -30,7 +24,7 @@ def read_audio(source: VideoSource, start: float | None, stop: float | None) -> 
     start, stop = -math.inf if start is None else start, math.inf if stop is None else stop
     with source.open() as container:
         if not container.streams.audio:
-            return np.zeros((0, 1), np.float32)
+            return np.zeros((0, 1), np.float32), None
         stream = container.streams.audio[0]
         parts = [np.zeros((0, stream.channels), np.float32)]
         if math.isfinite(start):
@@ -45,11 +39,11 @@ def read_audio(source: VideoSource, start: float | None, stop: float | None) -> 
             for frame in packet.decode():
                 clock = clock if frame.pts is None else float(frame.pts * stream.time_base)
                 if clock >= stop:
-                    return np.concatenate(parts)
+                    return np.concatenate(parts), stream.rate
                 samples = np.concatenate([one.to_ndarray() for one in resampler.resample(frame)], axis=1).T
                 parts.append(samples[_between(start, stop, clock, frame.sample_rate, len(samples))])
                 clock += len(samples) / frame.sample_rate
-        return np.concatenate(parts)
+        return np.concatenate(parts), stream.rate
 
 
 def _between(start: float, stop: float, clock: float, rate: int, count: int) -> slice:

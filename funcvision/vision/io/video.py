@@ -132,7 +132,7 @@ class VideoReader:
         Raises:
             ValueError: the audio is damaged.
         """
-        return read_audio(self._source, start, stop)
+        return read_audio(self._source, start, stop)[0]
 
     def __getstate__(self) -> dict[str, Any]:
         left_out = ("_decoder", "_lock", "_process")

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._audio_track import audio_rate, read_audio
+from ._audio_track import read_audio
 from ._container import VideoSource, import_av, no_bare_errors
 from ._frame_index import FrameIndex
 from .video import MAX_PIXELS, VideoReader
@@ -54,8 +54,8 @@ def read_video(
         raise ValueError(f"end_pts={end_pts} is before start_pts={start_pts}; it must be the same or later")
     source, info = VideoSource(path), {}
     with source.open() as container:
-        has_video, rate = len(container.streams.video) > 0, audio_rate(container)
-        audio_base = container.streams.audio[0].time_base if rate else Fraction(1)
+        has_video = len(container.streams.video) > 0
+        audio_base = container.streams.audio[0].time_base if container.streams.audio else Fraction(1)
     frames = np.zeros((0, 1, 1, 3), np.uint8)
     if has_video:
         reader = VideoReader(source)
@@ -63,11 +63,12 @@ def read_video(
         numbers = _frames_from_to(reader.index, *_ticks(start_pts, end_pts, pts_unit, base))
         frames = reader[numbers] if len(numbers) else frames
         info["video_fps"] = reader.metadata["fps"]
-    if rate:
-        info["audio_fps"] = rate
     unit = audio_base if pts_unit == "pts" else 1
     first, last = (None if time is None else float(time * unit) for time in (start_pts or None, end_pts))
-    return frames, read_audio(source, first, last), info
+    samples, rate = read_audio(source, first, last)
+    if rate is not None:
+        info["audio_fps"] = rate
+    return frames, samples, info
 
 
 def read_video_timestamps(
