@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import tqdm
 
 from ..._home import home
 from ..io._container import VideoSource
@@ -61,8 +60,10 @@ def index_videos(paths: Sequence[str], num_workers: int) -> list[FrameIndex | No
     stamps = {name: _stamp(name) for name in names}
     missing = [name for name in stamps if name not in known or known[name].stamp != stamps[name]]
     if missing:
+        from tqdm import tqdm  # imported late, because it is slow to import
+
         with ThreadPoolExecutor(max(num_workers, 1)) as pool:
-            progress = tqdm.tqdm(pool.map(_read, missing), "indexing videos", len(missing), disable=len(missing) < 100)
+            progress = tqdm(pool.map(_read, missing), "indexing videos", len(missing), disable=len(missing) < 100)
             known |= {name: _Entry(stamps[name], index) for name, index in zip(missing, progress)}
         with contextlib.suppress(OSError):  # without a writable home the videos are read every time
             _save(file, known)

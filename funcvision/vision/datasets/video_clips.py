@@ -33,8 +33,8 @@ class VideoClips:
         clip_length_in_frames: the number of frames in a clip.
         frames_between_clips: the number of frames from the start of a clip to the start of the next.
         frame_rate: frames in a second, to resample to; None keeps the frames of each video.
-        _precomputed_metadata: the `metadata` of another object with these videos, which are then not read. Torchvision's
-            is taken too.
+        _precomputed_metadata: the `metadata` of another object with these videos, which are then not read; also
+            torchvision's.
         num_workers: how many threads read the videos at first; 0 for this one alone.
         output_format: "THWC". Torchvision's "TCHW" is not here, because arrays have the channels last.
 

@@ -93,6 +93,11 @@ class VideoSource:
             finally:
                 container.close()
 
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return len(self._content) if self._content is not None else os.path.getsize(str(self._path))
+
     def bytes_at(self, position: int, count: int) -> bytes:
         """Bytes of the file, fewer at its end. A negative position counts from the end."""
         if self._content is not None:

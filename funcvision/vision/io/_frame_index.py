@@ -61,7 +61,7 @@ class FrameIndex:
             stream = video_stream(container, source.name)
             packets = _Packets.of(source, container, stream)
             base, rate = stream.time_base, stream.average_rate
-            _warn_of_cut(source.name, container, stream, packets)
+            _warn_of_cut(source, container, stream, len(packets.pts))
             timed = container.format.name not in WITHOUT_TIMES
             simple = stream.codec_context.codec.canonical_name in ONE_FRAME_A_PACKET
         if not len(packets.pts):
@@ -223,10 +223,13 @@ def _ends_early(source: VideoSource, format: str, position: int, size: int) -> b
     return False
 
 
-def _warn_of_cut(name: str, container: Any, stream: Any, packets: _Packets) -> None:
-    """Warns if the header of an MP4 file counts more frames than follow."""
-    whole = len(packets.pts)
-    if container.format.name.startswith("mov") and whole < stream.frames:
-        warnings.warn(
-            f"{name} is cut off: it has {whole} of {stream.frames} frames; those are read", RuntimeWarning, stacklevel=4
-        )
+def _warn_of_cut(source: VideoSource, container: Any, stream: Any, count: int) -> None:
+    """Warns if the index of an MP4 file lists packets after the end of the file."""
+    entries = getattr(stream, "index_entries", ())  # older versions of PyAV do not have it
+    if container.format.name.startswith("mov") and len(entries):
+        last = entries[len(entries) - 1]
+        if last.pos + last.size > source.size:
+            warnings.warn(
+                f"{source.name} is cut off: it has {count} of {len(entries)} frames, and those are read",
+                RuntimeWarning, stacklevel=5,
+            )  # fmt: skip
