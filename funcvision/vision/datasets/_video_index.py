@@ -112,8 +112,8 @@ def _save(file: pathlib.Path, entries: dict[str, _Entry]) -> None:
 
 def _load(file: pathlib.Path) -> dict[str, _Entry]:
     """The entries of a file; none if there is no file or it is damaged."""
-    with contextlib.suppress(OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, EOFError):
-        with np.load(file, allow_pickle=False) as stored:
+    with contextlib.suppress(OSError, ValueError, LookupError, zipfile.BadZipFile, EOFError, NotImplementedError):
+        with open(file, "rb") as source, np.load(source, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if arrays["version"] != _VERSION:
             return {}

@@ -145,7 +145,7 @@ def write_video(
             f"{frames.shape[1]} x {frames.shape[2]}; use another video_codec"
         )
     settings = dict(options or {})
-    with no_bare_errors(name, "cannot be written"), av.open(target, "w") as container:
+    with no_bare_errors(name, "cannot be written"), _output(av, target, name) as container:
         rate = Fraction(fps).limit_denominator(LONGEST_DENOMINATOR)
         stream = container.add_stream(_encoder(av, video_codec), rate=rate)
         stream.height, stream.width = frames.shape[1:3]
@@ -212,6 +212,16 @@ def _frames_from_to(index: FrameIndex, start: float, end: float) -> np.ndarray:
     if start > 0 and start not in index.ticks and len(before):
         numbers = np.concatenate([before[-1:], numbers])
     return numbers
+
+
+def _output(av: Any, target: Any, name: str) -> Any:
+    """A container that is open for writing."""
+    try:
+        return av.open(target, "w")
+    except ValueError as error:
+        if isinstance(error, av.FFmpegError):
+            raise
+        raise ValueError(f"{name} cannot be written: FFmpeg knows no format by the ending of this name") from error
 
 
 def _encoder(av: Any, name: str) -> str:

@@ -27,7 +27,8 @@ def readable(content: bytes) -> dict[float, np.ndarray] | None:
         try:
             frames[time] = reader[i]
         except ValueError as error:
-            assert f"frame {i} is damaged" in str(error)
+            if f"frame {i} is damaged" not in str(error):
+                raise
     return frames
 
 
@@ -97,7 +98,7 @@ def test_random_damage(kind):
                     damaged[other : other + size], damaged[position : position + size],
                 )  # fmt: skip
         opened += readable(bytes(damaged)) is not None
-    assert 20 < opened
+    assert opened > 20
 
 
 def test_damage_spreads_to_the_end_of_its_group():
@@ -120,7 +121,8 @@ def test_damage_spreads_to_the_end_of_its_group():
 
 def test_what_is_no_video(tmp_path):
     path = tmp_path / "x.mp4"
-    for content in (b"", b"no video", bytes(1000), b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"ffconcat version 1.0\nfile y"):
+    playlists = b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"ffconcat version 1.0\nfile y"
+    for content in (b"", b"no video", bytes(1000), *playlists):
         path.write_bytes(content)
         for function in (VideoReader, read_video):
             with pytest.raises(ValueError, match=r"x\.mp4 is not a video that can be read, or is damaged: .+"):
