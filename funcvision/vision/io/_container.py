@@ -110,7 +110,7 @@ class VideoSource:
         """The container, open for reading.
 
         Raises:
-            av.FFmpegError: FFmpeg cannot read it.
+            FFmpegError: FFmpeg cannot read it.
         """
         av = import_av()
         # The prefix keeps FFmpeg from taking a colon in the name of a file for a protocol, such as "http:".

@@ -56,8 +56,7 @@ class FrameDecoder:
         the key before it.
 
         Raises:
-            ValueError: the frame cannot be decoded.
-            av.FFmpegError: as FFmpeg's reason why.
+            ValueError: the frame cannot be decoded; the message has FFmpeg's reason.
         """
         starts = self._index.starts(number, self._shown)
         nearest = int(self._index.keys[starts[0]]) if len(starts) else 0

@@ -177,11 +177,11 @@ class VideoReader:
         if not len(numbers):
             return np.empty((0, self.metadata["height"], self.metadata["width"], 3), np.uint8)
         wanted, places = np.unique(numbers, return_inverse=True)
-        frames = None
+        frames = np.empty(0, np.uint8)
         for i, number in enumerate(wanted.tolist()):
-            frame, size = self._decode(number)
-            image = rgb(frame, size)
-            frames = np.empty((len(numbers), *image.shape), np.uint8) if frames is None else frames
+            image = rgb(*self._decode(number))
+            if i == 0:
+                frames = np.empty((len(numbers), *image.shape), np.uint8)
             frames[places == i] = image
         return frames
 

@@ -138,7 +138,9 @@ def write_video(
     if audio_array is not None and audio_fps is None:
         raise ValueError("audio_array needs audio_fps, the number of samples in a second")
     name = str(getattr(path, "name", path))
-    target = f"file:{os.path.abspath(os.path.expanduser(os.fspath(path)))}" if not hasattr(path, "write") else path
+    target: Any = path
+    if isinstance(path, str | os.PathLike):
+        target = f"file:{os.path.abspath(os.path.expanduser(os.fspath(path)))}"
     if video_codec == "libx265" and min(frames.shape[1:3]) < SMALLEST_X265:
         raise ValueError(
             f"libx265 needs frames of {SMALLEST_X265} x {SMALLEST_X265} pixels or more, and these are "
