@@ -206,10 +206,12 @@ class VideoClips:
         fps = self.video_fps[video]
         stop = times[last + 1] if last + 1 < len(times) else times[last] + 1 / (fps or 1)
         sound, rate = read_audio(VideoSource(self.video_paths[video]), float(times[first]), float(stop))
+        clip = reader[frames]
+        reader.close()
         info: dict[str, Any] = {"video_fps": fps if self.frame_rate is None else self.frame_rate}
         if rate is not None:
             info["audio_fps"] = rate
-        return reader[frames], sound, info, video
+        return clip, sound, info, video
 
     def __getstate__(self) -> dict[str, Any]:
         derived = ("clips", "resampling_idxs", "cumulative_sizes")  # large, and quickly made again

@@ -1,10 +1,11 @@
 """The sound of a video file."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
-from ._container import VideoSource, import_av
+from ._container import VideoSource, exact, import_av
 
 __all__ = ["read_audio"]
 
@@ -26,9 +27,10 @@ def read_audio(source: VideoSource, start: float | None, stop: float | None) -> 
         if not container.streams.audio:
             return np.zeros((0, 1), np.float32), None
         stream = container.streams.audio[0]
+        base = exact(stream.time_base) or Fraction(1, stream.rate)
         parts = [np.zeros((0, stream.channels), np.float32)]
         if math.isfinite(start):
-            begin = math.floor((start - LEAD_IN) / stream.time_base)
+            begin = math.floor((start - LEAD_IN) / base)
             if begin > (stream.start_time or 0):
                 container.seek(begin, stream=stream)
         resampler = import_av().AudioResampler(format="fltp")
@@ -37,7 +39,7 @@ def read_audio(source: VideoSource, start: float | None, stop: float | None) -> 
             if packet.is_corrupt:
                 continue
             for frame in packet.decode():
-                clock = clock if frame.pts is None else float(frame.pts * stream.time_base)
+                clock = clock if frame.pts is None else float(frame.pts * base)
                 if clock >= stop:
                     return np.concatenate(parts), stream.rate
                 samples = np.concatenate([one.to_ndarray() for one in resampler.resample(frame)], axis=1).T

@@ -4,10 +4,12 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 __all__ = [
-    "VideoSource", "decode", "import_av", "no_bare_errors", "open_codec", "packets_until_damage", "video_stream",
+    "VideoSource", "decode", "exact", "import_av", "no_bare_errors", "open_codec", "packets_until_damage",
+    "video_stream",
 ]  # fmt: skip
 
 FORMATS = (
@@ -116,7 +118,9 @@ class VideoSource:
         # The prefix keeps FFmpeg from taking a colon in the name of a file for a protocol, such as "http:".
         file = f"file:{self._path}" if self._content is None else io.BytesIO(self._content)
         options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-        return av.open(file, "r", container_options=options, metadata_errors="ignore")
+        # From version 19 on, PyAV reads titles in any encoding. Before, it raises unless it is told to ignore errors.
+        others = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+        return av.open(file, "r", container_options=options, **others)
 
 
 def video_stream(container: Any, name: str) -> Any:
@@ -132,6 +136,11 @@ def video_stream(container: Any, name: str) -> Any:
     if stream.codec_context is None:
         raise ValueError(f"{name} has a video stream of a codec that FFmpeg does not decode")
     return stream
+
+
+def exact(value: Any) -> Fraction | None:
+    """A rational number of PyAV as a fraction; None if it is not set. Before version 19, PyAV has fractions itself."""
+    return Fraction(value.numerator, value.denominator) if value else None
 
 
 def packets_until_damage(container: Any, stream: Any) -> Iterator[Any]:
@@ -164,9 +173,18 @@ def decode(codec: Any, number: int, packet: Any) -> Iterator[tuple[int, Any]]:
             yield frame.opaque[0], frame
 
 
-def open_codec(stream: Any, *, max_pixels: int, num_threads: int = 1) -> Any:
-    """The codec of a stream, for `decode`."""
+def open_codec(stream: Any, name: str, *, max_pixels: int, num_threads: int = 1) -> Any:
+    """The codec of a stream, for `decode`.
+
+    Raises:
+        ValueError: the frames have more than `max_pixels` pixels; the message begins with `name`.
+    """
     codec = stream.codec_context
+    if codec.width * codec.height > max_pixels:
+        raise ValueError(
+            f"{name} has frames of {codec.width} x {codec.height} pixels, more than max_pixels={max_pixels}; give "
+            f"VideoReader a larger one if you trust the file"
+        )
     codec.copy_opaque = True
     codec.thread_count = num_threads
     codec.options = {"max_pixels": str(max_pixels)}

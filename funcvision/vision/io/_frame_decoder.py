@@ -45,7 +45,7 @@ class FrameDecoder:
     def _open(self) -> None:
         self._container = self._source.container()
         self._stream = video_stream(self._container, self._source.name)
-        self._codec = open_codec(self._stream, **self._options)
+        self._codec = open_codec(self._stream, self._source.name, **self._options)
         self.size = (self._codec.width, self._codec.height)
 
     def frame(self, number: int) -> Any:

@@ -4,11 +4,12 @@ import dataclasses
 import itertools
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from ._container import VideoSource, decode, open_codec, packets_until_damage, video_stream
+from ._container import VideoSource, decode, exact, open_codec, packets_until_damage, video_stream
 
 __all__ = ["ARRAYS", "FrameIndex"]
 
@@ -60,7 +61,7 @@ class FrameIndex:
         with source.open() as container:
             stream = video_stream(container, source.name)
             packets = _Packets.of(source, container, stream)
-            base, rate = stream.time_base, stream.average_rate
+            base, rate = exact(stream.time_base) or Fraction(1, 1000), exact(stream.average_rate)
             _warn_of_cut(source, container, stream, len(packets.pts))
             timed = container.format.name not in WITHOUT_TIMES
             simple = stream.codec_context.codec.canonical_name in ONE_FRAME_A_PACKET
@@ -71,7 +72,7 @@ class FrameIndex:
             order = wanted[np.argsort(packets.pts[wanted], kind="stable")]
             ticks = packets.pts[order]
         else:
-            order, ticks = _decoded(source, packets, timed, max_pixels, (1 / (rate or 25)) / base)
+            order, ticks = _decoded(source, packets, timed, max_pixels, 1 / (rate or Fraction(25)) / base)
         if not len(order):
             raise ValueError(f"{source.name} has no frame that can be decoded")
         seconds = float((ticks[-1] - ticks[0]) * base)
@@ -176,7 +177,7 @@ class _Packets:
 
 
 def _decoded(
-    source: VideoSource, packets: _Packets, timed: bool, max_pixels: int, step: Any
+    source: VideoSource, packets: _Packets, timed: bool, max_pixels: int, step: Fraction
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packet of each frame in the order of showing, and the time of each frame, found by decoding all.
 
@@ -187,7 +188,7 @@ def _decoded(
     order, ticks = [], []
     with source.open() as container:
         stream = video_stream(container, source.name)
-        codec = open_codec(stream, max_pixels=max_pixels)
+        codec = open_codec(stream, source.name, max_pixels=max_pixels)
         for number, packet in enumerate(itertools.chain(packets_until_damage(container, stream), [None])):
             if packet is not None and (number < first or number >= len(packets.pts)):
                 continue

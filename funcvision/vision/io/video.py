@@ -104,6 +104,13 @@ class VideoReader:
             f"{about['fps']:.4g} fps, {about['codec']})"
         )
 
+    def close(self) -> None:
+        """Closes the file now, and not when the reader is collected. Reading a frame opens it again."""
+        with self._lock:
+            if self._decoder is not None and self._process == os.getpid():
+                self._decoder.close()
+            self._decoder = None
+
     def frame_at(self, t: float) -> np.ndarray:
         """The frame that is shown at a time in seconds: the last one whose time is at most `t`.
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ._audio_track import read_audio
-from ._container import VideoSource, import_av, no_bare_errors
+from ._container import VideoSource, exact, import_av, no_bare_errors
 from ._frame_index import FrameIndex
 from .video import MAX_PIXELS, VideoReader
 
@@ -55,7 +55,7 @@ def read_video(
     source, info = VideoSource(path), {}
     with source.open() as container:
         has_video = len(container.streams.video) > 0
-        audio_base = container.streams.audio[0].time_base if container.streams.audio else Fraction(1)
+        audio_base = (exact(container.streams.audio[0].time_base) if container.streams.audio else None) or Fraction(1)
     frames = np.zeros((0, 1, 1, 3), np.uint8)
     if has_video:
         reader = VideoReader(source)

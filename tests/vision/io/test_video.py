@@ -210,6 +210,15 @@ def test_several_threads_share_a_reader():
         assert [*pool.map(lambda i: number_of(reader[i]), numbers)] == numbers
 
 
+def test_a_closed_reader_opens_its_file_again():
+    reader = VideoReader(video_bytes())
+    reader.close()
+    assert number_of(reader[7]) == 7
+    reader.close()
+    reader.close()
+    assert number_of(reader[8]) == 8
+
+
 def test_decoding_in_threads():
     reader = VideoReader(video_bytes("hevc.mp4"), num_threads=2)
     assert numbers_of(reader[::3]) == [*range(0, 40, 3)]
