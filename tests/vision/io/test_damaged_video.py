@@ -131,6 +131,6 @@ def test_what_is_no_video(tmp_path):
 
 def test_too_large_frames():
     content = video_bytes(count=3)
-    with pytest.raises(ValueError, match=r"has frames of 64 x 64 pixels, more than max_pixels=4095; give VideoReader a"):
+    with pytest.raises(ValueError, match=r"has frames of 64 x 64 pixels, more than max_pixels=4095; give Vid"):
         VideoReader(content, max_pixels=4095)[0]
     assert VideoReader(content, max_pixels=4096)[0].shape == (64, 64, 3)
