@@ -25,6 +25,7 @@ from .folder import IMG_EXTENSIONS, DatasetFolder, ImageFolder, default_loader
 from .food101 import Food101
 from .gtsrb import GTSRB
 from .hd1k import HD1K
+from .huggingface import HuggingFaceDataset, from_huggingface
 from .imagenet import ImageNet
 from .imagenette import Imagenette
 from .inaturalist import INaturalist
@@ -61,11 +62,12 @@ __all__ = [
     "CIFAR10", "CIFAR100", "CLEVRClassification", "CREStereo", "Caltech101", "Caltech256", "CarlaStereo", "CelebA",
     "Cityscapes", "CocoCaptions", "CocoDetection", "Country211", "DTD", "DatasetFolder", "EMNIST", "ETH3DStereo",
     "EuroSAT", "FER2013", "FGVCAircraft", "FakeData", "FallingThingsStereo", "FashionMNIST", "Flickr30k", "Flickr8k",
-    "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "IMG_EXTENSIONS", "INaturalist",
+    "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HuggingFaceDataset",
+    "IMG_EXTENSIONS", "INaturalist",
     "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kitti", "Kitti2012Stereo", "Kitti2015Stereo",
     "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST", "Middlebury2014Stereo", "MovingMNIST",
     "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "QMNIST", "RenderedSST2", "SBDataset", "SBU",
     "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset",
-    "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "default_loader", "typed",
+    "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "default_loader", "from_huggingface", "typed",
     "wrap_dataset_for_transforms_v2",
 ]

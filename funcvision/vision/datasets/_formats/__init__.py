@@ -4,6 +4,7 @@ Every parser takes the bytes or the path of a file from outside, runs nothing in
 file is damaged or of another format.
 """
 
+from .arrow_rows import ArrowRows
 from .cifar_batch import read_cifar_batch
 from .coco_json import CocoAnnotations
 from .flo import read_flo
@@ -23,7 +24,7 @@ from .text_table import Record, read_csv, read_table
 from .voc_xml import read_voc_xml, voc_dict
 
 __all__ = [
-    "CocoAnnotations", "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_flo", "read_idx",
-    "read_json", "read_libsvm", "read_lines", "read_mat", "read_npy", "read_numbers", "read_pfm", "read_png",
-    "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_voc_xml", "voc_dict",
+    "ArrowRows", "CocoAnnotations", "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_flo",
+    "read_idx", "read_json", "read_libsvm", "read_lines", "read_mat", "read_npy", "read_numbers", "read_pfm",
+    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_voc_xml", "voc_dict",
 ]
