@@ -6,6 +6,7 @@ Nothing is written outside the target folder, no half-written file is left, and 
 import bz2
 import contextlib
 import gzip
+import io
 import lzma
 import os
 import pathlib
@@ -18,7 +19,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["decompress", "extract_archive", "move_into", "read_bytes", "unpack"]
+__all__ = ["decompress", "decompressing", "extract_archive", "move_into", "read_bytes", "unpack"]
 
 _STREAMS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _ENDINGS = (".gz", ".xz", ".bz2")  # of compressed files
@@ -141,12 +142,18 @@ def _is_of_the_system(error: Exception) -> bool:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
     """A file opened for reading, and decompressed while it is read if it is a compressed stream."""
-    with open(path, "rb") as raw:
-        start = raw.read(max(map(len, _STREAMS)))
-        raw.seek(0)
-        opener = next((opener for magic, opener in _STREAMS.items() if start.startswith(magic)), None)
-        with raw if opener is None else opener(raw) as stream:
-            yield stream
+    with open(path, "rb") as raw, decompressing(raw) as stream:
+        yield stream
+
+
+def decompressing(raw: io.BufferedReader) -> IO[bytes]:
+    """The content of a file that is open for reading: itself, or decompressed if it is a gzip, xz or bzip2 stream.
+
+    The result raises `EOFError`, `OSError`, `zlib.error` or `lzma.LZMAError` where a compressed stream is damaged.
+    """
+    start = raw.peek(max(map(len, _STREAMS)))
+    opener = next((opener for magic, opener in _STREAMS.items() if start.startswith(magic)), None)
+    return raw if opener is None else opener(raw)
 
 
 def _decompressed(path: str) -> Iterator[bytes]:

@@ -56,6 +56,7 @@ from .svhn import SVHN
 from .typed import TypedDataset, typed, wrap_dataset_for_transforms_v2
 from .usps import USPS
 from .voc import VOCDetection, VOCSegmentation
+from .webdataset import WebDataset
 from .widerface import WIDERFace
 
 __all__ = [
@@ -68,6 +69,6 @@ __all__ = [
     "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST", "Middlebury2014Stereo", "MovingMNIST",
     "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "QMNIST", "RenderedSST2", "SBDataset", "SBU",
     "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset",
-    "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "default_loader", "from_huggingface", "typed",
-    "wrap_dataset_for_transforms_v2",
+    "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "WebDataset", "default_loader",
+    "from_huggingface", "typed", "wrap_dataset_for_transforms_v2",
 ]

@@ -19,6 +19,7 @@ from .pfm import read_pfm
 from .png16 import read_png
 from .rle import read_segmentation
 from .stl10_binary import read_stl10_images, read_stl10_labels
+from .tar_stream import read_tar
 from .text import read_lines, read_numbers
 from .text_table import Record, read_csv, read_table
 from .voc_xml import read_voc_xml, voc_dict
@@ -26,5 +27,5 @@ from .voc_xml import read_voc_xml, voc_dict
 __all__ = [
     "ArrowRows", "CocoAnnotations", "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_flo",
     "read_idx", "read_json", "read_libsvm", "read_lines", "read_mat", "read_npy", "read_numbers", "read_pfm",
-    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_voc_xml", "voc_dict",
+    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_tar", "read_voc_xml", "voc_dict",
 ]
