@@ -127,7 +127,7 @@ def stream_url(url: str) -> Iterator[bytes]:
                 raise DownloadError(f"cannot read {url}: {error}") from error
             time.sleep(_PAUSE * 2**failures)
         except _MirrorError as error:
-            raise DownloadError(f"cannot read {url}: it {error}") from error
+            raise DownloadError(f"cannot read {url}: {error}") from error
 
 
 def google_drive_url(file_id: str) -> str:

@@ -201,7 +201,7 @@ def test_classify_says_what_is_wrong_in_one_sentence(photo, tmp_path, monkeypatc
     text.write_text("no image", encoding="utf-8")
     PIL.Image.fromarray(np.ones((2, 2), np.float32)).save(number)
     for path, message in (
-        (cut, "cut.png (200 bytes) is not an image, or is damaged: image file is truncated"),
+        (cut, "cut.png (200 bytes) is not an image, or is damaged: it is cut off"),
         (text, "text.png (8 bytes) is not an image, or is damaged: no format that Pillow reads is recognised"),
         (number, "float.tif has mode 'F': its values are floats"),
         (tmp_path, ": Is a directory"), (tmp_path / "none.png", "none.png: No such file or directory"),

@@ -27,5 +27,6 @@ from .voc_xml import read_voc_xml, voc_dict
 __all__ = [
     "ArrowRows", "CocoAnnotations", "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_flo",
     "read_idx", "read_json", "read_libsvm", "read_lines", "read_mat", "read_npy", "read_numbers", "read_pfm",
-    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_tar", "read_voc_xml", "voc_dict",
+    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_tar",
+    "read_voc_xml", "voc_dict",
 ]

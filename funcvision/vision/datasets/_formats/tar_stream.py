@@ -1,6 +1,6 @@
 """Files in a tar archive that is read once from its beginning to its end, as from a network.
 
-The format is that of POSIX (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), with GNU's long names.
+The format is that of POSIX, with the long names of GNU (https://www.gnu.org/software/tar/manual/html_node/Standard.html).
 `tarfile` does not limit how much it reads into memory, and takes an archive that ends early for a whole one.
 """
 
@@ -31,6 +31,9 @@ def read_tar(stream: IO[bytes], limit: int) -> Iterator[tuple[str, bytes]]:
         if len(block) < _BLOCK:
             raise ValueError("it is cut off: the mark at the end of the archive is missing")
         if not any(block):
+            for _ in range(limit // _CHUNK + 1):  # the checksum of a compressed stream is at its end
+                if not stream.read(_CHUNK):
+                    break
             return
         try:
             header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
