@@ -16,7 +16,6 @@ from .lmdb import LMDB
 from .mat import read_mat
 from .npy import read_npy
 from .pfm import read_pfm
-from .png16 import read_png
 from .rle import read_segmentation
 from .stl10_binary import read_stl10_images, read_stl10_labels
 from .tar_stream import read_tar
@@ -27,6 +26,6 @@ from .voc_xml import read_voc_xml, voc_dict
 __all__ = [
     "ArrowRows", "CocoAnnotations", "HDF5Array", "LMDB", "Record", "read_cifar_batch", "read_csv", "read_flo",
     "read_idx", "read_json", "read_libsvm", "read_lines", "read_mat", "read_npy", "read_numbers", "read_pfm",
-    "read_png", "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_tar",
+    "read_segmentation", "read_stl10_images", "read_stl10_labels", "read_table", "read_tar",
     "read_voc_xml", "voc_dict",
 ]

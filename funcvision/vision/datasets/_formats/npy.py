@@ -12,7 +12,8 @@ __all__ = ["read_npy"]
 def read_npy(source: str | os.PathLike[str] | bytes) -> np.ndarray:
     """The array in a .npy file, given by its path or as its bytes.
 
-    Arrays of Python objects, which are pickles, are refused. The length of the file is compared with the header before memory is reserved.
+    Arrays of Python objects, which are pickles, are refused. The length of the file is compared
+    with the header before memory is reserved.
 
     Raises:
         ValueError: the header is damaged, or the file is not exactly as long as it says; the message names the file.
