@@ -1,4 +1,4 @@
-"""Each data set is a source of grain: https://google-grain.readthedocs.io"""
+"""Each data set is a source of grain (https://google-grain.readthedocs.io)."""
 
 import numpy as np
 import pytest
