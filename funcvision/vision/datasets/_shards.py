@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import Any
 
 from ..archive import decompressing
 from ..download import DownloadError, stream_url
@@ -127,9 +127,9 @@ class _Streamed(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: IO[bytes]) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def readinto(self, buffer: Any) -> int:
         self._rest = self._rest or next(self._chunks, b"")
-        view = memoryview(buffer)  # pyright: ignore[reportArgumentType]
+        view = memoryview(buffer)
         count = min(len(view), len(self._rest))
         view[:count], self._rest = self._rest[:count], self._rest[count:]
         return count

@@ -16,6 +16,7 @@ from .dataset import call_transform, takes_key
 __all__ = ["HuggingFaceDataset", "from_huggingface"]
 
 _ARRAYS = ("Array2D", "Array3D", "Array4D", "Array5D")
+_LISTS = ("Sequence", "List", "LargeList")
 
 
 class HuggingFaceDataset:
@@ -105,11 +106,11 @@ class HuggingFaceDataset:
 
     def _decoded(self, value: Any, feature: Any, path: str, index: int) -> Any:
         """A value as its feature describes it."""
-        if value is None or feature is None or isinstance(value, np.ndarray):
+        if isinstance(feature, list) and len(feature) == 1:  # how older files describe a list
+            feature = {"_type": "List", "feature": feature[0]}
+        if value is None or not isinstance(feature, dict) or isinstance(value, np.ndarray):
             return value
-        if isinstance(feature, list) and isinstance(value, list):
-            return [self._decoded(one, feature[0], path, index) for one in value] if feature else value
-        kind = feature.get("_type") if isinstance(feature, dict) else None
+        kind, inner = feature.get("_type"), feature.get("feature")
         if kind == "Image" and feature.get("decode", True):
             return self._image(value, path, index)
         if kind in _ARRAYS:
@@ -117,13 +118,13 @@ class HuggingFaceDataset:
                 return np.array(value, feature.get("dtype"))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"row {index}, in {path}, holds no {kind}: {error}") from error
-        if kind in ("Sequence", "List", "LargeList") and isinstance(value, list):
-            return [self._decoded(one, feature.get("feature"), path, index) for one in value]
-        if isinstance(value, dict) and isinstance(feature, dict):
-            inner = feature.get("feature") if kind == "Sequence" else feature
-            of_rows = kind == "Sequence"  # a sequence of dicts is stored as a dict of lists
-            wrapped = {name: [one] if of_rows else one for name, one in (inner or {}).items()}
-            return {name: self._decoded(one, wrapped.get(name), path, index) for name, one in value.items()}
+        if kind in _LISTS and isinstance(value, list):
+            return [self._decoded(one, inner, path, index) for one in value]
+        if isinstance(value, dict):
+            columns = feature
+            if kind == "Sequence" and isinstance(inner, dict):  # a sequence of dicts is stored as a dict of lists
+                columns = {name: [one] for name, one in inner.items()}
+            return {name: self._decoded(one, columns.get(name), path, index) for name, one in value.items()}
         return value
 
     def _image(self, value: Any, path: str, index: int) -> Image:
@@ -179,7 +180,7 @@ def _chosen(option: str, value: str | None, choices: Mapping[str, Any], folder: 
     """The value of an option, or the only choice; ValueError if it is none of the choices, or one must be chosen."""
     if value is None:
         value = next(iter(choices)) if len(choices) == 1 else default
-    if value not in choices:
+    if value is None or value not in choices:
         given = f"{option}={value!r} is not in" if value is not None else f"choose a {option} of"
         raise ValueError(f"{given} {folder}; there are {', '.join(sorted(choices))}")
     return value

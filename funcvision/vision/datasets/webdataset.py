@@ -106,7 +106,8 @@ class WebDataset:
             if part is not None and not (len(part) == 2 and 0 <= part[0] < part[1]):
                 raise ValueError(f"{name}={part} must be (index, count) with 0 <= index < count")
         self.urls = expand(urls)
-        self.shuffle, self.seed, self.decode, self.transform = shuffle, seed, decode, transform
+        self.decode: Images = decode
+        self.shuffle, self.seed, self.transform = shuffle, seed, transform
         self.num_workers, self.on_error, self.max_sample_bytes = num_workers, on_error, max_sample_bytes
         self.skipped, self.failures = 0, collections.deque[str](maxlen=_KEPT_FAILURES)
         self._shard, self._worker = shard, worker
