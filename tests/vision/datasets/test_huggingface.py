@@ -242,6 +242,17 @@ def test_the_loader_and_transforms_take_the_samples(repository):
         np.testing.assert_array_equal(one["image"].array, other["image"].array)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_few_files_are_kept_open(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("funcvision.vision.datasets._formats.arrow_rows._OPEN_FILES", 2)
+    for number in range(7):
+        path = tmp_path / f"train-{number:05}-of-00007.{ending}"
+        (write_parquet if ending == "parquet" else write_arrow)(path, range(2 * number, 2 * number + 2))
+    dataset = datasets.from_huggingface(tmp_path, "train")
+    assert labels(dataset) == list(range(14))
+    assert len(dataset._rows._files) == 2
+
+
 def test_few_row_groups_are_kept(tmp_path, monkeypatch):
     write_parquet(tmp_path / "train.parquet", range(30))
     rows = ArrowRows([str(tmp_path / "train.parquet")])

@@ -349,7 +349,7 @@ def test_200_mutations(tmp_path, pack):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"urls": []}, "urls is empty"), ({"urls": "pipe:cat a.tar"}, "neither a path nor an address"),
-    ({"urls": "s3://bucket/a.tar"}, "neither a path nor"), ({"urls": "a-{3..1}.tar"}, r"range '3\.\.1', which is empty"),
+    ({"urls": "s3://bucket/a.tar"}, "neither a path nor"), ({"urls": "a-{3..1}.tar"}, "which is empty"),
     ({"urls": "a-{000000..999999}{0..9}"}, "stands for 10000000 shards"), ({"urls": "a{b}.tar"}, "braces around 'b'"),
     ({"urls": "a-{0..99999999999}"}, "longer than"),
     ({"decode": "torch"}, "decode='torch' must be"), ({"on_error": "warn"}, "on_error='warn' must be"),

@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["ArrowRows"]
 
 _CACHED_BYTES = 1 << 26  # of row groups that are kept; the last one is kept in any case
+_OPEN_FILES = 64  # that are kept open; a process may have some hundred
 _FILE_FORMAT = b"ARROW1"  # begins an Arrow file that has an index at its end, and not one that is a stream
 
 
@@ -93,7 +94,7 @@ class ArrowRows:
 
     def _reset(self) -> None:
         """Makes what belongs to one process."""
-        self._files: dict[int, _ParquetFile | _ArrowFile] = {}
+        self._files: collections.OrderedDict[int, _ParquetFile | _ArrowFile] = collections.OrderedDict()
         self._kept: collections.OrderedDict[tuple[int, int], Any] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -110,6 +111,9 @@ class ArrowRows:
             except (OSError, arrow.lib.ArrowException, ValueError) as error:
                 size = os.path.getsize(path)
                 raise ValueError(f"{path} ({size} bytes) is damaged or no {kind.name} file: {error}") from error
+            if len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)
+        self._files.move_to_end(number)
         return self._files[number]
 
     def _group(self, file: int, place: int) -> Any:
