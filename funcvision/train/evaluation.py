@@ -13,7 +13,7 @@ from ..data import DataLoader
 from ..nn import Module
 from .placement import mesh_of, place_batch
 from .state import TrainState
-from .step import as_precision, at_least_float32
+from .step import as_precision, for_loss
 
 __all__ = ["accuracy", "evaluate"]
 
@@ -93,7 +93,7 @@ def _compiled(model: Module, metrics: tuple[tuple[str, Metric], ...], prepare: A
     def run(params: Any, buffers: Any, batch: Any, counted: jax.Array) -> dict[str, jax.Array]:
         images, labels = batch
         x = as_precision(images if prepare is None else prepare(images), precision)
-        output = at_least_float32(model.apply(params, buffers, x)[0])
+        output = for_loss(model.apply(params, buffers, x)[0])
         sums = {"": counted.sum(dtype=jnp.float32)}
         for name, metric in metrics:
             values = metric(output, labels)

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..functional._precision import at_least_float32
+
 __all__ = ["clip_grad_norm", "global_norm"]
 
 
 def global_norm(tree: Any) -> jax.Array:
     """The Euclidean norm of all arrays of a tree together, summed in float32 at least."""
-    squares = [
-        jnp.sum(jnp.square(leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)))) for leaf in jax.tree.leaves(tree)
-    ]
+    squares = [jnp.sum(jnp.square(at_least_float32(leaf))) for leaf in jax.tree.leaves(tree)]
     return jnp.sqrt(sum(squares[1:], squares[0])) if squares else jnp.zeros(())
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
+from ..functional._precision import accumulation_dtype
 
 __all__ = ["binary_cross_entropy", "cross_entropy"]
 
@@ -52,7 +53,7 @@ def binary_cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
 
     def loss(output: jax.Array, labels: jax.Array) -> jax.Array:
         classes = output.shape[-1]
-        dtype = jnp.promote_types(output.dtype, jnp.float32)
+        dtype = accumulation_dtype(output.dtype)
         if jnp.issubdtype(labels.dtype, jnp.integer) and labels.ndim == output.ndim - 1:
             labels = jax.nn.one_hot(labels, classes, dtype=dtype)
         targets = labels.astype(dtype) * (1 - label_smoothing) + label_smoothing / classes

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ..functional._precision import at_least_float32
 from ..nn import Module
 from .ema import EMA
 from .gradients import clip_grad_norm, global_norm
@@ -65,7 +66,7 @@ def make_step(
     def objective(params: Any, buffers: Any, batch: Any, key: jax.Array) -> Any:
         images, labels = batch
         output, buffers = model.apply(params, buffers, as_precision(images, precision), train=True, key=key)
-        output = at_least_float32(output)
+        output = for_loss(output)
         value = loss(output, labels)
         metrics = {"loss": value} | accuracy_of(output, labels)
         return value, (buffers, metrics)
@@ -136,13 +137,9 @@ def as_precision(images: Any, precision: str) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, images)
 
 
-def at_least_float32(output: Any) -> Any:
-    """The outputs of a model, with those in bfloat16 or float16 cast to float32 for the loss."""
-    def cast(x: jax.Array) -> jax.Array:
-        narrow = jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4
-        return x.astype(jnp.float32) if narrow else x
-
-    return jax.tree.map(cast, output)
+def for_loss(output: Any) -> Any:
+    """The outputs of a model, with those in bfloat16 or float16 cast to float32."""
+    return jax.tree.map(lambda x: at_least_float32(x) if jnp.issubdtype(x.dtype, jnp.floating) else x, output)
 
 
 def accuracy_of(output: Any, labels: Any) -> dict[str, jax.Array]:
