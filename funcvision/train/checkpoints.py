@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 import jax
+import numpy as np
 
 from .state import TrainState
 
@@ -114,9 +115,13 @@ class Checkpoints:
         wanted = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), _parts(state)
         )
+        saved = self._checkpointer.checkpointables_metadata(step)
+        if faults := _differences(saved.metadata, wanted):
+            more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+            raise ValueError(f"checkpoint {step} is of another model, optimiser or average: "
+                             f"{', '.join(faults[:3])}{more}")
         found = self._checkpointer.load_checkpointables(step, wanted)
-        position = self._checkpointer.checkpointables_metadata(step).custom_metadata["position"]
-        return _state(state, found), position
+        return _state(state, found), saved.custom_metadata["position"]
 
     def wait(self) -> None:
         """Returns when what `save` started is on the disk."""
@@ -182,6 +187,21 @@ def _state(like: TrainState, parts: dict[str, Any]) -> TrainState:
     return TrainState(
         parts["model"]["params"], parts["model"]["state"], opt_state, average, parts["run"]["step"], parts["run"]["key"]
     )
+
+
+def _differences(saved: Any, wanted: Any) -> list[str]:
+    """Where the arrays of a checkpoint and those that are wanted differ, in words."""
+    def described(parts: Any) -> dict[str, str]:
+        leaves, _ = jax.tree.flatten_with_path({name: part for name, part in parts.items() if name != "run"})
+        return {
+            "/".join(str(key.key) for key in path): f"{np.dtype(leaf.dtype)}{list(leaf.shape)}" for path, leaf in leaves
+        }
+
+    there, here = described(saved), described(wanted)
+    return [
+        f"{name} is {there.get(name, 'missing')} there and {here.get(name, 'missing')} here"
+        for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)
+    ]
 
 
 def _orbax() -> Any:

@@ -100,8 +100,9 @@ def make_step(
         norm = global_norm(found)
         if clipper is not None:
             found, _ = clipper.update(found, optax.EmptyState())
-        updates, opt_state = optimizer.update(found, state.opt_state, state.params)
-        new_params: Any = optax.apply_updates(state.params, updates)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes ints and floats, which strict promotion refuses
+            updates, opt_state = optimizer.update(found, state.opt_state, state.params)
+            new_params: Any = optax.apply_updates(state.params, updates)
         average = state.ema
         if ema is not None and average is not None:
             average = ema.update(average, new_params, buffers, state.step)
