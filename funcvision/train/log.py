@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -25,7 +26,9 @@ class Log(Protocol):
 
 
 class JSONLines:
-    """A file with one JSON object a line: "step" and the figures. A line is on the disk when `write` returns.
+    """A file with one JSON object a line: "step" and the figures, null for those that are not finite.
+
+    A line is handed to the operating system when `write` returns, so it survives the end of the process.
 
     Args:
         path: the file. Lines are added to those that are there.
@@ -40,7 +43,8 @@ class JSONLines:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a line."""
         if self._file is not None:
-            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+            self._file.write(json.dumps({"step": step, **finite}) + "\n")  # JSON has no NaN
             self._file.flush()
 
     def rewind(self, step: int) -> None:

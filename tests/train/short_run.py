@@ -3,6 +3,7 @@
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -16,17 +17,18 @@ from .tiny import ConvNet, batches
 EPOCHS, STEPS = 5, 12
 
 
-class Slow:
-    """48 images, each of which takes a millisecond to load, so that there is time to kill the run."""
+class Images:
+    """48 images. `on_load` is called before one is loaded."""
 
-    def __init__(self):
+    def __init__(self, on_load: Callable[[int], None]):
+        self.on_load = on_load
         self.images, self.labels = batches(1, 48, (8, 8, 3))[0]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        time.sleep(0.001)
+        self.on_load(index)
         return self.images[index], self.labels[index]
 
 
@@ -35,13 +37,13 @@ def noisy(batch, *, key):
     return images + 0.1 * jax.random.normal(key, images.shape), labels
 
 
-def run(out: pathlib.Path) -> train.TrainState:
+def run(out: pathlib.Path, on_load: Callable[[int], None] = lambda index: None) -> train.TrainState:
     """Trains with everything that has to come back after a kill: moments, average, shuffling, random numbers."""
     model, rule = ConvNet(), train.EMA(0.9, every=2)
     optimizer = optax.adamw(train.schedules.cosine(1e-2, epochs=EPOCHS, steps_per_epoch=STEPS, warmup_epochs=1))
     state = train.create(model, optimizer, key=jax.random.key(1), ema=rule)
     step = train.make_step(model, train.losses.cross_entropy(), optimizer, augment=noisy, ema=rule)
-    loader = DataLoader(Slow(), 4, shuffle=True, num_workers=0)
+    loader = DataLoader(Images(on_load), 4, shuffle=True, num_workers=0)
     test = [(loader.dataset.images, loader.dataset.labels)]  # pyright: ignore
     return train.fit(
         state, step, loader, epochs=EPOCHS, evaluate=lambda state: train.evaluate(model, state, test, ema=True),
@@ -56,5 +58,5 @@ def bits(state: train.TrainState) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    final = run(pathlib.Path(sys.argv[1]))
+    final = run(pathlib.Path(sys.argv[1]), lambda index: time.sleep(0.001))  # so that there is time to kill it
     pathlib.Path(sys.argv[1], "final").write_bytes(b"".join(bits(final)))

@@ -75,18 +75,17 @@ def test_a_run_that_is_killed_ends_in_the_same_bits(tmp_path, uninterrupted):
 
 
 def test_sigterm_saves_and_returns(tmp_path, uninterrupted):
-    process = start(tmp_path)
-    wait_for(process, tmp_path, 8)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    stopped = rows(tmp_path)[-1]["step"]
-    assert 8 <= stopped < short_run.EPOCHS * short_run.STEPS
+    before = signal.getsignal(signal.SIGTERM)
+    state = short_run.run(tmp_path, lambda index: signal.raise_signal(signal.SIGTERM) if index == 7 else None)
+    stopped = int(state.step)
+    assert 0 < stopped < short_run.STEPS
+    assert rows(tmp_path)[-1]["step"] == stopped
     with train.Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.latest == stopped
     final = short_run.run(tmp_path)
     assert b"".join(short_run.bits(final)) == uninterrupted[1]
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert comparable(tmp_path) == comparable(uninterrupted[0])
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_log_has_a_line_for_each_step(uninterrupted):
