@@ -160,7 +160,7 @@ class _Figures:
         values = {f"val_{name}": float(value) for name, value in results.items()}
         speed = {"images_per_second": self._samples / seconds, "data_wait": self._waited / seconds}
         self._log(self.step, values | speed | ({"skipped": self._skipped} if self._skipped else {}))
-        if values:
+        if values and not self._bar.disable:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             self._bar.write(f"epoch {self._epoch + 1}: {shown}", file=sys.stderr)
 

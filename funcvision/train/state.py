@@ -1,6 +1,7 @@
 """`TrainState`: everything that a training step reads and changes."""
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import jax
@@ -94,8 +95,14 @@ def create(
         # The copies are arrays of their own: a step donates the state, and no array can be donated twice.
         return jax.tree.map(jnp.copy, build(init_key, run_key, given))
     mesh = with_automatic_axes(mesh)
-    shapes = jax.eval_shape(build, init_key, run_key, given)
-    shardings = state_shardings(shapes, mesh, shard, min_size=min_shard_size)
+    impl = jax.random.key_impl(key)
+
+    def build_from_host(init_data: Any, run_data: Any, given: tuple[Arrays, Arrays] | None) -> TrainState:
+        wrap = functools.partial(jax.random.wrap_key_data, impl=impl)
+        return build(wrap(init_data), wrap(run_data), given)
+
+    # Arrays of the host are the only ones that a program of several processes takes without a sharding.
+    data = jax.device_get((jax.random.key_data(init_key), jax.random.key_data(run_key), given))
+    shardings = state_shardings(jax.eval_shape(build_from_host, *data), mesh, shard, min_size=min_shard_size)
     with jax.set_mesh(mesh):  # each device makes its own part
-        arguments = jax.device_put((init_key, run_key, given), state_shardings((init_key, run_key, given), mesh))
-        return jax.jit(build, out_shardings=shardings)(*arguments)
+        return jax.jit(build_from_host, out_shardings=shardings)(*data)
