@@ -1,7 +1,6 @@
 """The exponential moving average of a model, by the rule of torchvision's classification reference."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +101,6 @@ class EMA:
             value = (self.decay * old.astype(dtype) + (1 - self.decay) * new.astype(dtype)).astype(old.dtype)
             return jnp.where(due, jnp.where(copies, new, value), old)
 
-        arrays: Any = jax.tree.map(mixed, (average.params, average.state), (params, state))
+        params, state = jax.tree.map(mixed, (average.params, average.state), (params, state))
         count = jnp.where(step < self.warmup_steps, 0, average.count + 1)
-        return Average(*arrays, jnp.where(due, count, average.count).astype(jnp.int32))
+        return Average(params, state, jnp.where(due, count, average.count).astype(jnp.int32))

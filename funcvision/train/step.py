@@ -1,5 +1,6 @@
 """`make_step`: augmentation, forward pass, backward pass, update and average as one compiled function."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, Literal
@@ -107,9 +108,9 @@ def make_step(
         if ema is not None and average is not None:
             average = ema.update(average, new_params, buffers, state.step)
         good = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
-        old = (state.params, state.state, state.opt_state, state.ema)
-        kept = jax.tree.map(functools.partial(jnp.where, good), (new_params, buffers, opt_state, average), old)
-        return TrainState(*kept, state.step + 1, state.key), metrics | {"gradient_norm": norm}
+        new = TrainState(new_params, buffers, opt_state, average, state.step + 1, state.key)
+        kept = jax.tree.map(functools.partial(jnp.where, good), new, dataclasses.replace(state, step=new.step))
+        return kept, metrics | {"gradient_norm": norm}
 
     compiled: dict[Any, Any] = {}
 

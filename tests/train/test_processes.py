@@ -22,10 +22,11 @@ def run_processes(count: int, *arguments: str) -> None:
     flags = os.environ.get("XLA_FLAGS", "").split()
     flags = [flag for flag in flags if not flag.startswith("--xla_force_host_platform_device_count")]
     flags.append("--xla_force_host_platform_device_count=1")
+    environment = os.environ | {"XLA_FLAGS": " ".join(flags)}
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.train.processes", str(port), str(number), str(count), *arguments], cwd=ROOT,
-            env=os.environ | {"XLA_FLAGS": " ".join(flags)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for number in range(count)
     ]
