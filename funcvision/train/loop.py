@@ -45,7 +45,8 @@ def fit(
             whenever it is iterated.
         epochs: passes over the loader in the whole run.
         evaluate: is called with the state after each epoch; returns figures by name. They are logged under their names
-            with `val_` before them, and the best checkpoints are chosen by them.
+            with `val_` before them. The best checkpoint is that of the highest "accuracy", unless `checkpoints` is
+            given.
         out: a folder for `metrics.jsonl`, with a line for each step, and for `checkpoints/`. None writes nothing.
         resume: start from the newest checkpoint if there is one.
         save_every: also save after so many steps. By default a checkpoint is saved after each epoch only.

@@ -61,9 +61,9 @@ def test_a_run_that_is_killed_ends_in_the_same_bits(tmp_path, uninterrupted):
     chance = random.Random(time.time_ns())
     for kill in range(3):
         process = start(tmp_path)
-        step = 10 + 16 * kill + chance.randrange(12)
+        step = 10 + 14 * kill + chance.randrange(12)
         wait_for(process, tmp_path, step)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.03))
         process.kill()
         process.communicate()
     assert not (tmp_path / "final").exists()
@@ -173,6 +173,20 @@ def test_all_logs_hold_the_same_figures_and_can_be_rewound(tmp_path):
         table = list(csv.DictReader(file))
     assert [{k: float(v) for k, v in row.items() if v} for row in table] == lines
     assert len(list((tmp_path / "tb").glob("events*"))) >= 1
+
+
+def test_tensorboardx_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r'pip install "funcvision\[train\]"'):
+        train.TensorBoard(tmp_path)
+
+
+def test_progress_in_a_pipe_shows_figures(capsys):
+    train.fit(fresh(), STEP, batches(2, 8, (8,)), epochs=1, evaluate=lambda state: {"accuracy": 0.5})
+    shown = capsys.readouterr().err
+    assert "epoch 1: val_accuracy 0.5" in shown
+    assert "2/2" in shown
+    assert "images/s" in shown
 
 
 def test_a_line_that_was_cut_off_is_removed(tmp_path):
