@@ -1,0 +1,224 @@
+"""`fit`: the loop around a training step, with progress, logs, checkpoints and exact resume."""
+
+import collections
+import contextlib
+import math
+import pathlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import jax
+from tqdm import tqdm
+
+from ._position import Position
+from .checkpoints import Checkpoints
+from .log import JSONLines, Log
+from .state import TrainState
+from .step import Step
+
+__all__ = ["fit"]
+
+AHEAD = 1
+"""Steps that are dispatched before the figures of an earlier one are read, so that the device never waits."""
+
+
+def fit(
+    state: TrainState, step: Step, loader: Any, *, epochs: int,
+    evaluate: Callable[[TrainState], Mapping[str, float]] | None = None, out: str | pathlib.Path | None = None,
+    resume: bool = True, save_every: int | None = None, checkpoints: Checkpoints | None = None,
+    logs: Sequence[Log] | None = None, on_nan: Literal["raise", "skip"] = "raise", progress: bool = True,
+) -> TrainState:
+    """Trains for a number of epochs.
+
+    A run that is killed at any moment and started again with the same arguments ends in the same bits as one that is
+    not killed: a checkpoint holds the state, the random key and the position of the loader. At SIGTERM the loop saves
+    after the current step and returns. A state that has made steps already continues in its epoch.
+
+    Args:
+        state: the state to start from. It is donated, so use the one that is returned.
+        step: what `make_step` returns.
+        loader: batches `(images, labels)`: a `DataLoader`, or anything with a length that gives the same batches
+            whenever it is iterated.
+        epochs: passes over the loader in the whole run.
+        evaluate: is called with the state after each epoch; returns figures by name. They are logged under their names
+            with `val_` before them. The best checkpoint is that of the highest "accuracy", unless `checkpoints` is
+            given.
+        out: a folder for `metrics.jsonl`, with a line for each step, and for `checkpoints/`. None writes nothing.
+        resume: start from the newest checkpoint if there is one.
+        save_every: also save after so many steps. By default a checkpoint is saved after each epoch only.
+        checkpoints: where to save, in place of those in `out`. They stay open.
+        logs: where to log, in place of the file in `out`. They stay open.
+        on_nan: "raise" stops at a loss or a gradient that is not finite; "skip" goes on without the update.
+        progress: show a bar on stderr.
+
+    Returns:
+        The state at the end. If SIGTERM ended the run, `state.step` is below `epochs * len(loader)`.
+
+    Raises:
+        FloatingPointError: a loss or a gradient is not finite; the message names the step. The checkpoints are good.
+        ValueError: an option is out of range, or a checkpoint is of another model, optimiser or loader.
+        TypeError: the loader has no length.
+    """
+    if epochs < 0 or (save_every is not None and save_every < 1) or on_nan not in ("raise", "skip"):
+        raise ValueError(f"epochs={epochs} must be 0 or more, save_every={save_every} None or 1 or more, and "
+                         f"on_nan={on_nan!r} 'raise' or 'skip'")
+    with contextlib.ExitStack() as stack:
+        if checkpoints is None and out is not None:
+            checkpoints = stack.enter_context(Checkpoints(pathlib.Path(out) / "checkpoints"))
+        if logs is None:
+            logs = [] if out is None else [stack.enter_context(contextlib.closing(JSONLines(_metrics_file(out))))]
+        position = Position(loader)
+        if resume and checkpoints is not None and checkpoints.latest is not None:
+            state, saved = checkpoints.restore(state)
+            position.load_state_dict(saved)
+        else:
+            position.seek(int(state.step))
+        for log in logs:
+            log.rewind(int(state.step))
+        stop = stack.enter_context(_stop_requested())
+        bar = stack.enter_context(_bar(epochs * position.steps, int(state.step), progress))
+        figures = _Figures(int(state.step), logs, bar, on_nan)
+
+        def save(metrics: Mapping[str, float] | None = None) -> None:
+            if checkpoints is not None:
+                checkpoints.save(
+                    state, position=position.state_dict(), metrics=None if metrics is None else dict(metrics)
+                )
+
+        while position.epoch < epochs:
+            epoch = position.epoch
+            figures.begin(epoch)
+            for batch in figures.timed(position.batches()):
+                state, metrics = step(state, batch)
+                figures.add(metrics, jax.tree.leaves(batch)[0].shape[0])
+                due = save_every is not None and figures.step % save_every == 0
+                stopping = stop(figures.step)
+                if position.epoch == epoch and (due or stopping):  # the last step of an epoch is saved below
+                    figures.read_all()
+                    save()
+                    if stopping:
+                        return state
+            figures.read_all()
+            results = None if evaluate is None else evaluate(state)
+            figures.finish(results or {})
+            save(results)
+            if stop(figures.step):
+                break
+    return state
+
+
+class _Figures:
+    """Reads the metrics of steps one step late, logs them and shows them.
+
+    Args:
+        step: how many steps were made.
+        logs: where the figures are written.
+        bar: shows progress.
+        on_nan: what to do about a loss or gradient that is not finite.
+    """
+
+    def __init__(self, step: int, logs: Sequence[Log], bar: tqdm, on_nan: str):
+        self.step, self._logs, self._bar, self._on_nan = step, logs, bar, on_nan
+        self._pending: collections.deque[tuple[int, Any]] = collections.deque()
+        self._epoch = self._skipped = 0
+        self._samples = self._waited = self._started = 0.0
+
+    def begin(self, epoch: int) -> None:
+        """An epoch begins."""
+        self._epoch, self._samples, self._waited, self._started = epoch, 0.0, 0.0, time.perf_counter()
+        self._bar.set_description(f"epoch {epoch + 1}", refresh=False)
+
+    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The batches; measures the time in which the loop waits for them."""
+        while True:
+            before = time.perf_counter()
+            batch = next(batches, _END)
+            self._waited += time.perf_counter() - before
+            if batch is _END:
+                return
+            yield batch
+
+    def add(self, metrics: Mapping[str, jax.Array], samples: int) -> None:
+        """A step was dispatched."""
+        self.step += 1
+        self._samples += samples * jax.process_count()
+        self._pending.append((self.step, metrics))
+        while len(self._pending) > AHEAD:
+            self._read()
+
+    def read_all(self) -> None:
+        """Reads the metrics of all steps so far. This waits for them."""
+        while self._pending:
+            self._read()
+
+    def finish(self, results: Mapping[str, float]) -> None:
+        """An epoch ended; logs its evaluation, its speed, and the share of time spent waiting for data."""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        values = {f"val_{name}": float(value) for name, value in results.items()}
+        speed = {"images_per_second": self._samples / seconds, "data_wait": self._waited / seconds}
+        self._log(self.step, values | speed | ({"skipped": self._skipped} if self._skipped else {}))
+        if values and not self._bar.disable:
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            self._bar.write(f"epoch {self._epoch + 1}: {shown}", file=sys.stderr)
+
+    def _read(self) -> None:
+        step, metrics = self._pending.popleft()
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(values.get(name, 0.0)):
+                if self._on_nan == "raise":
+                    raise FloatingPointError(
+                        f"the {name.replace('_', ' ')} of step {step} is {values[name]}: lower the learning rate, clip "
+                        f"gradients, or pass on_nan='skip'. The state before this step is not damaged"
+                    )
+                self._skipped += 1
+                break
+        self._log(step, values)
+        speed = self._samples / max(time.perf_counter() - self._started, 1e-9)
+        shown = ", ".join(f"{name} {values[name]:.4g}" for name in ("loss", "accuracy") if name in values)
+        self._bar.set_postfix_str(f"{shown}, {speed:.0f} images/s", refresh=False)
+        self._bar.update()
+
+    def _log(self, step: int, values: dict[str, float]) -> None:
+        for log in self._logs:
+            log.write(step, {"epoch": self._epoch, **values})
+
+
+_END = object()
+
+
+@contextlib.contextmanager
+def _stop_requested() -> Iterator[Callable[[int], bool]]:
+    """A function that tells after a step whether SIGTERM arrived: in any process, at the same step in all of them."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda step: False  # only the main thread may handle signals
+        return
+    received = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.set())
+    try:
+        yield lambda step: received.is_set()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _bar(total: int, done: int, progress: bool) -> tqdm:
+    """A bar that redraws often in a terminal, and writes a line now and then into a pipe or a file."""
+    terminal = sys.stderr.isatty()
+    shown = progress and jax.process_index() == 0
+    return tqdm(
+        total=total, initial=done, unit="step", disable=not shown, dynamic_ncols=terminal,
+        mininterval=0.1 if terminal else 10.0, file=sys.stderr,
+    )
+
+
+def _metrics_file(out: str | pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(out) / "metrics.jsonl"
