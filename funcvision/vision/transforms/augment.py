@@ -256,7 +256,6 @@ class CutMix(_Mixing):
     See https://arxiv.org/abs/1905.04899. The params are `box`, the box (x1, y1, x2, y2) in pixels, drawn once for the
     batch, and `lam_adjusted`, the share of an image that is left of it.
 
-
     A sample is a batch, such as (images, labels). Images are a bare array or an `Image` `[n, height, width, channels]`,
     or a `Video` `[n, time, height, width, channels]`. Labels are ints `[n]`, or one number per class `[n, classes]`,
     one-hot or multi-label. Labels come out as floats `[n, classes]`. If the batch holds no typed leaf, its first array
