@@ -133,7 +133,7 @@ def test_mixing_draws_and_replays(name):
 def test_bad_input():
     x, labels = picture(4, 9, 12, 3, dtype="float32"), np.array([0, 2, 1, 4])
     mix = transforms.MixUp(num_classes=5)
-    with pytest.raises(ValueError, match="batch with 4 axes"):
+    with pytest.raises(ValueError, match=r"batch with 4 axes, and got the shape \(9, 12, 3\): call it on the batch itself"):
         mix((x[0], labels), key=0)
     with pytest.raises(ValueError, match="labels go from 0 to 4"):
         transforms.CutMix(num_classes=4)((x, labels), key=0)
