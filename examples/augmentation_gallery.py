@@ -22,8 +22,8 @@ from funcvision.vision import draw, transforms
 from funcvision.vision.tv_tensors import Video
 
 TILES = {  # the expression that is shown for each transform
-    "AugMix": "AugMix(10, geometry='move')",
-    "AutoAugment": "AutoAugment(geometry='move')",
+    "AugMix": "AugMix(10, geometric='move')",
+    "AutoAugment": "AutoAugment(geometric='move')",
     "CLAHE": "CLAHE(4.0, p=1.0)",
     "CenterCrop": "CenterCrop((110, 130))",
     "ClampBoundingBoxes": "Compose([RandomCrop((110, 130)), ClampBoundingBoxes()])",
@@ -51,7 +51,7 @@ TILES = {  # the expression that is shown for each transform
     "PILToTensor": "PILToTensor()",
     "Pad": "Pad(20)",
     "RGB": "Compose([Grayscale(), RGB()])",
-    "RandAugment": "RandAugment(2, 12, geometry='move')",
+    "RandAugment": "RandAugment(2, 12, geometric='move')",
     "RandomAdjustSharpness": "RandomAdjustSharpness(8, p=1.0)",
     "RandomAffine": "RandomAffine(25, translate=(0.1, 0.1), scale=(0.7, 1.1), shear=15)",
     "RandomApply": "RandomApply([RandomInvert(1.0), RandomHorizontalFlip(1.0)], p=0.9)",
@@ -87,7 +87,7 @@ TILES = {  # the expression that is shown for each transform
     "ToDtype": "ToDtype('float32', scale=True)",
     "ToImage": "ToImage()",
     "ToPILImage": "ToPILImage()",
-    "TrivialAugmentWide": "TrivialAugmentWide(geometry='move')",
+    "TrivialAugmentWide": "TrivialAugmentWide(geometric='move')",
     "UniformTemporalSubsample": "UniformTemporalSubsample(4)",
 }
 

@@ -102,3 +102,13 @@ def test_other_mistakes(tmp_path, capsys):
         status, printed, error = show(capsys, *arguments)
         assert (status, printed) == (2, "")
         assert message in error
+
+
+def test_leaves_that_a_transform_refuses_are_left_out(tmp_path, capsys):
+    out = tmp_path / "grid.png"
+    status, printed, _ = show(capsys, "--transform", "RandAugment()", "--out", out, "--n", 1)
+    assert status == 0
+    assert printed.startswith("the image is drawn without its boxes, masks and key points: RandAugment may move")
+    image = draw.example_sample()["image"].array
+    with PIL.Image.open(out) as picture:
+        np.testing.assert_array_equal(np.asarray(picture)[: image.shape[0], : image.shape[1]], image)

@@ -117,7 +117,7 @@ def test_the_leaves_that_change(name):
     changed = {entry for result in results for entry in entries if differs(sample[entry], result[entry])}
     if leaves == "all":
         assert changed == KINDS["all"] & set(sample)
-    elif 'all with `geometry="move"`' in leaves:
+    elif 'all with `geometric="move"`' in leaves:
         assert "image" in changed
     elif leaves != "none":
         assert changed <= KINDS[leaves.split(";")[0]]

@@ -52,10 +52,17 @@ def run(arguments: argparse.Namespace) -> None:
         sample, classes = draw.example_sample(), draw.EXAMPLE_CLASSES
     else:
         sample, classes = open_image(arguments.image, exif=True), None
+    options: Any = {"key": arguments.seed, "n": arguments.n, "classes": classes, "nrow": 3}
     try:
-        pixels = draw.strip(transform, sample, arguments.seed, arguments.n, classes=classes, nrow=3)
-    except TypeError as error:  # the transform is not for this kind of image
-        raise ValueError(f"{transform!r} cannot be shown: {error}") from error
+        pixels = draw.strip(transform, sample, **options)
+    except TypeError as error:  # the transform is not for this kind of image, or of sample
+        if arguments.image is not None:
+            raise ValueError(f"{transform!r} cannot be shown: {error}") from error
+        print(f"the image is drawn without its boxes, masks and key points: {error}")
+        try:
+            pixels = draw.strip(transform, draw.example_sample()["image"], **options)
+        except TypeError as refusal:
+            raise ValueError(f"{transform!r} cannot be shown: {refusal}") from refusal
     picture = PIL.Image.fromarray(pixels)
     picture.thumbnail((arguments.size, arguments.size))
     picture.save(arguments.out)

@@ -46,6 +46,58 @@ def test_random_erasing_draws_torchvisions_boxes():
         assert np.all(np.abs(mine.std(0) / wanted.std(0) - 1) < 0.15)
 
 
+def assert_same_distribution(mine, theirs):
+    """Columns of numbers with equal means and spreads, as far as their number tells."""
+    mine, theirs = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (mine, theirs))
+    error = np.sqrt(mine.var(0) / len(mine) + theirs.var(0) / len(theirs))
+    assert np.all(np.abs(mine.mean(0) - theirs.mean(0)) < 4 * error)
+    np.testing.assert_allclose(mine.std(0), theirs.std(0), rtol=0.15)
+
+
+@pytest.mark.parametrize(("name", "alpha"), [("MixUp", 0.4), ("MixUp", 2.0), ("CutMix", 1.0), ("CutMix", 0.3)])
+def test_mixing_draws_torchvisions_numbers(name, alpha):
+    theirs = getattr(v2, name)(alpha=alpha, num_classes=2)
+    ours = getattr(transforms, name)(alpha=alpha, num_classes=2)
+    x, labels = np.zeros((2, 24, 31, 1), np.float32), np.array([0, 1], np.int32)
+    torch.manual_seed(0)
+    wanted = [theirs.make_params([tensor(x)]) for _ in range(1500)]
+    keys = jax.random.split(jax.random.key(1), 1500)
+    batch = jnp.asarray(x), jnp.asarray(labels)
+    device = jax.jit(jax.vmap(lambda key: ours.params(batch, key=key)))(keys)
+    generator = np.random.default_rng(0)
+    host = [ours.params((x, labels), key=generator) for _ in range(1500)]
+    entries = ["lam"] if name == "MixUp" else ["box", "lam_adjusted"]
+    for entry in entries:
+        assert_same_distribution(np.array([p[entry] for p in host]), np.array([p[entry] for p in wanted]))
+        assert_same_distribution(device[entry], np.array([p[entry] for p in wanted]))
+
+
+def test_jpeg_draws_torchvisions_quality():
+    theirs, ours, x = v2.JPEG((20, 23)), transforms.JPEG((20, 23)), picture(9, 8, 3)
+    torch.manual_seed(0)
+    generator = np.random.default_rng(0)
+    drawn = [int(ours.params(x, key=generator)["quality"]) for _ in range(2000)]
+    wanted = [int(theirs.make_params([])["quality"]) for _ in range(2000)]
+    for quality in range(19, 25):
+        shares = [np.mean(np.array(values) == quality) for values in (drawn, wanted)]
+        assert abs(shares[0] - shares[1]) < 4 * np.sqrt(2 * 0.25 * 0.75 / 2000)
+        assert (shares[0] > 0) == (20 <= quality <= 23)
+
+
+@pytest.mark.parametrize("place", ["host", "device"])
+def test_random_erasing_fills_with_normal_noise(place):
+    x, ours = np.full((64, 80, 3), 0.5, np.float32), transforms.RandomErasing(1.0, (0.3, 0.3), (1, 1), "random")
+    torch.manual_seed(0)
+    theirs = array(v2.RandomErasing(1.0, (0.3, 0.3), (1, 1), "random")(tensor(x)))
+    result = np.asarray(ours(jnp.asarray(x), key=jax.random.key(0)) if place == "device" else ours(x, key=0))
+    noise, wanted = (values[values != 0.5] for values in (result, theirs))
+    assert len(noise) == len(wanted)
+    assert_same_distribution(noise, wanted)
+    assert_same_distribution(noise**4, wanted**4)  # its fourth moment is that of a normal distribution
+    box = result[(result != 0.5).all(-1)]
+    assert np.abs(np.corrcoef(box.T) - np.eye(3)).max() < 0.1, "the channels have noise of their own"
+
+
 @pytest.mark.parametrize(("channels", "quality"), [(3, 10), (3, 90), (1, 50)])
 def test_jpeg(channels, quality):
     x = picture(2, 17, 23, channels)
@@ -133,7 +185,7 @@ def test_mixing_draws_and_replays(name):
 def test_bad_input():
     x, labels = picture(4, 9, 12, 3, dtype="float32"), np.array([0, 2, 1, 4])
     mix = transforms.MixUp(num_classes=5)
-    with pytest.raises(ValueError, match="batch with 4 axes"):
+    with pytest.raises(ValueError, match=r"4 axes, and got the shape \(9, 12, 3\): call it on the batch itself"):
         mix((x[0], labels), key=0)
     with pytest.raises(ValueError, match="labels go from 0 to 4"):
         transforms.CutMix(num_classes=4)((x, labels), key=0)

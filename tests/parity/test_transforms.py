@@ -12,6 +12,7 @@ import torchvision.transforms as v1
 import torchvision.transforms.v2 as v2
 import torchvision.transforms.v2.functional as tvf
 from torchvision.transforms._presets import ImageClassification
+from torchvision.tv_tensors import BoundingBoxFormat
 
 from funcvision.vision import transforms, tv_tensors
 from funcvision.vision.transforms import functional as F
@@ -35,15 +36,98 @@ FOR_A_FIXED_SHAPE = {
 @pytest.mark.parametrize("where", ["classes", "kernels"])
 def test_names_of_arguments(where):
     ours, theirs = (transforms, v2) if where == "classes" else (F, tvf)
-    names = set(ours.__all__) - {"functional", "presets", "Transform", "common_size"} - BEYOND_TORCHVISION
+    others = {"functional", "presets", "InterpolationMode", "Transform", "common_size"}
+    names = set(ours.__all__) - others - BEYOND_TORCHVISION
     assert len(names) > 5
     for name in names:
         mine, reference = (list(inspect.signature(getattr(module, name)).parameters) for module in (ours, theirs))
         if where == "kernels":  # torchvision calls the image inpt, pic or image
             mine, reference = mine[1:], reference[1:]
-        mine = [parameter for parameter in mine if parameter not in ("key", "geometry")]  # torchvision has neither
+        mine = [parameter for parameter in mine if parameter not in ("key", "geometric")]  # torchvision has neither
         expected = [parameter for parameter in reference if parameter != "inplace"]
         assert mine == expected + FOR_A_FIXED_SHAPE.get(name, []), name
+
+
+KERNELS_OF_ONE_KIND = ("image", "video", "mask", "bounding_boxes", "keypoints")
+"""Suffixes of torchvision's kernels for one kind of leaf; here the kernel itself takes every kind."""
+
+ABSENT = {
+    "ToTensor": "its own documentation says not to use it: ToImage and ToDtype(scale=True)",
+    "check_type": "for tests of a leaf's type: isinstance", "has_all": "as check_type", "has_any": "as check_type",
+    "get_bounding_boxes": "for authors of transforms: jax.tree.leaves finds them", "get_keypoints": "as the boxes",
+    "query_chw": "for authors of transforms: common_size and get_num_channels", "query_size": "common_size",
+    "register_kernel": "a kernel has it as a method: resize.register(MyLeaf)",
+    "is_pure_tensor": "there are no tensors",
+}
+"""Public names of torchvision that are left out on purpose, and what to use, or why."""
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(transforms, v2), (F, tvf)], ids=["classes", "kernels"])
+def test_every_name_is_there_or_left_out_on_purpose(ours, theirs):
+    names = {name for name in vars(theirs) if not name.startswith("_") and not inspect.ismodule(getattr(theirs, name))}
+    kernels = {name for name in names if any(name.endswith(f"_{kind}") for kind in KERNELS_OF_ONE_KIND)}
+    if ours is F:
+        kernels -= {"to_image", "to_pil_image", "get_image"}
+        for name in kernels - ABSENT.keys() - set(ours.__all__):
+            kernel = next(name.removesuffix(f"_{kind}") for kind in KERNELS_OF_ONE_KIND if name.endswith(f"_{kind}"))
+            assert kernel in ours.__all__, name
+        names -= kernels
+    assert len(names) > 40
+    missing = names - set(ours.__all__) - ABSENT.keys()
+    assert not missing, f"add {missing}, or write into ABSENT why not"
+    assert not ABSENT.keys() & set(ours.__all__)
+
+
+@pytest.mark.filterwarnings("ignore:The function")  # torchvision warns of these
+def test_old_names():
+    x = picture(9, 14, 3)
+    image = PIL.Image.fromarray(x)
+    assert list(F.get_image_size(image)) == tvf.get_image_size(image) == [14, 9]
+    assert F.get_image_size(tv_tensors.Image(x)) == F.get_image_size(jnp.asarray(x)) == (14, 9)
+    assert F.get_size(image) == (9, 14)
+    for leaf in (image, x, x.astype(np.float64)):
+        expected = tvf.to_tensor(leaf).permute(1, 2, 0).numpy()
+        result = F.to_tensor(leaf)
+        assert result.dtype == expected.dtype
+        assert_close(result, expected)
+    assert F.elastic_transform is F.elastic
+
+
+def test_options_as_members_of_enums():
+    x = picture(20, 30, 3)
+    moved = {"angle": 20.0, "translate": (1, 2), "scale": 1.1, "shear": (3.0, 0.0)}
+    boxes = tv_tensors.BoundingBoxes(np.float32([[1, 2, 8, 9]]), format=BoundingBoxFormat.XYXY, canvas_size=(20, 30))
+    for modes in (v1.InterpolationMode, transforms.InterpolationMode):
+        assert {mode.name: mode.value for mode in modes} == {mode.name: mode.value for mode in v1.InterpolationMode}
+        for image in (x, PIL.Image.fromarray(x), jnp.asarray(x)):
+            for call in (
+                lambda mode, image=image: F.resize(image, (9, 11), mode),
+                lambda mode, image=image: F.affine(image, **moved, interpolation=mode),
+                lambda mode, image=image: F.resized_crop(image, 1, 2, 8, 9, (5, 6), interpolation=mode),
+                lambda mode, image=image: transforms.Resize((9, 11), mode)(image),
+                lambda mode, image=image: transforms.RandomRotation(30, mode)(image, key=jax.random.key(0)
+                    if isinstance(image, jax.Array) else 0),
+            ):
+                np.testing.assert_array_equal(np.asarray(call(modes.BILINEAR)), np.asarray(call("bilinear")))
+        for transform in (
+            lambda mode: transforms.RandAugment(3, 20, interpolation=mode),
+            lambda mode: transforms.ElasticTransform(30.0, interpolation=mode),
+            lambda mode: transforms.GridDistortion(interpolation=mode),
+            lambda mode: transforms.RandomPerspective(p=1.0, interpolation=mode),
+            lambda mode: transforms.Letterbox((9, 9), interpolation=mode),
+        ):
+            results = [transform(mode)(x, key=5) for mode in (modes.BILINEAR, "bilinear")]
+            np.testing.assert_array_equal(*results)
+        with pytest.raises(ValueError, match="interpolation"):
+            transforms.RandomRotation(3, modes.LANCZOS)
+    new = F.convert_bounding_box_format(boxes, new_format=BoundingBoxFormat.CXCYWH)
+    assert (boxes.format, new.format) == ("XYXY", "CXCYWH")
+    assert transforms.ConvertBoundingBoxFormat(BoundingBoxFormat.XYWH)(boxes).format == "XYWH"
+    np.testing.assert_array_equal(
+        F.convert_bounding_box_format(boxes.array, BoundingBoxFormat.XYXY, BoundingBoxFormat.CXCYWH), new.array
+    )
+    policies = [transforms.AutoAugment(policy) for policy in (v1.AutoAugmentPolicy.SVHN, "svhn")]
+    np.testing.assert_array_equal(*(policy(x, key=1) for policy in policies))
 
 
 # transforms with the numbers that torchvision drew

@@ -93,6 +93,12 @@ def test_missing_fill_differs_from_zero():
     x = np.ones((9, 9, 1), np.float32)
     none, zero = (F.affine(x, 0.0, [0.5, 0], 1.0, [0.0, 0.0], "bilinear", fill=fill) for fill in (None, 0))
     assert (none[4, 0, 0], zero[4, 0, 0]) == (0.5, 0.25)
+    for fill, result in ((None, none), (0, zero)):
+        mode = tvf.InterpolationMode.BILINEAR
+        expected = array(tvf.affine(tensor(x), 0.0, [0.5, 0], 1.0, [0.0, 0.0], mode, fill=fill))
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+        device = F.affine(jnp.asarray(x), 0.0, [0.5, 0], 1.0, [0.0, 0.0], "bilinear", fill=fill)
+        np.testing.assert_allclose(device, expected, atol=1e-6)
 
 
 def test_gradients_against_finite_differences():

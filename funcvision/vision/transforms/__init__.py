@@ -42,6 +42,7 @@ pipelines). `functional` has the same files, with the kernels.
 ((64, 64, 3), dtype('float32'), 3)
 """
 
+from .._options import InterpolationMode
 from . import functional, presets
 from .augment import JPEG, CutMix, MixUp, RandomErasing
 from .auto_augment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
@@ -86,7 +87,7 @@ from .warp import ElasticTransform, GridDistortion, RandomAffine, RandomPerspect
 
 __all__ = [
     "functional", "presets",
-    "Transform", "common_size",
+    "InterpolationMode", "Transform", "common_size",
     "Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RepeatedAugment",
     "Resize", "CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
     "FixedSizeCrop", "Letterbox", "RandomResize", "RandomShortestSize", "ScaleJitter",

@@ -150,14 +150,19 @@ class _Mixing(Transform):
 
     def transform(self, sample: Any, draws: Draws) -> Any:
         """The mixed batch."""
+        leaves = transformed_leaves(sample)
+        for leaf in leaves:
+            self._check_images(leaf)
         labels = self._labels(untyped(sample))
-        for leaf in transformed_leaves(sample):
-            self._check_images(leaf, len(labels))
+        self._check_labels(labels)
+        for leaf in leaves:
+            if leaf.shape[0] != len(labels):
+                raise ValueError(f"{type(self).__name__} got {leaf.shape[0]} images and {len(labels)} labels")
         params = draws.draw(self, sample)
 
         def one(leaf: Any) -> Any:
             if leaf is labels:
-                device = isinstance(transformed_leaves(sample)[0].array, jax.Array)
+                device = isinstance(leaves[0].array, jax.Array)
                 return self._mixed_labels(jnp.asarray(labels) if device else labels, **params)
             return leaf.replace(array=self._mixed(leaf.array, **params)) if isinstance(leaf, TVTensor) else leaf
 
@@ -180,12 +185,16 @@ class _Mixing(Transform):
         return _blended(labels, self._share(**params))
 
     def _labels(self, sample: Any) -> Any:
-        """The labels of a batch, checked."""
+        """The labels of a batch, an array."""
         getter = default_labels if self.labels_getter == "default" else self.labels_getter
         labels = getter(sample) if callable(getter) else None
         name = type(self).__name__
         if not isinstance(labels, np.ndarray | jax.Array):
             raise ValueError(f"{name} takes a batch whose labels are an array, and these are a {type(labels).__name__}")
+        return labels
+
+    def _check_labels(self, labels: Any) -> None:
+        name = type(self).__name__
         if labels.ndim not in (1, 2):
             raise ValueError(f"{name} takes labels [n] or [n, classes], and these have the shape {labels.shape}")
         if labels.ndim == 2 and self.num_classes not in (None, labels.shape[1]):
@@ -202,17 +211,17 @@ class _Mixing(Transform):
                     f"{name} has num_classes={self.num_classes}, and the labels go from {labels.min()} to "
                     f"{labels.max()}"
                 )
-        return labels
 
-    def _check_images(self, leaf: Any, count: int) -> None:
+    def _check_images(self, leaf: Any) -> None:
         name = type(self).__name__
         if not isinstance(leaf, Image | Video):
             raise TypeError(f"{name} takes batches of images or videos and no {type(leaf).__name__}")
         axes = 5 if isinstance(leaf, Video) else 4
         if len(leaf.shape) != axes:
-            raise ValueError(f"{name} takes a batch with {axes} axes, not one sample, and got the shape {leaf.shape}")
-        if leaf.shape[0] != count:
-            raise ValueError(f"{name} got {leaf.shape[0]} images and {count} labels")
+            raise ValueError(
+                f"{name} mixes the images of a batch with {axes} axes, and got the shape {leaf.shape}: call it on the "
+                f"batch itself, as {name}(...)(batch, key=key), since `batch` transforms one sample at a time"
+            )
 
     def _with_images(self, sample: Any) -> Any:
         """The batch with its bare images as a typed leaf."""
@@ -255,7 +264,6 @@ class CutMix(_Mixing):
 
     See https://arxiv.org/abs/1905.04899. The params are `box`, the box (x1, y1, x2, y2) in pixels, drawn once for the
     batch, and `lam_adjusted`, the share of an image that is left of it.
-
 
     A sample is a batch, such as (images, labels). Images are a bare array or an `Image` `[n, height, width, channels]`,
     or a `Video` `[n, time, height, width, channels]`. Labels are ints `[n]`, or one number per class `[n, classes]`,

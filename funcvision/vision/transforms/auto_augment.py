@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import PIL.Image
 
+from .._options import option_value
 from ..tv_tensors import BoundingBoxes, KeyPoints, Mask
 from . import functional as F
 from ._draws import Draws
@@ -94,24 +95,24 @@ class _Policy(Transform):
 
     interpolation: str
     fill: Fill | None
-    geometry: str
+    geometric: str
 
     def __post_init__(self) -> None:
         _check_interpolation(self.interpolation)
-        if self.geometry not in ("raise", "move"):
-            raise ValueError(f"geometry={self.geometry!r} must be 'raise' or 'move'")
+        if self.geometric not in ("raise", "move"):
+            raise ValueError(f"geometric={self.geometric!r} must be 'raise' or 'move'")
 
     def transform(self, sample: Any, draws: Draws) -> Any:
         """The sample with all its images augmented alike.
 
         Raises:
-            TypeError: the sample holds boxes, masks or key points, and `geometry` is "raise".
+            TypeError: the sample holds boxes, masks or key points, and `geometric` is "raise".
         """
         for leaf in transformed_leaves(sample):
-            if isinstance(leaf, STAYING) and self.geometry == "raise":
+            if isinstance(leaf, STAYING) and self.geometric == "raise":
                 raise TypeError(
                     f"{type(self).__name__} may move the pixels and got {type(leaf).__name__}, which it leaves where "
-                    f"they are: pass geometry='move' to move them along with the image"
+                    f"they are: pass geometric='move' to move them along with the image"
                 )
         params = draws.draw(self, sample)
         return map_leaves(lambda leaf: self.apply(leaf, **params), sample)
@@ -134,7 +135,7 @@ class AutoAugment(_Policy):
         policy: an `AutoAugmentPolicy` or its value: "imagenet", "cifar10" or "svhn".
         interpolation: of the warps; see `RandomRotation`.
         fill: of the warps; see `RandomRotation`.
-        geometry: what becomes of boxes, masks and key points: "raise" for an error, "move" to move them along with the
+        geometric: what becomes of boxes, masks and key points: "raise" for an error, "move" to move them along with the
             pixels.
     """
 
@@ -142,11 +143,11 @@ class AutoAugment(_Policy):
     interpolation: str = "nearest"
     fill: Fill | None = None
     _: KW_ONLY
-    geometry: str = "raise"
+    geometric: str = "raise"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.policy not in POLICIES:
+        if option_value(self.policy) not in POLICIES:
             raise ValueError(f"policy={self.policy!r} is not one of {', '.join(map(repr, POLICIES))}")
 
     def draw(self, random: Random, sample: Any) -> dict[str, Any]:
@@ -155,7 +156,7 @@ class AutoAugment(_Policy):
         height, width = common_size(sample)
         bounds = {**_bounds(0.3, 150 / 331 * width, 150 / 331 * height, 30, 0.9, (8, 4)), "Invert": (0, 0)}
         rows = dict(zip(bounds, _magnitudes(bounds, range(10), 10)))
-        pairs = sub_policies(self.policy)
+        pairs = sub_policies(option_value(self.policy))
         indices = np.array([[OPERATIONS.index(step.operation) for step in pair] for pair in pairs], np.int32)
         magnitudes = np.array([[rows[step.operation][step.level] for step in pair] for pair in pairs], np.float32)
         probabilities = np.array([[step.probability for step in pair] for pair in pairs], np.float32)
@@ -179,7 +180,7 @@ class RandAugment(_Policy):
         num_magnitude_bins: number of magnitudes.
         interpolation: of the warps; see `RandomRotation`.
         fill: of the warps; see `RandomRotation`.
-        geometry: as in `AutoAugment`.
+        geometric: as in `AutoAugment`.
     """
 
     num_ops: int = 2
@@ -188,7 +189,7 @@ class RandAugment(_Policy):
     interpolation: str = "nearest"
     fill: Fill | None = None
     _: KW_ONLY
-    geometry: str = "raise"
+    geometric: str = "raise"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -217,14 +218,14 @@ class TrivialAugmentWide(_Policy):
         num_magnitude_bins: number of magnitudes.
         interpolation: of the warps; see `RandomRotation`.
         fill: of the warps; see `RandomRotation`.
-        geometry: as in `AutoAugment`.
+        geometric: as in `AutoAugment`.
     """
 
     num_magnitude_bins: int = 31
     interpolation: str = "nearest"
     fill: Fill | None = None
     _: KW_ONLY
-    geometry: str = "raise"
+    geometric: str = "raise"
 
     BOUNDS: ClassVar[Bounds] = {"Identity": (0, 0), **_bounds(0.99, 32, 32, 135, 0.99, (8, 2))}
 
@@ -258,8 +259,8 @@ class AugMix(_Policy):
         all_ops: whether brightness, colour, contrast and sharpness are among the operations.
         interpolation: of the warps; see `RandomRotation`.
         fill: of the warps; see `RandomRotation`.
-        geometry: as in `AutoAugment`. With "move", boxes, masks and key points move as that part of the mean does which
-            has the largest weight.
+        geometric: as in `AutoAugment`. With "move", boxes, masks and key points move like the part of the mean
+            with the largest weight.
     """
 
     severity: int = 3
@@ -270,7 +271,7 @@ class AugMix(_Policy):
     interpolation: str = "bilinear"
     fill: Fill | None = None
     _: KW_ONLY
-    geometry: str = "raise"
+    geometric: str = "raise"
 
     BINS: ClassVar[int] = 10
     LONGEST: ClassVar[int] = 3

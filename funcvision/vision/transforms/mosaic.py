@@ -186,7 +186,7 @@ class CopyPaste(_Joined):
                 f"CopyPaste takes two samples of one size, and these have {[common_size(s) for s in samples]}: bring "
                 f"them to one, by ScaleJitter(..., canvas=...) for example"
             )
-        first, second = (_planes(sample) > 0 for sample in samples)
+        first, second = (_planes(sample).astype(bool) for sample in samples)
         xp: Any = jnp if isinstance(first, jax.Array) else np
         pasted = xp.asarray(pasted).astype(bool)
         for leaf in transformed_leaves(samples[1]):

@@ -35,6 +35,12 @@ class _Sanitizer(Transform):
                     f"{type(self).__name__}: {kind.__name__} of shape {leaf.shape} and labels of shape {label.shape} "
                     f"differ in number"
                 )
+        for other in transformed_leaves(sample):
+            if isinstance(other, kind) and other.shape[:1] != leaf.shape[:1]:
+                raise ValueError(
+                    f"{type(self).__name__} decides by the first {kind.__name__} of a sample, and a second one has "
+                    f"another number of entries: shapes {leaf.shape} and {other.shape}"
+                )
         kept, host = valid(leaf), isinstance(leaf.array, np.ndarray)
         count = leaf.shape[0]
 

@@ -1,11 +1,12 @@
 """Random warps: every leaf is moved by a drawn affine map, rotation, perspective or displacement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
+from .._options import option_value
 from . import functional as F
 from ._applied import check_probability
 from ._random import Random
@@ -200,8 +201,7 @@ class ElasticTransform(Transform):
     fill: Fill | None = 0
 
     def __post_init__(self) -> None:
-        if self.interpolation not in ARRAY_MODES:
-            raise ValueError(f"interpolation={self.interpolation!r} must be 'nearest' or 'bilinear'")
+        _check_interpolation(self.interpolation, ARRAY_MODES)
         if min(_pair(self.sigma, "sigma")) < 0:
             raise ValueError(f"sigma={self.sigma!r} must not be negative")
         _pair(self.alpha, "alpha")
@@ -243,8 +243,7 @@ class GridDistortion(Transform):
     fill: Fill | None = 0
 
     def __post_init__(self) -> None:
-        if self.interpolation not in ARRAY_MODES:
-            raise ValueError(f"interpolation={self.interpolation!r} must be 'nearest' or 'bilinear'")
+        _check_interpolation(self.interpolation, ARRAY_MODES)
         if self.num_steps < 1 or not 0 <= self.distort_limit < 1:
             raise ValueError(
                 f"num_steps={self.num_steps} must be at least 1, and distort_limit={self.distort_limit} from 0 to 1"
@@ -308,9 +307,9 @@ def _angles(degrees: float | Sequence[float]) -> tuple[float, float]:
     return -degrees, degrees
 
 
-def _check_interpolation(interpolation: str) -> None:
-    if interpolation not in PIL_MODES:
-        raise ValueError(f"interpolation={interpolation!r} is not one of {', '.join(map(repr, PIL_MODES))}")
+def _check_interpolation(interpolation: str, modes: Iterable[str] = PIL_MODES) -> None:
+    if option_value(interpolation) not in modes:
+        raise ValueError(f"interpolation={interpolation!r} is not one of {', '.join(map(repr, modes))}")
 
 
 def _fill_or_none(fill: Fill | None, leaf: Leaf) -> Any:

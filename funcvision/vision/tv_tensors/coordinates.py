@@ -8,6 +8,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from .._options import option_value
 from .tv_tensor import TVTensor, pad_axes
 
 __all__ = ["FORMATS", "BoundingBoxes", "KeyPoints"]
@@ -109,7 +110,8 @@ class KeyPoints(TVTensor):
 
 
 def box_format(name: str) -> str:
-    """The format in capitals; raises ValueError if there is no such format."""
+    """The format, a string or a member of an enum, in capitals; raises ValueError if there is no such format."""
+    name = option_value(name)
     if not isinstance(name, str) or name.upper() not in FORMATS:
         raise ValueError(f"format={name!r} is no format of bounding boxes: choose from {', '.join(FORMATS)}")
     return name.upper()

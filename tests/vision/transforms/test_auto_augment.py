@@ -119,7 +119,7 @@ def leaves(xp):
 @pytest.mark.parametrize("kind", ["boxes", "points", "mask"])
 def test_leaves_that_would_stay_behind_raise(name, kind):
     sample = leaves(np)
-    with pytest.raises(TypeError, match=f"{type(sample[kind]).__name__}.*geometry='move'"):
+    with pytest.raises(TypeError, match=f"{type(sample[kind]).__name__}.*geometric='move'"):
         POLICIES[name]({"image": sample["image"], kind: sample[kind]}, key=0)
 
 
@@ -128,7 +128,7 @@ MOVES = [("TranslateX", 5.4), ("TranslateY", -3.0), ("Rotate", 20.0), ("ShearX",
 
 @pytest.mark.parametrize(("operation", "magnitude"), [*MOVES, ("Brightness", 0.4), ("Equalize", 0.0)])
 def test_leaves_move_with_the_image(operation, magnitude):
-    transform = transforms.RandAugment(1, geometry="move")
+    transform = transforms.RandAugment(1, geometric="move")
     params = {"fn_idx": np.array([OPERATIONS.index(operation)]), "magnitude": np.array([magnitude], np.float32)}
     magnitude = params["magnitude"][0].item()
     shear = math.degrees(math.atan(magnitude))
@@ -153,7 +153,7 @@ def test_leaves_move_with_the_image(operation, magnitude):
 
 
 def test_labels_follow_the_heaviest_part_of_augmix():
-    transform = transforms.AugMix(chain_depth=1, geometry="move")
+    transform = transforms.AugMix(chain_depth=1, geometric="move")
     move = [[OPERATIONS.index("TranslateX")]] * 3
     weights = {"stays": [0.4, 0.3, 0.2, 0.1], "moves": [0.2, 0.3, 0.4, 0.1]}
     for name, row in weights.items():
@@ -196,7 +196,7 @@ def test_no_operations():
     (lambda: transforms.AugMix(severity=11), "severity=11 must be an int from 1 to 10"),
     (lambda: transforms.AugMix(alpha=0.0), "alpha=0.0 must be above zero"),
     (lambda: transforms.AugMix(mixture_width=0), "mixture_width=0"),
-    (lambda: transforms.AugMix(geometry="keep"), "geometry='keep' must be 'raise' or 'move'"),
+    (lambda: transforms.AugMix(geometric="keep"), "geometric='keep' must be 'raise' or 'move'"),
 ])
 def test_bad_options(make, message):
     with pytest.raises(ValueError, match=message):

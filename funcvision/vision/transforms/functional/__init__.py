@@ -11,6 +11,7 @@ and key points alone), `sanitize` (which of them are of use), `mosaic` (several 
 JPEG) and `temporal` (the frames of a video).
 """
 
+from ..._options import InterpolationMode
 from ._kernel import get_size
 from .augment import erase, jpeg
 from .boxes import clamp_bounding_boxes, clamp_keypoints, convert_bounding_box_format
@@ -35,12 +36,14 @@ from .conversion import (
     convert_image_dtype,
     get_dimensions,
     get_image_num_channels,
+    get_image_size,
     get_num_channels,
     normalize,
     pil_to_tensor,
     to_dtype,
     to_image,
     to_pil_image,
+    to_tensor,
 )
 from .crops import five_crop, ten_crop
 from .dropout import fill_boxes, grid_mask
@@ -50,9 +53,10 @@ from .mosaic import paste, quadrants
 from .sanitize import sanitize_bounding_boxes, sanitize_keypoints
 from .scale import letterbox, place, uncrop
 from .temporal import get_num_frames, uniform_temporal_subsample
-from .warp import affine, elastic, grid_distortion, perspective, rotate
+from .warp import affine, elastic, elastic_transform, grid_distortion, perspective, rotate
 
 __all__ = [
+    "InterpolationMode", "elastic_transform", "get_image_size", "to_tensor",
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "autocontrast",
     "equalize", "grayscale_to_rgb", "invert", "permute_channels", "posterize", "rgb_to_grayscale", "solarize",
     "to_grayscale",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
+from ..._options import option_value
 from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
 
 __all__ = [
@@ -33,7 +34,8 @@ def kernel(function: Callable[..., Any]) -> Any:
         pass_through(normalize, Mask, BoundingBoxes)
 
     A subclass of a kind is treated as the kind. A leaf of any other type is a TypeError that names kernel and type. An
-    image with a side of 0 is a ValueError: here for PIL images, in `namespace` for arrays. The result is a
+    image with a side of 0 is a ValueError: here for PIL images, in `namespace` for arrays. An option
+    that is a member of an enum is replaced by its value. The result has the methods `register` and `registry` of a
     `functools.singledispatch` function.
     """
     @functools.wraps(function)
@@ -50,7 +52,14 @@ def kernel(function: Callable[..., Any]) -> Any:
     dispatcher = functools.singledispatch(of_untyped)
     dispatcher.register(Image, of_pixels)
     dispatcher.register(Video, of_pixels)
-    return dispatcher
+
+    @functools.wraps(function)
+    def call(leaf: Any, *args: Any, **kwargs: Any) -> Any:
+        options = {name: option_value(value) for name, value in kwargs.items()}
+        return dispatcher(leaf, *map(option_value, args), **options)
+
+    call.register, call.registry = dispatcher.register, dispatcher.registry  # pyright: ignore
+    return call
 
 
 def pass_through(kernel: Any, *kinds: type[TVTensor]) -> None:

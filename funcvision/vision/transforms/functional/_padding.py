@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
+from ..._options import option_value
 from ._bands import map_bands, with_palette
 
 __all__ = ["check_padding_mode", "colour", "edges", "pad_pil", "padded_size"]
@@ -41,7 +42,7 @@ def padded_size(size: tuple[int, int], border: tuple[int, int, int, int]) -> tup
 
 def check_padding_mode(padding_mode: str) -> None:
     """Raises ValueError unless the mode exists."""
-    if padding_mode not in PADDING_MODES:
+    if option_value(padding_mode) not in PADDING_MODES:
         raise ValueError(f"padding_mode={padding_mode!r} is not one of {', '.join(map(repr, PADDING_MODES))}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import PIL.Image
 
+from ..._options import option_value
 from ._resampling import FILTERS, NEAREST
 
 __all__ = [
@@ -36,7 +37,8 @@ def centred(old: int, new: int) -> int:
 
 
 def check_interpolation(interpolation: str, antialias: bool) -> None:
-    """Raises ValueError unless the mode exists and goes with `antialias`."""
+    """Raises ValueError unless the mode, a string or a member of an enum, exists and goes with `antialias`."""
+    interpolation = option_value(interpolation)
     if interpolation not in PIL_FILTERS:
         raise ValueError(f"interpolation={interpolation!r} is not one of {', '.join(map(repr, PIL_FILTERS))}")
     if interpolation == "lanczos" and not antialias:

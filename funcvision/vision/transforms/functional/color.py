@@ -21,6 +21,7 @@ from ...tv_tensors import BoundingBoxes, KeyPoints, Mask
 from ._blend import blend, grey, mean_grey
 from ._hue import shift_hue
 from ._kernel import PlainImage, array_namespace, kernel, namespace, pass_through
+from ._loop import one_image_at_a_time
 from ._values import (
     as_number,
     check_at_least_zero,
@@ -189,7 +190,9 @@ def autocontrast(image: PlainImage) -> Any:
     if not image.size:
         return image
     xp, values = array_namespace(image), working(image, "autocontrast")
-    low, high = values.min((-3, -2), keepdims=True), values.max((-3, -2), keepdims=True)
+    # First along the height, whose rows numpy and XLA compare as vectors; and before the conversion to floats.
+    low = as_number(image.min(-3, keepdims=True).min(-2, keepdims=True), values)
+    high = as_number(image.max(-3, keepdims=True).max(-2, keepdims=True), values)
     scale = (high - low) * as_number(1 / largest_value(image, "autocontrast"), values)
     flat = low == high
     return stored((values - xp.where(flat, 0, low)) / xp.where(flat, 1, scale), image)
@@ -203,16 +206,14 @@ def equalize(image: PlainImage) -> Any:
     """
     if isinstance(image, PIL.Image.Image):
         return with_pillow(ImageOps.equalize, image, "equalize")
-    xp = namespace(image, "equalize")
+    namespace(image, "equalize")
     largest_value(image, "equalize")
     if not image.size:
         return image
     levels = to_dtype(image, np.uint8, scale=True)
-    planes = xp.moveaxis(levels, -1, -3)
-    flat = planes.reshape(-1, planes.shape[-2] * planes.shape[-1])
-    tables = _equalizing_tables(_histograms(flat), flat.shape[1])
-    flat = xp.take_along_axis(tables, flat.astype(np.int32), 1)
-    return to_dtype(xp.moveaxis(flat.reshape(planes.shape), -3, -1), image.dtype, scale=True)
+    # XLA's CPU compiler makes a slow loop of a scatter with a batch axis.
+    equalized = _equalized if isinstance(image, np.ndarray) else one_image_at_a_time(_equalized)
+    return to_dtype(equalized(levels), image.dtype, scale=True)
 
 
 @kernel
@@ -328,13 +329,23 @@ def _pil_gamma(image: PIL.Image.Image, gamma: float, gain: float) -> PIL.Image.I
     return image.convert("RGB").point(table * 3).convert(image.mode)
 
 
-def _histograms(planes: Any) -> Any:
-    """How often each of the 256 levels occurs in every row of `[planes, pixels]`."""
-    if isinstance(planes, np.ndarray):
-        return np.stack([np.bincount(plane, minlength=256) for plane in planes])
-    rows = jnp.arange(len(planes))[:, None]
-    counts = jnp.zeros((len(planes), 256), jnp.int32)
-    return counts.at[jnp.broadcast_to(rows, planes.shape), planes.astype(np.int32)].add(1)
+def _equalized(levels: Any) -> Any:
+    """`equalize` for uint8; all planes share one list of tables, so that nothing is transposed."""
+    xp, (height, width, channels) = array_namespace(levels), levels.shape[-3:]
+    planes = levels.size // (height * width)
+    first = xp.arange(0, 256 * planes, 256, dtype=np.int32).reshape(-1, 1, channels)
+    place = levels.reshape(-1, height * width, channels).astype(np.int32) + first
+    tables = _equalizing_tables(_counts(place, 256 * planes).reshape(planes, 256), height * width).ravel()
+    if isinstance(tables, np.ndarray):
+        return tables[place].reshape(levels.shape)
+    return tables.at[place].get(mode="promise_in_bounds").reshape(levels.shape)
+
+
+def _counts(places: Any, length: int) -> Any:
+    """How often each of the numbers from 0 to `length - 1` occurs."""
+    if isinstance(places, np.ndarray):
+        return np.bincount(places.ravel(), minlength=length)
+    return jnp.zeros(length, jnp.int32).at[places].add(1, mode="promise_in_bounds")
 
 
 def _equalizing_tables(counts: Any, pixels: int) -> Any:

@@ -12,8 +12,8 @@ from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, Video
 from ._kernel import PlainImage, get_size, kernel, namespace, pass_through
 
 __all__ = [
-    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_num_channels", "normalize",
-    "pil_to_tensor", "to_dtype", "to_image", "to_pil_image",
+    "convert_image_dtype", "get_dimensions", "get_image_num_channels", "get_image_size", "get_num_channels",
+    "normalize", "pil_to_tensor", "to_dtype", "to_image", "to_pil_image", "to_tensor",
 ]
 
 VALUE_BITS = {"uint8": 8, "int8": 7, "int16": 15, "uint16": 16, "int32": 31, "int64": 63}
@@ -167,6 +167,19 @@ def pil_to_tensor(image: PIL.Image.Image) -> np.ndarray:
     return to_image(image)
 
 
+def to_tensor(image: PlainImage) -> Any:
+    """A PIL image or an array as a float32 array `[height, width, channels]`; bytes are scaled to [0, 1].
+
+    Torchvision keeps this name for old code. `to_image` and `to_dtype(scale=True)` are the two steps one by one. As in
+    torchvision, values that are not bytes keep their dtype and are not scaled.
+
+    >>> to_tensor(PIL.Image.new("L", (1, 1), 255))
+    array([[[1.]]], dtype=float32)
+    """
+    array = to_image(image)
+    return to_dtype(array, np.float32, scale=True) if array.dtype == np.uint8 else array
+
+
 def convert_image_dtype(image: Any, dtype: Any = jnp.float32) -> Any:
     """The image in another dtype with its values brought to the range of that dtype: `to_dtype(scale=True)`."""
     return to_dtype(image, dtype, scale=True)
@@ -196,6 +209,18 @@ def get_dimensions(image: Any) -> tuple[int, int, int]:
     """
     channels = get_num_channels(image)
     return (*get_size(image), channels)
+
+
+def get_image_size(image: Any) -> tuple[int, int]:
+    """Width and height of a leaf, in the order of torchvision's old function of this name.
+
+    `get_size` gives (height, width), the order of every other size here.
+
+    >>> get_image_size(PIL.Image.new("RGB", (4, 3)))
+    (4, 3)
+    """
+    height, width = get_size(image)
+    return width, height
 
 
 def _array(image: PlainImage, function: str) -> Any:

@@ -23,7 +23,7 @@ from ._kernel import PlainImage, array_namespace, get_size, kernel, mask_planes,
 from ._warp import Fill
 from .boxes import ROTATED, box_array, clamp_array, convert_array, point_array
 
-__all__ = ["affine", "elastic", "grid_distortion", "perspective", "rotate"]
+__all__ = ["affine", "elastic", "elastic_transform", "grid_distortion", "perspective", "rotate"]
 
 ARRAY_MODES = ("nearest", "bilinear")
 PIL_MODES = {
@@ -316,6 +316,8 @@ def _mask_implementation(function: Any) -> Callable[..., Mask]:
 
 MODE_PLACES = {"affine": 4, "rotate": 1, "perspective": 2, "elastic": 1, "grid_distortion": 2}
 """The place of `interpolation` among the arguments after the leaf."""
+
+elastic_transform = elastic
 
 for _kernel in (affine, rotate, perspective, elastic, grid_distortion):
     _kernel.register(Mask, _mask_implementation(_kernel))
