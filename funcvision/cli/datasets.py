@@ -199,8 +199,11 @@ def _drawn(sample: "dict[str, Any]", categories: "Sequence[str] | None") -> "np.
 
     if sample.get("captions"):
         sample = {**sample, "label": sample["captions"][0][:_CAPTION]}
-    if isinstance(sample.get("label"), tuple):  # the numbers of several ranks, or of several targets
-        sample = {**sample, "label": ", ".join(map(str, sample["label"]))}
+    label = sample.get("label")
+    if isinstance(label, tuple):  # the numbers of several ranks, or of several targets
+        sample = {**sample, "label": ", ".join(map(str, label))}
+    elif label is not None and not isinstance(label, str) and not 0 <= label < len(categories or ()):
+        sample = {**sample, "label": str(label)}  # STL10's -1, for images without a label, has no name
     if "disparity" in sample:  # a grey image whose brightest pixel is the nearest
         valid = sample["valid"].array[:, :, None]
         sample = {**sample, "disparity": Image(np.where(valid, sample["disparity"], 0))}
