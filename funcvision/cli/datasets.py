@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(markdown_table(infos) if arguments.markdown else _plain_table(infos))
         return
     info = datasets.describe(arguments.name)
+    if info.class_name == "DatasetFolder":
+        raise ValueError("datasetfolder needs a function as loader, which a command cannot name: see imagefolder")
     if arguments.show is not None and arguments.show < 1:
         raise ValueError(f"--show {arguments.show}: give the number of samples to draw, at least 1")
     try:

@@ -26,18 +26,42 @@ LENGTHS = {
 """The lengths of the splits in `CASES`, where another split of the layout has another length."""
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    """Every data set over its small layout, by name; digests, which are those of the published files, are left out."""
-    found = {}
+NOT_IN_THE_LAYOUT = {
+    ("cityscapes", "train_extra"): "none of Cityscapes's: train, test, val",  # it has coarse annotations only
+    ("middlebury2014stereo", "test"): "calibration='perfect' does not fit",
+    ("qmnist", "train"): "needs the file qmnist-train",
+    ("qmnist", "nist"): "needs the file xnist",
+    ("vocsegmentation", "test"): "none of VOCSegmentation's: train, trainval, val",  # only VOC 2007 has one
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_digests():
+    """The digests are those of the published files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_published, "check_digest_once", lambda path, **digests: None)
-        for name, case in CASES.items():
-            folder = tmp_path_factory.mktemp(name)
-            case.make(folder)
-            root = [] if name == "fakedata" else [folder / case.root]
-            found[name] = datasets.load(name, *root, split=case.split, **case.arguments(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The folder of the small layout of every data set."""
+    found = {name: tmp_path_factory.mktemp(name) for name in CASES}
+    for name, case in CASES.items():
+        case.make(found[name])
     return found
+
+
+def opened_by_name(folders, name, split):
+    case = CASES[name]
+    root = [] if name == "fakedata" else [folders[name] / case.root]
+    return datasets.load(name, *root, split=split, **case.arguments(folders[name]))
+
+
+@pytest.fixture(scope="module")
+def opened(folders):
+    """Every data set over its small layout."""
+    return {name: opened_by_name(folders, name, case.split) for name, case in CASES.items()}
 
 
 def classes():
@@ -80,6 +104,17 @@ def test_a_sample(opened, name):
         assert 0 <= label < len(dataset.categories) or (name, label) == ("stl10", -1)  # which has no label
     if "labels" in sample and dataset.categories is not None:
         assert all(0 <= number < len(dataset.categories) for number in sample["labels"])
+
+
+@pytest.mark.parametrize(("name", "split"), [(name, one) for name in CASES for one in datasets.describe(name).splits])
+def test_every_split(folders, name, split):
+    if (name, split) in NOT_IN_THE_LAYOUT:
+        with pytest.raises((ValueError, FileNotFoundError), match=NOT_IN_THE_LAYOUT[name, split]):
+            opened_by_name(folders, name, split)
+        return
+    dataset = opened_by_name(folders, name, split)
+    value = getattr(dataset, datasets.describe(name).argument, None)
+    assert value in (None, datasets.describe(name).splits[split]) or name == "lsun"  # whose classes become a list
 
 
 def test_the_loader(opened):
