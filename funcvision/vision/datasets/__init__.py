@@ -1,5 +1,6 @@
 """Readers of the published image data sets, with torchvision's names and folder layouts."""
 
+from ._published import PublishedDataset, Resource
 from .caltech import Caltech101, Caltech256
 from .carla_stereo import CarlaStereo
 from .catalogue import DatasetInfo, describe, list_datasets
@@ -66,8 +67,8 @@ __all__ = [
     "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "IMG_EXTENSIONS",
     "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kitti", "Kitti2012Stereo",
     "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST", "Middlebury2014Stereo",
-    "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "QMNIST", "RenderedSST2", "SBDataset",
-    "SBU", "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars",
-    "TypedDataset", "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "default_loader",
-    "describe", "list_datasets", "load", "typed", "wrap_dataset_for_transforms_v2",
+    "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "PublishedDataset", "QMNIST",
+    "RenderedSST2", "Resource", "SBDataset", "SBU", "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel",
+    "SintelStereo", "StanfordCars", "TypedDataset", "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset",
+    "WIDERFace", "default_loader", "describe", "list_datasets", "load", "typed", "wrap_dataset_for_transforms_v2",
 ]

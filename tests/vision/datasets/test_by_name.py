@@ -68,7 +68,8 @@ def classes():
     exported = {name: getattr(datasets, name) for name in datasets.__all__}
     return {
         name.lower(): value for name, value in exported.items()
-        if inspect.isclass(value) and issubclass(value, datasets.VisionDataset) and name != "VisionDataset"
+        if inspect.isclass(value) and issubclass(value, datasets.VisionDataset)
+        and name not in ("VisionDataset", "PublishedDataset")
     }  # fmt: skip
 
 
