@@ -1,5 +1,6 @@
 """`funcvision datasets`: its table, what it says of a data set, and the picture it writes."""
 
+import hashlib
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from funcvision.vision import datasets
 from funcvision.vision.datasets import _published
 from tests.vision.datasets.every_dataset import CASES
 from tests.vision.datasets.published import write_mnist
+from tests.vision.loopback import serve
 
 
 def run(capsys, *arguments):
@@ -59,6 +61,25 @@ def test_a_classification_set(tmp_path, capsys, monkeypatch):
     nearest = np.arange(192) * 28 // 192
     digit = np.asarray(datasets.MNIST(tmp_path, train=False)[6][0])[nearest][:, nearest]
     np.testing.assert_array_equal(pixels[240:392, 200:392, 0], digit[40:])  # the last one, below its label
+
+
+def test_download(tmp_path, capsys, monkeypatch):
+    """What is missing is fetched once, and what was fetched is checked."""
+    source, root = write_mnist(tmp_path / "source", ".gz"), tmp_path / "root"
+    files = {path.name: path.read_bytes() for path in sorted(source.iterdir())}
+    digests = [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]
+    monkeypatch.setattr(datasets.MNIST, "resources", digests)
+    with serve(dict(files)) as server:
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [server.url("")])
+        for _ in range(2):
+            status, printed, _ = run(capsys, "mnist", "--root", root, "--download")
+            assert (status, printed.splitlines()[0]) == (0, "MNIST: 13 samples")
+            assert len(server.requests) == 4
+    with serve({name: content[:-9] for name, content in files.items()}) as server:
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [server.url("")])
+        status, printed, error = run(capsys, "mnist", "--root", tmp_path / "other", "--download")
+    assert (status, printed) == (2, "")
+    assert "sent another file: its md5" in error
 
 
 def test_a_detection_set(tmp_path, capsys):
