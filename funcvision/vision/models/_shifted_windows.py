@@ -23,10 +23,10 @@ from ._windows import (
     to_windows,
 )
 
-__all__ = ["ShiftedWindowAttention", "ShiftedWindowAttentionV2"]
+__all__ = ["ShiftedWindowAttention", "ShiftedWindowAttentionV2", "in_shifted_windows"]
 
 
-def _in_shifted_windows(
+def in_shifted_windows(
     x: jax.Array, window: Sequence[int], shift: Sequence[int],
     attention: Callable[[jax.Array, np.ndarray | None], jax.Array],
 ) -> jax.Array:
@@ -35,28 +35,31 @@ def _in_shifted_windows(
     The feature map is first padded with zeros to whole windows. An axis with a single window is not rolled.
 
     Args:
-        x: [batch, height, width, channels].
-        window: height and width of a window.
+        x: [batch, height, width, channels], or a clip [batch, time, height, width, channels].
+        window: sides of a window.
         shift: by how much each axis is rolled.
         attention: called with windows [batch, windows, tokens, channels], and with a mask [windows, 1, tokens, tokens]
             to add to the logits, or None if nothing is rolled.
     """
-    height, width = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (0, -height % window[0]), (0, -width % window[1]), (0, 0)))
-    size = x.shape[1:3]
+    given = tuple(slice(length) for length in x.shape[:-1])
+    margins = [(0, -length % side) for length, side in zip(x.shape[1:-1], window, strict=True)]
+    x = jnp.pad(x, ((0, 0), *margins, (0, 0)))
+    size = x.shape[1:-1]
     shift = [by if extent > side else 0 for by, extent, side in zip(shift, size, window, strict=True)]
     if not any(shift):
-        return from_windows(attention(to_windows(x, window), None), window, size)[:, :height, :width]
-    x = jnp.roll(x, [-by for by in shift], (1, 2))
+        return from_windows(attention(to_windows(x, window), None), window, size)[given]
+    axes = tuple(range(1, x.ndim - 1))
+    x = jnp.roll(x, [-by for by in shift], axes)
     x = from_windows(attention(to_windows(x, window), _edge_mask(size, window, shift)), window, size)
-    return jnp.roll(x, shift, (1, 2))[:, :height, :width]
+    return jnp.roll(x, shift, axes)[given]
 
 
 def _edge_mask(size: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> np.ndarray:
     """The mask [windows, 1, tokens, tokens] of a rolled map: -100 between tokens from opposite edges, otherwise 0."""
-    below, beyond = (np.arange(extent) >= extent - by for extent, by in zip(size, shift, strict=True))
-    piece = 2 * below.astype(int)[:, None] + beyond.astype(int)[None]
-    piece = to_windows(piece[None, :, :, None], window)[0, :, :, 0]
+    piece = np.zeros((), int)
+    for place, extent, by in zip(np.ogrid[tuple(map(slice, size))], size, shift, strict=True):
+        piece = 2 * piece + (place >= extent - by)
+    piece = to_windows(piece[None, ..., None], window)[0, :, :, 0]
     return np.where(piece[:, None, :, None] == piece[:, None, None, :], 0.0, -100.0)
 
 
@@ -80,7 +83,7 @@ class _WindowAttention(nn.Module):
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Maps [batch, height, width, dim] to the same shape; the map is padded with zeros to whole windows."""
-        return _in_shifted_windows(x, self.window_size, self.shift_size, self._attend)
+        return in_shifted_windows(x, self.window_size, self.shift_size, self._attend)
 
     def _attend(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
         query, key, value = self._project(x)

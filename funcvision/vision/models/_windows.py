@@ -22,23 +22,29 @@ Array = TypeVar("Array", jax.Array, np.ndarray)
 def to_windows(x: Array, window: Sequence[int]) -> Array:
     """Cuts [batch, height, width, channels] into windows: [batch, windows, tokens of a window, channels].
 
-    Windows and tokens are in row-major order. Height and width are multiples of those of the window.
+    Windows and tokens are in row-major order. Height and width are multiples of those of the window. A clip
+    [batch, time, height, width, channels] is cut in the same way.
 
     >>> to_windows(jnp.arange(8).reshape(1, 2, 4, 1), (2, 2))[0, :, :, 0].tolist()
     [[0, 1, 4, 5], [2, 3, 6, 7]]
     """
-    batch, height, width, channels = x.shape
-    rows, columns = height // window[0], width // window[1]
-    x = reshape(x, (batch, rows, window[0], columns, window[1], channels))
-    return reshape(x.transpose(0, 1, 3, 2, 4, 5), (batch, rows * columns, window[0] * window[1], channels))
+    batch, *size, channels = x.shape
+    counts = [length // side for length, side in zip(size, window, strict=True)]
+    x = reshape(x, (batch, *(n for pair in zip(counts, window, strict=True) for n in pair), channels))
+    return reshape(x.transpose(_windows_first(len(window))), (batch, math.prod(counts), math.prod(window), channels))
 
 
 def from_windows(x: jax.Array, window: Sequence[int], size: Sequence[int]) -> jax.Array:
-    """The inverse of `to_windows`: a feature map of the given height and width."""
+    """The inverse of `to_windows`: a feature map of the given height and width, or a clip."""
     batch, _, _, channels = x.shape
-    rows, columns = size[0] // window[0], size[1] // window[1]
-    x = reshape(x, (batch, rows, columns, window[0], window[1], channels))
-    return reshape(x.transpose(0, 1, 3, 2, 4, 5), (batch, *size, channels))
+    counts = [length // side for length, side in zip(size, window, strict=True)]
+    x = reshape(x, (batch, *counts, *window, channels))
+    return reshape(x.transpose(np.argsort(_windows_first(len(window))).tolist()), (batch, *size, channels))
+
+
+def _windows_first(axes: int) -> list[int]:
+    """The order of axes that puts the numbers of windows before the places in a window."""
+    return [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1]
 
 
 def split_heads(qkv: jax.Array, heads: int) -> list[jax.Array]:
@@ -74,11 +80,11 @@ class relative_position_index:
     [[2, 1, 0], [3, 2, 1], [4, 3, 2]]
     """
 
-    window: tuple[int, int]
+    window: tuple[int, ...]
 
     def __call__(self, key: jax.Array | None, shape: tuple[int, ...], dtype: Any = jnp.int32) -> jax.Array:
-        height, width = self.window
-        row, column = np.divmod(np.arange(height * width), width)
-        down = row[:, None] - row[None] + height - 1
-        right = column[:, None] - column[None] + width - 1
-        return jnp.asarray(down * (2 * width - 1) + right, dtype).reshape(shape)
+        index = 0
+        for place, side in zip(np.indices(self.window), self.window, strict=True):
+            place = place.reshape(-1)
+            index = index * (2 * side - 1) + place[:, None] - place[None] + side - 1
+        return jnp.asarray(index, dtype).reshape(shape)

@@ -158,12 +158,12 @@ class SwinTransformer(nn.Module):
                 block(dim, heads, shift_size=shift, stochastic_depth_prob=next(drop_probs), **shared)
                 for shift in shifts
             )))
-        self.features = nn.Sequential(*features).with_init(_narrow_linear)
+        self.features = nn.Sequential(*features).with_init(narrow_linear)
         self.norm = norm_layer(dim)
         self.permute = nn.Identity()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.head = nn.Linear(dim, num_classes).with_init(_narrow_linear)
+        self.head = nn.Linear(dim, num_classes).with_init(narrow_linear)
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
@@ -171,7 +171,8 @@ class SwinTransformer(nn.Module):
         return self.head(self.flatten(self.avgpool(self.permute(x))))
 
 
-def _narrow_linear(layer: nn.Module) -> dict[str, Initializer]:
+def narrow_linear(layer: nn.Module) -> dict[str, Initializer]:
+    """For `with_init`: how the linear layers of both kinds of Swin Transformer are initialised."""
     return {"weight": init.trunc_normal(std=0.02), "bias": init.zeros} if isinstance(layer, nn.Linear) else {}
 
 

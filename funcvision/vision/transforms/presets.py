@@ -17,7 +17,7 @@ from .transform import Transform
 
 __all__ = [
     "IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain", "ObjectDetection",
-    "SemanticSegmentation",
+    "SemanticSegmentation", "VideoClassification",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -141,6 +141,36 @@ class SemanticSegmentation(_Preset):
         }
         resize = [] if resize_size is None else [_ResizeInFloat(resize_size, interpolation, antialias=antialias)]
         super().__init__([*resize, ToImage(), ToDtype(jnp.float32, scale=True), Normalize(mean, std)], options)
+
+
+class VideoClassification(_Preset):
+    """Prepares a clip for a video classifier: resize every frame, crop the middle, scale to [0, 1], normalise.
+
+    Args:
+        crop_size: (height, width) of the result.
+        resize_size: size of the frames before the crop, as in `Resize`.
+        mean: mean of each channel, which is subtracted.
+        std: standard deviation of each channel, by which the difference is divided.
+        interpolation: as in `functional.resize`; without antialiasing, as when the published weights were trained.
+
+    >>> VideoClassification(crop_size=(112, 112), resize_size=(128, 171))(np.zeros((16, 240, 320, 3), np.uint8)).shape
+    (16, 112, 112, 3)
+    """
+
+    def __init__(
+        self, *, crop_size: int | Sequence[int], resize_size: int | Sequence[int],
+        mean: Sequence[float] = (0.43216, 0.394666, 0.37645), std: Sequence[float] = (0.22803, 0.22145, 0.216989),
+        interpolation: str = "bilinear",
+    ):
+        options = {
+            "crop_size": crop_size, "resize_size": resize_size, "mean": tuple(mean), "std": tuple(std),
+            "interpolation": interpolation,
+        }
+        steps = [
+            _ResizeInFloat(resize_size, interpolation, antialias=False), CenterCrop(crop_size),
+            ToDtype(jnp.float32, scale=True), Normalize(mean, std),
+        ]
+        super().__init__(steps, options)
 
 
 @dataclass(frozen=True, eq=False)
