@@ -8,6 +8,7 @@ from .celeba import CelebA
 from .cifar import CIFAR10, CIFAR100
 from .cityscapes import Cityscapes
 from .clevr import CLEVRClassification
+from .clip_samplers import RandomClipSampler, UniformClipSampler
 from .coco import CocoCaptions, CocoDetection
 from .country211 import Country211
 from .crestereo import CREStereo
@@ -27,10 +28,12 @@ from .folder import IMG_EXTENSIONS, DatasetFolder, ImageFolder, default_loader
 from .food101 import Food101
 from .gtsrb import GTSRB
 from .hd1k import HD1K
+from .hmdb51 import HMDB51
 from .imagenet import ImageNet
 from .imagenette import Imagenette
 from .inaturalist import INaturalist
 from .instereo2k import InStereo2k
+from .kinetics import Kinetics
 from .kitti import Kitti
 from .kitti_stereo import Kitti2012Stereo, Kitti2015Stereo, KittiFlow
 from .lfw import LFWPairs, LFWPeople
@@ -56,7 +59,9 @@ from .stl10 import STL10
 from .sun397 import SUN397
 from .svhn import SVHN
 from .typed import TypedDataset, typed, wrap_dataset_for_transforms_v2
+from .ucf101 import UCF101
 from .usps import USPS
+from .video_clips import VideoClips
 from .voc import VOCDetection, VOCSegmentation
 from .widerface import WIDERFace
 
@@ -64,11 +69,12 @@ __all__ = [
     "CIFAR10", "CIFAR100", "CLEVRClassification", "CREStereo", "Caltech101", "Caltech256", "CarlaStereo", "CelebA",
     "Cityscapes", "CocoCaptions", "CocoDetection", "Country211", "DTD", "DatasetFolder", "DatasetInfo", "EMNIST",
     "ETH3DStereo", "EuroSAT", "FER2013", "FGVCAircraft", "FakeData", "FallingThingsStereo", "FashionMNIST", "Flickr30k",
-    "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "IMG_EXTENSIONS",
-    "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kitti", "Kitti2012Stereo",
-    "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST", "Middlebury2014Stereo",
-    "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "PublishedDataset", "QMNIST",
-    "RenderedSST2", "Resource", "SBDataset", "SBU", "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel",
-    "SintelStereo", "StanfordCars", "TypedDataset", "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset",
-    "WIDERFace", "default_loader", "describe", "list_datasets", "load", "typed", "wrap_dataset_for_transforms_v2",
+    "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HMDB51", "IMG_EXTENSIONS",
+    "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kinetics", "Kitti",
+    "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST",
+    "Middlebury2014Stereo", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365",
+    "PublishedDataset", "QMNIST", "RandomClipSampler", "RenderedSST2", "Resource", "SBDataset", "SBU", "SEMEION",
+    "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset", "UCF101",
+    "USPS", "UniformClipSampler", "VOCDetection", "VOCSegmentation", "VideoClips", "VisionDataset", "WIDERFace",
+    "default_loader", "describe", "list_datasets", "load", "typed", "wrap_dataset_for_transforms_v2",
 ]

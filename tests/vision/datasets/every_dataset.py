@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tests.vision.datasets import published
+from tests.vision.datasets import action_videos, published
 from tests.vision.datasets.layouts import binary, captions, classification, coco, driving, faces, flow, stereo, voc
 
 
@@ -82,11 +82,15 @@ CASES = {
     "food101": Case(classification.make_food101, "test"),
     "gtsrb": Case(classification.make_gtsrb, "test"),
     "hd1k": Case(flow.make_hd1k, "train"),
+    "hmdb51": Case(
+        action_videos.write_hmdb51, "test", "videos", options={"annotation_path": "@splits", "frames_per_clip": 5}
+    ),
     "imagefolder": Case(image_folder),
     "imagenet": Case(classification.make_imagenet, "val"),
     "imagenette": Case(classification.make_imagenette, "val", options={"size": "160px"}),
     "inaturalist": Case(classification.make_inaturalist, "val"),
     "instereo2k": Case(stereo.make_instereo2k, "test"),
+    "kinetics": Case(action_videos.write_kinetics, "val", options={"frames_per_clip": 5, "extensions": ("mp4",)}),
     "kitti": Case(driving.make_kitti, "train"),
     "kitti2012stereo": Case(stereo.make_kitti_2012_stereo, "train"),
     "kitti2015stereo": Case(stereo.make_kitti_2015_stereo, "train"),
@@ -116,6 +120,10 @@ CASES = {
     "stl10": Case(binary.make_stl10, "unlabeled"),
     "sun397": Case(classification.make_sun397),
     "svhn": Case(binary.make_svhn, "extra"),
+    "ucf101": Case(
+        action_videos.write_ucf101, "train", "UCF-101",
+        options={"annotation_path": "@ucfTrainTestlist", "frames_per_clip": 5},
+    ),
     "usps": Case(binary.make_usps, "test"),
     "vocdetection": Case(voc.make_voc, "test", options={"year": "2007"}),
     "vocsegmentation": Case(voc.make_voc, "val"),

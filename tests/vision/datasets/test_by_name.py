@@ -28,6 +28,8 @@ LENGTHS = {
 
 NOT_IN_THE_LAYOUT = {
     ("cityscapes", "train_extra"): "none of Cityscapes's: train, test, val",  # it has coarse annotations only
+    ("kinetics", "train"): "needs the folder",
+    ("kinetics", "test"): "needs the folder",
     ("middlebury2014stereo", "test"): "calibration='perfect' does not fit",
     ("qmnist", "train"): "needs the file qmnist-train",
     ("qmnist", "nist"): "needs the file xnist",
