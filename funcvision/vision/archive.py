@@ -6,6 +6,7 @@ Nothing is written outside the target folder, no half-written file is left, and 
 import bz2
 import contextlib
 import gzip
+import io
 import lzma
 import os
 import pathlib
@@ -18,7 +19,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["decompress", "extract_archive", "move_into", "read_bytes", "unpack"]
+__all__ = ["Budget", "decompress", "decompressing", "extract_archive", "move_into", "read_bytes", "unpack"]
 
 _STREAMS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _ENDINGS = (".gz", ".xz", ".bz2")  # of compressed files
@@ -30,14 +31,18 @@ _EXPANSION, _ALLOWANCE = 100, 100_000_000  # times its size, plus these bytes: t
 _MEMBER = 512  # bytes that a member counts in addition to its content, so that millions of empty ones are refused too
 
 
-class _Budget:
+class Budget:
     """Counts what comes out of a compressed file or archive, and refuses what would be too much for its size.
 
-    A small malicious file may unpack to more than the disk or the memory holds.
+    A small malicious file may unpack to more than the disk or the memory holds. Archives inside an archive are counted
+    by the budget of the outer one.
+
+    Args:
+        path: the file, whose size decides how much is allowed.
     """
 
-    def __init__(self, path: str):
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = os.fspath(path)
         self.most = self.left = _EXPANSION * os.path.getsize(path) + _ALLOWANCE
 
     def take(self, size: int) -> None:
@@ -62,12 +67,15 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     return b"".join(_decompressed(os.fspath(path)))
 
 
-def decompress(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+def decompress(
+    path: str | os.PathLike[str], target: str | os.PathLike[str], *, budget: Budget | None = None
+) -> None:
     """Writes the content of a gzip, xz or bzip2 file to another file, which appears only when it is whole.
 
     Args:
         path: the compressed file.
         target: the file to write.
+        budget: counts what comes out; by default that of this file alone.
 
     Raises:
         ValueError: the compressed file is truncated or damaged, or unpacks to over 100 times its size plus 100 MB; the
@@ -77,12 +85,14 @@ def decompress(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> 
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target) or ".", prefix=".unpack-") as folder:
         whole = os.path.join(folder, "content")
         with open(whole, "wb") as out:
-            for chunk in _decompressed(os.fspath(path)):
+            for chunk in _decompressed(os.fspath(path), budget):
                 out.write(chunk)
         os.replace(whole, target)
 
 
-def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+def extract_archive(
+    archive: str | os.PathLike[str], folder: str | os.PathLike[str], *, budget: Budget | None = None
+) -> None:
     """Unpacks a zip or tar archive (plain, gzip, xz or bzip2) into a folder.
 
     Everything is unpacked beside its destination first, and moved there when all of it is whole. Files of the same
@@ -91,6 +101,7 @@ def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[s
     Args:
         archive: the archive.
         folder: the folder, which is made if it is missing.
+        budget: counts what comes out; by default that of this archive alone.
 
     Raises:
         ValueError: the archive is damaged or of another kind, or unpacks to over 100 times its size plus 100 MB, or a
@@ -101,7 +112,7 @@ def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[s
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as temporary:
         try:
-            budget = _Budget(archive)
+            budget = budget or Budget(archive)
             for name, content in _members(archive):
                 budget.take(_MEMBER)
                 target = os.path.join(temporary, *_safe_parts(archive, name))
@@ -117,10 +128,17 @@ def extract_archive(archive: str | os.PathLike[str], folder: str | os.PathLike[s
         move_into(temporary, folder)
 
 
-def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+def unpack(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str], *, budget: Budget | None = None
+) -> None:
     """Unpacks an archive into a folder, or decompresses a single file into it; the name of the file says which.
 
     `"a.tar.gz"` is an archive, and `"a.csv.gz"` becomes `"a.csv"` in the folder.
+
+    Args:
+        path: the archive or compressed file.
+        folder: the folder, which is made if it is missing.
+        budget: counts what comes out; by default that of this file alone.
 
     Raises:
         ValueError: see `extract_archive` and `decompress`.
@@ -128,9 +146,9 @@ def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None
     stem, ending = os.path.splitext(os.path.basename(os.fspath(path)))
     if ending.lower() in _ENDINGS and not stem.lower().endswith(".tar"):
         os.makedirs(folder, exist_ok=True)
-        decompress(path, os.path.join(folder, stem))
+        decompress(path, os.path.join(folder, stem), budget=budget)
     else:
-        extract_archive(path, folder)
+        extract_archive(path, folder, budget=budget)
 
 
 def _is_of_the_system(error: Exception) -> bool:
@@ -141,16 +159,22 @@ def _is_of_the_system(error: Exception) -> bool:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
     """A file opened for reading, and decompressed while it is read if it is a compressed stream."""
-    with open(path, "rb") as raw:
-        start = raw.read(max(map(len, _STREAMS)))
-        raw.seek(0)
-        opener = next((opener for magic, opener in _STREAMS.items() if start.startswith(magic)), None)
-        with raw if opener is None else opener(raw) as stream:
-            yield stream
+    with open(path, "rb") as raw, decompressing(raw) as stream:
+        yield stream
 
 
-def _decompressed(path: str) -> Iterator[bytes]:
-    budget = _Budget(path)
+def decompressing(raw: io.BufferedReader) -> IO[bytes]:
+    """The content of a file that is open for reading: itself, or decompressed if it is a gzip, xz or bzip2 stream.
+
+    The result raises `EOFError`, `OSError`, `zlib.error` or `lzma.LZMAError` where a compressed stream is damaged.
+    """
+    start = raw.peek(max(map(len, _STREAMS)))
+    opener = next((opener for magic, opener in _STREAMS.items() if start.startswith(magic)), None)
+    return raw if opener is None else opener(raw)
+
+
+def _decompressed(path: str, budget: Budget | None = None) -> Iterator[bytes]:
+    budget = budget or Budget(path)
     try:
         with _opened(path) as stream:
             while chunk := stream.read(_CHUNK):

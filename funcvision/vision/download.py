@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,11 @@ from typing import Any
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["DownloadError", "alone_in", "check_digest", "download_url", "google_drive_url"]
+__all__ = ["DownloadError", "alone_in", "check_digest", "download_url", "google_drive_url", "stream_url"]
 
 _ATTEMPTS = 3  # per mirror: connections often break halfway through a large file
 _TIMEOUT = 30.0  # seconds without a byte
+_PAUSE = 0.1  # seconds before a stream is continued, doubled at each attempt
 _CHUNK = 1 << 18  # bytes that are read at a time
 
 
@@ -65,7 +67,7 @@ def download_url(
     digests = _digests(md5, sha256)
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, exist_ok=True)
-    offline = os.environ.get("FUNCVISION_OFFLINE", "0") not in ("", "0")
+    offline = _is_offline()
     failures = ["  FUNCVISION_OFFLINE is set"] if offline else []
     with alone_in(folder):
         if os.path.isfile(path) and _mismatch(path, digests) is None:
@@ -80,6 +82,52 @@ def download_url(
         f"cannot download {os.path.basename(path)}:\n" + "\n".join(failures) + f"\nTry again, or put the file{wanted} "
         f"by hand at {os.path.abspath(path)}"
     )
+
+
+def stream_url(url: str) -> Iterator[bytes]:
+    """The content of a file on a server, piece by piece; nothing is written to the disk.
+
+    Where the connection breaks, it is opened again and the rest is asked for. A server that cannot send the rest sends
+    all of it, and what is known already is left out. The file is given up after three attempts in a row that brought
+    nothing new.
+
+    Args:
+        url: the address.
+
+    Raises:
+        DownloadError: the server cannot be reached, refuses, or sends a file of another size when it is asked again; or
+            downloads are switched off by `FUNCVISION_OFFLINE`.
+    """
+    if _is_offline():
+        raise DownloadError(f"cannot read {url}: FUNCVISION_OFFLINE is set")
+    position, total, failures = 0, None, 0
+    while True:
+        try:
+            response = _open(url, position)
+            if response is None:
+                raise _MirrorError(f"sends nothing after {position} bytes, and sent them of {total} bytes")
+            with response:
+                start = _offset(response, position)
+                size = None if response.length is None else start + response.length
+                if total not in (None, size):
+                    raise _MirrorError(f"now sends {size} bytes, and {total} before: the file has changed")
+                total = size
+                for chunk in _chunks(response):
+                    new = chunk[max(0, position - start) :]
+                    start += len(chunk)
+                    if new:
+                        position, failures = start, 0
+                        yield new
+            if total is not None and position < total:
+                raise _BrokenError(f"the connection broke after {position} of {total} bytes")
+            return
+        except _BrokenError as error:
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise DownloadError(f"cannot read {url}: {error}") from error
+            time.sleep(_PAUSE * 2**failures)
+        except _MirrorError as error:
+            raise DownloadError(f"cannot read {url}: {error}") from error
 
 
 def google_drive_url(file_id: str) -> str:
@@ -105,6 +153,10 @@ def check_digest(path: str | os.PathLike[str], *, md5: str | None = None, sha256
     problem = _mismatch(os.fspath(path), _digests(md5, sha256))
     if problem is not None:
         raise ValueError(f"{os.fspath(path)} is damaged or another file: {problem}")
+
+
+def _is_offline() -> bool:
+    return os.environ.get("FUNCVISION_OFFLINE", "0") not in ("", "0")
 
 
 def _digests(md5: str | None, sha256: str | None) -> dict[str, str]:

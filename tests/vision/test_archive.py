@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from funcvision.vision.archive import decompress, extract_archive, read_bytes, unpack
+from funcvision.vision.archive import Budget, decompress, extract_archive, read_bytes, unpack
 
 FILES = {"top.txt": b"top", "folder/a.bin": bytes(range(256)) * 50, "folder/deep/b.txt": b""}
 
@@ -220,3 +220,18 @@ def test_an_archive_of_too_many_empty_files_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"a\.tar\.xz unpacks to over"):
         extract_archive(tmp_path / "a.tar.xz", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_archives_inside_an_archive_share_its_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("funcvision.vision.archive._ALLOWANCE", 0)
+    inner = gzip.compress(bytes(60_000))
+    names = [f"{i}.bin.gz" for i in range(9)]
+    outer = write(tmp_path / "a.zip", dict.fromkeys(names, inner))
+    budget = Budget(outer)
+    extract_archive(outer, tmp_path / "out", budget=budget)
+    unpacked = 0
+    with pytest.raises(ValueError, match=rf"a\.zip unpacks to over {100 * outer.stat().st_size} bytes"):  # noqa: PT012
+        for name in names:
+            unpack(tmp_path / "out" / name, tmp_path / "whole", budget=budget)
+            unpacked += 60_000
+    assert 0 < unpacked <= 100 * outer.stat().st_size

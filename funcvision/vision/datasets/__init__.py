@@ -29,6 +29,7 @@ from .food101 import Food101
 from .gtsrb import GTSRB
 from .hd1k import HD1K
 from .hmdb51 import HMDB51
+from .huggingface import HuggingFaceDataset, from_huggingface
 from .imagenet import ImageNet
 from .imagenette import Imagenette
 from .inaturalist import INaturalist
@@ -63,18 +64,20 @@ from .ucf101 import UCF101
 from .usps import USPS
 from .video_clips import VideoClips
 from .voc import VOCDetection, VOCSegmentation
+from .webdataset import WebDataset
 from .widerface import WIDERFace
 
 __all__ = [
     "CIFAR10", "CIFAR100", "CLEVRClassification", "CREStereo", "Caltech101", "Caltech256", "CarlaStereo", "CelebA",
     "Cityscapes", "CocoCaptions", "CocoDetection", "Country211", "DTD", "DatasetFolder", "DatasetInfo", "EMNIST",
     "ETH3DStereo", "EuroSAT", "FER2013", "FGVCAircraft", "FakeData", "FallingThingsStereo", "FashionMNIST", "Flickr30k",
-    "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HMDB51", "IMG_EXTENSIONS",
-    "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kinetics", "Kitti",
-    "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST",
-    "Middlebury2014Stereo", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365",
-    "PublishedDataset", "QMNIST", "RandomClipSampler", "RenderedSST2", "Resource", "SBDataset", "SBU", "SEMEION",
-    "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset", "UCF101",
-    "USPS", "UniformClipSampler", "VOCDetection", "VOCSegmentation", "VideoClips", "VisionDataset", "WIDERFace",
-    "default_loader", "describe", "list_datasets", "load", "typed", "wrap_dataset_for_transforms_v2",
+    "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HMDB51",
+    "HuggingFaceDataset", "IMG_EXTENSIONS", "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k",
+    "KMNIST", "Kinetics", "Kitti", "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN",
+    "LSUNClass", "MNIST", "Middlebury2014Stereo", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour",
+    "Places365", "PublishedDataset", "QMNIST", "RandomClipSampler", "RenderedSST2", "Resource", "SBDataset", "SBU",
+    "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset",
+    "UCF101", "USPS", "UniformClipSampler", "VOCDetection", "VOCSegmentation", "VideoClips", "VisionDataset",
+    "WIDERFace", "WebDataset", "default_loader", "describe", "from_huggingface", "list_datasets", "load", "typed",
+    "wrap_dataset_for_transforms_v2",
 ]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...data import ConcatDataset
+from ..io import decode_png
 from ..transforms import Transform
-from ._formats import read_png
 from .dataset import VisionDataset, call_transform
 from .folder import default_loader
 
@@ -83,7 +83,7 @@ def read_flow_png(path: str) -> tuple[np.ndarray, np.ndarray]:
 
     The first two channels are the flow, times 64, plus 32768; the third is 0 where the flow is not known.
     """
-    samples = read_png(path)
+    samples = decode_png(path)
     if samples.dtype != np.uint16 or samples.shape[2:] != (3,):
         raise ValueError(f"{path} holds {samples.dtype} {samples.shape}, expected a flow: uint16 [height, width, 3]")
     return (samples[:, :, :2].astype(np.float32) - 2**15) / 64, samples[:, :, 2] != 0

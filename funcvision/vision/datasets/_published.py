@@ -29,7 +29,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..archive import extract_archive, move_into, unpack
+from ..archive import Budget, extract_archive, move_into, unpack
 from ..download import download_url
 from ._verified import check_digest_once
 from .dataset import VisionDataset
@@ -216,9 +216,13 @@ class PublishedDataset(VisionDataset):
         if resource.inner is None:
             return unpack(file, target)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".unpack-") as temporary:
-            extract_archive(file, temporary)
-            for member in sorted(glob.glob(resource.inner, root_dir=temporary)):
-                unpack(os.path.join(temporary, member), target)
+            packed, whole, budget = os.path.join(temporary, "packed"), os.path.join(temporary, "whole"), Budget(file)
+            extract_archive(file, packed, budget=budget)
+            os.makedirs(whole, exist_ok=True)
+            for member in sorted(glob.glob(resource.inner, root_dir=packed)):
+                unpack(os.path.join(packed, member), whole, budget=budget)
+            os.makedirs(target, exist_ok=True)
+            move_into(whole, target)
 
     def _unpack_renamed(self, file: str, packed: str, name: str) -> None:
         """Unpacks an archive of one folder and gives that folder another name, under which it appears when it is whole.

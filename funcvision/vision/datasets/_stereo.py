@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from ..io import open_image
+from ..io import decode_png, open_image
 from ..transforms import Transform
-from ._formats import read_pfm, read_png
+from ._formats import read_pfm
 from ._matching import matching
 from .dataset import VisionDataset, call_transform
 
@@ -106,10 +106,10 @@ class StereoMatchingDataset(VisionDataset):
     @staticmethod
     def _read_png(path: str) -> np.ndarray:
         """The whole numbers in a PNG file of one channel, `[height, width, 1]`."""
-        samples = read_png(path)
-        if samples.ndim != 2:
+        samples = decode_png(path)
+        if samples.shape[2] != 1:
             raise ValueError(f"{path} holds an image of shape {samples.shape}, expected a disparity: one channel")
-        return samples[:, :, None]
+        return samples
 
 
 def _pairs(folder: str, left: str, right: str) -> list[tuple[str, str]]:

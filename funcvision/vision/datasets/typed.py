@@ -12,6 +12,9 @@ from .dataset import VisionDataset, call_transform, takes_key
 __all__ = ["TypedDataset", "typed", "wrap_dataset_for_transforms_v2"]
 
 
+_IMAGES = ("image", "image1", "image2")  # what `transform` is called on
+
+
 class TypedDataset:
     """A data set whose samples are flat dicts of typed leaves; `typed` makes it.
 
@@ -84,10 +87,11 @@ class TypedDataset:
             return below._joint(sample, key=key)
         if below._joint is not None:
             return call_transform(below._joint, sample, key=key)
-        if below.transform is not None and "image" in sample:
-            sample = {**sample, "image": call_transform(below.transform, sample["image"], key=key)}
+        images = {name: leaf for name, leaf in sample.items() if name in _IMAGES}
+        if below.transform is not None:
+            images = {name: call_transform(below.transform, leaf, key=key) for name, leaf in images.items()}
+            sample = {**sample, **images}
         if below.target_transform is not None:
-            images = {name: sample[name] for name in sample.keys() & {"image"}}
             target = {name: leaf for name, leaf in sample.items() if name not in images}
             sample = {**images, **call_transform(below.target_transform, target, key=key)}
         return sample
@@ -103,7 +107,8 @@ def typed(dataset: VisionDataset, target_keys: Collection[str] | str | None = No
     | data set | keys |
     | --- | --- |
     | `CocoDetection` | image, image_id, boxes, labels (the file's `category_id`), masks `[n, height, width]`; keypoints `[n, k, 2]` where the file has them; on request segmentation, area, iscrowd, bbox, category_id |
-    | `CocoCaptions` | image, captions |
+    | `CocoCaptions`, `Flickr8k`, `Flickr30k` | image, captions |
+    | `SBU` | image, caption |
     | `VOCDetection` | image, boxes, labels (1 to 20, in alphabetical order); on request annotation |
     | `Kitti` | image, boxes, labels (in torchvision's order); on request type, truncated, occluded, alpha, bbox, dimensions, location, rotation_y; for testing image only |
     | `WIDERFace` | image, boxes, blur, expression, illumination, occlusion, pose, invalid; on request bbox; for testing image only |
@@ -112,6 +117,8 @@ def typed(dataset: VisionDataset, target_keys: Collection[str] | str | None = No
     | `VOCSegmentation`, `SBDataset` | image, masks `[height, width]` of classes; with `mode="boundaries"` image, boundaries `[20, height, width]` |
     | `Cityscapes` | image, and by `target_type` masks `[n, height, width]` with labels, semantic `[height, width]` |
     | `OxfordIIITPet` | image, and by `target_types` label, binary_label, masks `[height, width]` |
+    | `INaturalist` | image, and by `target_type` label (of "full"), kingdom, phylum, class, order, family, genus, super |
+    | `LFWPairs` | image1, image2, label (1 for the same person) |
     | data sets of flow | image1, image2, flow `[height, width, 2]`, valid `[height, width]`; for testing the images only |
     | data sets of stereo | left, right, disparity `[height, width, 1]`, valid `[height, width]`; for testing the images only |
     | `Kinetics`, `HMDB51`, `UCF101` | video, audio, label |

@@ -111,6 +111,16 @@ def indices(frame: Frame) -> np.ndarray:
         return np.asarray(image)
 
 
+def check_complete(data: bytes) -> None:
+    """ValueError if a file ends before its last frame does."""
+    reader = Reader(data)
+    reader.take(10)
+    flags = reader.take(3)[0]
+    default = reader.palette(flags)
+    for _ in read_frames(reader, np.zeros((0, 3), np.uint8) if default is None else default):
+        pass
+
+
 def decode(data: bytes, mode: ImageReadMode, *, max_pixels: int | None) -> np.ndarray:
     """The image or animation in a GIF file; see `decode_gif`."""
     reader = Reader(data)

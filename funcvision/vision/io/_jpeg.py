@@ -261,6 +261,21 @@ def scratch(shape: tuple[int, ...]) -> np.ndarray:
     return held[:size].reshape(shape)
 
 
+def padded(data: bytes) -> bytes | None:
+    """A file of one sequential scan with padding in place of its end, so that Pillow reports a scan that ends early.
+
+    None for a file of several scans or of another kind, which `decode` checks.
+
+    Raises:
+        ValueError: the file is cut off.
+    """
+    frame, scans = read_frame(data), list(read_scans(data))
+    sequential = frame.kind < PROGRESSIVE and len(scans) == 1 and scans[0].header[0] == frame.components
+    if not sequential or data[scans[0].end + 1] != EOI:
+        return None
+    return data[: scans[0].end] + PADDING
+
+
 def decode_scans(decoder: Any, data: bytes, frame: Frame) -> tuple[int, int]:
     """Passes the scans to Pillow's decoder; gives -1 and 0 where all went well."""
     scans = list(read_scans(data))

@@ -1,8 +1,10 @@
 """Reading and writing whole video files, with the functions of torchvision 0.21."""
 
+import contextlib
 import math
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, BinaryIO
 
@@ -138,16 +140,13 @@ def write_video(
     if audio_array is not None and audio_fps is None:
         raise ValueError("audio_array needs audio_fps, the number of samples in a second")
     name = str(getattr(path, "name", path))
-    target: Any = path
-    if isinstance(path, str | os.PathLike):
-        target = f"file:{os.path.abspath(os.path.expanduser(os.fspath(path)))}"
     if video_codec == "libx265" and min(frames.shape[1:3]) < SMALLEST_X265:
         raise ValueError(
             f"libx265 needs frames of {SMALLEST_X265} x {SMALLEST_X265} pixels or more, and these are "
             f"{frames.shape[1]} x {frames.shape[2]}; use another video_codec"
         )
     settings = dict(options or {})
-    with no_bare_errors(name, "cannot be written"), _output(av, target, name) as container:
+    with no_bare_errors(name, "cannot be written"), _whole(path) as target, _output(av, target, name) as container:
         rate = Fraction(fps).limit_denominator(LONGEST_DENOMINATOR)
         stream = container.add_stream(_encoder(av, video_codec), rate=rate)
         stream.height, stream.width = frames.shape[1:3]
@@ -164,6 +163,20 @@ def write_video(
         container.mux(stream.encode(None))
         if sound is not None:
             sound.write()
+
+
+@contextlib.contextmanager
+def _whole(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Any]:
+    """What FFmpeg writes to: a file that takes its name at the end, so that nothing is left where writing fails."""
+    if not isinstance(path, str | os.PathLike):
+        yield path
+        return
+    target = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    folder, name = os.path.split(target)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".video-") as temporary:
+        part = os.path.join(temporary, name)
+        yield f"file:{part}"
+        os.replace(part, target)
 
 
 class _AudioWriter:

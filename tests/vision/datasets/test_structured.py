@@ -287,3 +287,18 @@ def test_archives_of_cityscapes_put_in_place(tmp_path):
     for folder, name in {"leftImg8bit": "leftImg8bit_trainvaltest", "gtFine": "gtFine_trainvaltest"}.items():
         (root / f"{name}.zip").write_bytes(packed(tmp_path / "source" / folder, "zip", f"{folder}/"))
     assert len(datasets.Cityscapes(root, "val")) == 3
+
+
+def test_annotations_of_coco_are_pickled_without_their_text(tmp_path):
+    make_coco(tmp_path)
+    opened = datasets.CocoDetection(tmp_path / "images", tmp_path / "instances.json")
+    opened.coco.dataset, opened.coco.anns, opened.coco.imgToAnns  # noqa: B018, they are computed and kept
+    content = pickle.dumps(opened)
+    assert b"segmentation" not in content
+    again = pickle.loads(content)
+    assert [again[i][1] for i in range(5)] == [opened[i][1] for i in range(5)]
+    assert again.coco.dataset == opened.coco.dataset
+    path = tmp_path / "instances.json"
+    path.write_bytes(path.read_bytes().replace(b"7", b"8"))
+    with pytest.raises(ValueError, match=r"instances\.json has changed since the data set was opened"):
+        pickle.loads(content)

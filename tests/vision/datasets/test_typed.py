@@ -8,9 +8,10 @@ from PIL import Image
 
 from funcvision.data import DataLoader, pad_collate
 from funcvision.vision import datasets, transforms, tv_tensors
-from funcvision.vision.datasets import typed
+from funcvision.vision.datasets import _published, typed
 from funcvision.vision.datasets._typed.registry import adapter
-from tests.vision.datasets.layouts import flow, stereo
+from tests.vision.datasets.layouts import captions, faces, flow, stereo
+from tests.vision.datasets.layouts.classification import make_inaturalist
 from tests.vision.datasets.layouts.coco import SIZE, make_coco
 from tests.vision.datasets.layouts.driving import make_cityscapes, make_kitti
 from tests.vision.datasets.layouts.voc import make_sbd, make_voc
@@ -164,6 +165,40 @@ def test_captions(tmp_path):
     make_coco(tmp_path)
     data = datasets.CocoCaptions(tmp_path / "images", tmp_path / "captions.json")
     assert typed(data)[0]["captions"] == data[0][1]
+
+
+def test_captions_of_flickr_and_sbu(tmp_path):
+    made = captions.make_flickr8k(tmp_path / "8k")
+    for data, key in [
+        (datasets.Flickr8k(made / "photos", made / "page.html"), "captions"),
+        (datasets.SBU(captions.make_sbu(tmp_path / "sbu"), download=False), "caption"),
+    ]:
+        sample = typed(data)[1]
+        assert set(sample) == {"image", key}
+        assert sample[key] == data[1][1]
+        np.testing.assert_array_equal(sample["image"].array, np.asarray(data[1][0]))
+
+
+def test_pairs_of_photos(tmp_path, monkeypatch):
+    monkeypatch.setattr(_published, "check_digest_once", lambda path, **digests: None)
+    made = faces.make_lfw(tmp_path)
+    data, crop = datasets.LFWPairs(made), transforms.CenterCrop(4)
+    sample, cropped = typed(data)[0], typed(datasets.LFWPairs(made, transform=crop))[0]
+    assert set(sample) == set(cropped) == {"image1", "image2", "label"}
+    assert sample["label"] == data[0][2]
+    for i, name in enumerate(("image1", "image2")):
+        np.testing.assert_array_equal(sample[name].array, np.asarray(data[0][i]))
+        np.testing.assert_array_equal(cropped[name].array, crop(sample[name]).array)
+
+
+def test_ranks_of_species(tmp_path):
+    make_inaturalist(tmp_path)
+    data = datasets.INaturalist(tmp_path, "2021_train", ["full", "genus"])
+    sample = typed(data)[2]
+    assert set(sample) == {"image", "label", "genus"}
+    assert (sample["label"], sample["genus"]) == data[2][1]
+    one = datasets.INaturalist(tmp_path, "2021_train", "genus")
+    assert typed(one)[2]["genus"] == one[2][1]
 
 
 def test_attributes_pickling_and_summary(tmp_path):

@@ -8,13 +8,14 @@ import warnings
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import PIL.ImageFile
 import PIL.ImageOps
 import pytest
 
 from funcvision import cli
 from funcvision.vision import models
 from funcvision.vision.datasets import ImageFolder, default_loader
-from funcvision.vision.io import open_image
+from funcvision.vision.io import _jpeg, open_image
 
 RAMP = np.linspace(0, 65535, 24).astype(np.uint16).reshape(4, 6)
 
@@ -201,7 +202,7 @@ def test_classify_says_what_is_wrong_in_one_sentence(photo, tmp_path, monkeypatc
     text.write_text("no image", encoding="utf-8")
     PIL.Image.fromarray(np.ones((2, 2), np.float32)).save(number)
     for path, message in (
-        (cut, "cut.png (200 bytes) is not an image, or is damaged: image file is truncated"),
+        (cut, "cut.png (200 bytes) is not an image, or is damaged: it is cut off"),
         (text, "text.png (8 bytes) is not an image, or is damaged: no format that Pillow reads is recognised"),
         (number, "float.tif has mode 'F': its values are floats"),
         (tmp_path, ": Is a directory"), (tmp_path / "none.png", "none.png: No such file or directory"),
@@ -249,3 +250,47 @@ def test_classify_prints_every_name_in_every_encoding(photo, monkeypatch, classi
         assert classify(photo)[0] == 0
         stdout.flush()
         assert buffer.getvalue().decode(encoding) == f" 50.00%  {printed}\n"
+
+
+def saved(format, **options):
+    """A picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95, "subsampling": 0}])
+def test_jpeg_scans_that_end_early_are_refused(tmp_path, monkeypatch, options):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    data, path = saved("JPEG", exif=exif, **options), tmp_path / "a.jpg"
+    end = list(_jpeg.read_scans(data))[-1].end
+    path.write_bytes(data)
+    expected = PIL.Image.open(io.BytesIO(data)).convert("RGB")
+    for given in (path, data):
+        found = open_image(given)
+        assert (found.mode, found.tobytes(), found.info.keys()) == ("RGB", expected.tobytes(), expected.info.keys())
+        turned = PIL.ImageOps.exif_transpose(expected)
+        assert open_image(given, exif=True).tobytes() == turned.tobytes()
+    assert open_image(data + b"more").tobytes() == expected.tobytes()
+    path.write_bytes(data[: end - 60] + data[end:])
+    with pytest.raises(ValueError, match=r"a\.jpg \(\d+ bytes\) is not an image, or is damaged"):
+        open_image(path)
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert open_image(path).size == (50, 40)
+
+
+def test_gif_and_png_that_are_cut_are_refused(tmp_path, monkeypatch):
+    frames = [PIL.Image.new("P", (30, 20), i) for i in range(3)]
+    animation = saved("GIF", save_all=True, append_images=frames)
+    for name, data in {"a.gif": animation, "b.gif": saved("GIF"), "a.png": saved("PNG")}.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert open_image(path).tobytes() == PIL.Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+        for missing in (1, 5, 12, len(data) // 2):
+            path.write_bytes(data[:-missing])
+            with pytest.raises(ValueError, match=rf"{name} \({len(data) - missing} bytes\) is not an image, or is"):
+                open_image(path)
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert open_image(path).size == (50, 40)

@@ -170,6 +170,7 @@ def test_errors_of_writing(tmp_path):
         write_video(path, frames[:, :63], 25)
     with pytest.raises(FileNotFoundError):
         write_video(tmp_path / "no" / "x.mp4", frames, 25)
+    assert list(tmp_path.iterdir()) == []  # no part of a file that could not be written
 
 
 def test_without_pyav(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import zlib
 from array import array
 from collections.abc import Iterable
 from functools import cached_property
@@ -24,7 +25,8 @@ _DECODER = json.JSONDecoder()
 class CocoAnnotations:
     """The images, categories and annotations in a file of COCO.
 
-    It has the attributes and methods of `pycocotools.coco.COCO` that data sets and their users need.
+    It has the attributes and methods of `pycocotools.coco.COCO` that data sets and their users need. It pickles without
+    the text: whoever loads it reads the file again.
 
     Args:
         path: the JSON file.
@@ -38,9 +40,8 @@ class CocoAnnotations:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._name = os.fspath(path)
-        with open(path, "rb") as file:
-            content = file.read().removeprefix(_BOM)
+        self._name = os.path.abspath(path)
+        content = _content(path)
         size = len(content)
         self._starts, self._ends = array("q"), array("q")  # of the text of each annotation
         self._of_image: dict[Any, list[int]] = {}  # the numbers of its annotations, by the id of an image
@@ -58,6 +59,19 @@ class CocoAnnotations:
             raise ValueError(f"{self._name} holds no 'images' and is no file of COCO's annotations")
         self.imgs = _by_id(entries["images"], "images", self._name)
         self.cats = _by_id(entries.get("categories", []), "categories", self._name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the text: each process that gets a pickled copy reads the file for itself.
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_text", "dataset", "anns")}
+        state.pop("imgToAnns", None)
+        return state | {"_checksum": zlib.crc32(self._text.encode("latin-1"))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        content = _content(self._name)
+        if zlib.crc32(content) != self.__dict__.pop("_checksum"):
+            raise ValueError(f"{self._name} has changed since the data set was opened; open it again")
+        self._text = content.decode("latin-1")
 
     def annotations_of(self, image_id: Any) -> list[dict[str, Any]]:
         """The annotations of an image, in the order of the file."""
@@ -155,6 +169,12 @@ class CocoAnnotations:
         """The value that a part of the text describes. Its characters stand for bytes, which are UTF-8."""
         part = self._text[start:end]
         return json.loads(part if self._is_ascii else part.encode("latin-1"))
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, without the mark at the beginning of some."""
+    with open(path, "rb") as file:
+        return file.read().removeprefix(_BOM)
 
 
 def _skip(text: str, position: int) -> int:

@@ -1,5 +1,6 @@
 """The .npy files of numpy (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html)."""
 
+import io
 import math
 import os
 
@@ -8,17 +9,19 @@ import numpy as np
 __all__ = ["read_npy"]
 
 
-def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in a .npy file. Arrays of Python objects, which are pickles, are refused.
+def read_npy(source: str | os.PathLike[str] | bytes) -> np.ndarray:
+    """The array in a .npy file, given by its path or as its bytes.
 
-    The length of the file is compared with the header before memory is reserved.
+    Arrays of Python objects, which are pickles, are refused. The length of the file is compared
+    with the header before memory is reserved.
 
     Raises:
         ValueError: the header is damaged, or the file is not exactly as long as it says; the message names the file.
     """
-    name = os.fspath(path)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    name = "the data" if isinstance(source, bytes) else os.fspath(source)
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         try:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -33,5 +36,5 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
                 f"{name} is damaged or truncated: its header declares an array of {shape}, {expected} bytes in all, "
                 f"and it holds {size}; delete it and download it again"
             )
-        flat = np.fromfile(file, dtype)
+        flat = np.frombuffer(bytearray(file.read()), dtype) if isinstance(source, bytes) else np.fromfile(file, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")

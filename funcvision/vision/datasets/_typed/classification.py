@@ -1,4 +1,4 @@
-"""The adapter of data sets with one class for each image."""
+"""Adapters of data sets with classes of images, or of pairs of images."""
 
 from typing import Any
 
@@ -16,3 +16,20 @@ def classification(dataset: Any, index: int, sample: Any, wanted: frozenset[str]
     """An image and its class."""
     image, label = sample
     return {"image": image_leaf(image), "label": label}
+
+
+@adapter("INaturalist")
+def inaturalist(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
+    """The species, or groups of species: what `target_type` asks for."""
+    image, target = sample
+    kinds = dataset.target_type
+    labels = target if len(kinds) > 1 else (target,)
+    named = {"label" if kind == "full" else kind: label for kind, label in zip(kinds, labels)}
+    return {"image": image_leaf(image), **named}
+
+
+@adapter("LFWPairs")
+def lfw_pairs(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
+    """Two photos, and whether they show the same person."""
+    first, second, same = sample
+    return {"image1": image_leaf(first), "image2": image_leaf(second), "label": same}

@@ -102,12 +102,6 @@ def _mask(segmentation: Any, size: tuple[int, int], what: str) -> np.ndarray:
         raise ValueError(f"{what}: {error}") from error
 
 
-@adapter("CocoCaptions")
-def coco_captions(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
-    """COCO's sentences."""
-    return {"image": image_leaf(sample[0]), "captions": sample[1]}
-
-
 @adapter("VOCDetection", keys=("boxes", "labels", "annotation"), default=("boxes", "labels"))
 def voc_detection(dataset: Any, index: int, sample: Any, wanted: frozenset[str]) -> dict[str, Any]:
     """Objects of Pascal VOC."""
