@@ -1,7 +1,9 @@
 """Readers of the published image data sets, with torchvision's names and folder layouts."""
 
+from ._published import PublishedDataset, Resource
 from .caltech import Caltech101, Caltech256
 from .carla_stereo import CarlaStereo
+from .catalogue import DatasetInfo, describe, list_datasets
 from .celeba import CelebA
 from .cifar import CIFAR10, CIFAR100
 from .cityscapes import Cityscapes
@@ -36,6 +38,7 @@ from .kinetics import Kinetics
 from .kitti import Kitti
 from .kitti_stereo import Kitti2012Stereo, Kitti2015Stereo, KittiFlow
 from .lfw import LFWPairs, LFWPeople
+from .load import load
 from .lsun import LSUN, LSUNClass
 from .middlebury import Middlebury2014Stereo
 from .mnist import KMNIST, MNIST, FashionMNIST
@@ -66,14 +69,15 @@ from .widerface import WIDERFace
 
 __all__ = [
     "CIFAR10", "CIFAR100", "CLEVRClassification", "CREStereo", "Caltech101", "Caltech256", "CarlaStereo", "CelebA",
-    "Cityscapes", "CocoCaptions", "CocoDetection", "Country211", "DTD", "DatasetFolder", "EMNIST", "ETH3DStereo",
-    "EuroSAT", "FER2013", "FGVCAircraft", "FakeData", "FallingThingsStereo", "FashionMNIST", "Flickr30k", "Flickr8k",
-    "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HMDB51", "HuggingFaceDataset",
-    "IMG_EXTENSIONS", "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k", "KMNIST", "Kinetics",
-    "Kitti", "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN", "LSUNClass", "MNIST",
-    "Middlebury2014Stereo", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "QMNIST",
-    "RandomClipSampler", "RenderedSST2", "SBDataset", "SBU", "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo",
-    "Sintel", "SintelStereo", "StanfordCars", "TypedDataset", "UCF101", "USPS", "UniformClipSampler", "VOCDetection",
-    "VOCSegmentation", "VideoClips", "VisionDataset", "WIDERFace", "WebDataset", "default_loader", "from_huggingface",
-    "typed", "wrap_dataset_for_transforms_v2",
+    "Cityscapes", "CocoCaptions", "CocoDetection", "Country211", "DTD", "DatasetFolder", "DatasetInfo", "EMNIST",
+    "ETH3DStereo", "EuroSAT", "FER2013", "FGVCAircraft", "FakeData", "FallingThingsStereo", "FashionMNIST", "Flickr30k",
+    "Flickr8k", "Flowers102", "FlyingChairs", "FlyingThings3D", "Food101", "GTSRB", "HD1K", "HMDB51",
+    "HuggingFaceDataset", "IMG_EXTENSIONS", "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "InStereo2k",
+    "KMNIST", "Kinetics", "Kitti", "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow", "LFWPairs", "LFWPeople", "LSUN",
+    "LSUNClass", "MNIST", "Middlebury2014Stereo", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour",
+    "Places365", "PublishedDataset", "QMNIST", "RandomClipSampler", "RenderedSST2", "Resource", "SBDataset", "SBU",
+    "SEMEION", "STL10", "SUN397", "SVHN", "SceneFlowStereo", "Sintel", "SintelStereo", "StanfordCars", "TypedDataset",
+    "UCF101", "USPS", "UniformClipSampler", "VOCDetection", "VOCSegmentation", "VideoClips", "VisionDataset",
+    "WIDERFace", "WebDataset", "default_loader", "describe", "from_huggingface", "list_datasets", "load", "typed",
+    "wrap_dataset_for_transforms_v2",
 ]

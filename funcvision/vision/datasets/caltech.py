@@ -17,6 +17,7 @@ class _Caltech(PublishedDataset):
     _images: ClassVar[str]
     _left_out: ClassVar[Sequence[str]] = ()
     """The folders that are no categories."""
+    categories: list[str]  # pyright: ignore[reportIncompatibleVariableOverride], never None here
 
     def _list_images(self) -> None:
         """Sets `categories`, `index`, `y` and the paths of the images, each category's sorted by name."""

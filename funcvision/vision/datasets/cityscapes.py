@@ -138,6 +138,11 @@ class Cityscapes(PublishedDataset):
         return len(self.images)
 
     @cached_property
+    def categories(self) -> list[str]:
+        """The names of the classes, in the order of their ids from 0; that of licence plates, -1, is left out."""
+        return [one.name for one in self.classes if one.id >= 0]
+
+    @cached_property
     def class_to_idx(self) -> dict[str, int]:
         """The id of each class, by its name."""
         return {one.name: one.id for one in self.classes}

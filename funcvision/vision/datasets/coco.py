@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from ..io import open_image
@@ -9,6 +10,8 @@ from ._formats import CocoAnnotations
 from .dataset import VisionDataset
 
 __all__ = ["CocoCaptions", "CocoDetection"]
+
+_LARGEST_LISTED = 100_000  # category_id: a list by number would be long and mostly empty beyond
 
 
 class CocoDetection(VisionDataset):
@@ -45,6 +48,18 @@ class CocoDetection(VisionDataset):
         super().__init__(root, transforms, transform, target_transform)
         self.coco = CocoAnnotations(annFile)
         self.ids = sorted(self.coco.imgs)
+
+    @cached_property
+    def categories(self) -> list[str] | None:
+        """The name of each `category_id`: 0 is "__background__", and numbers that the file does not use are "N/A".
+
+        None if the file has no categories, or numbers them beyond 100,000.
+        """
+        names = {number: str(one.get("name", "N/A")) for number, one in self.coco.cats.items()}
+        numbers = [number for number in names if isinstance(number, int) and 0 <= number <= _LARGEST_LISTED]
+        if not names or len(numbers) < len(names):
+            return None
+        return [names.get(number, "N/A" if number else "__background__") for number in range(max(numbers) + 1)]
 
     def __len__(self) -> int:
         return len(self.ids)

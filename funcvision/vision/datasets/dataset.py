@@ -4,6 +4,7 @@ import inspect
 import os
 import types
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -74,6 +75,16 @@ class VisionDataset:
     def read(self, index: int) -> tuple[Any, Any]:
         """The pair before any transform."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to read a pair: define read")
+
+    @cached_property
+    def categories(self) -> list[str] | None:
+        """The names of the classes, in the order of their labels; None if the data set has no classes.
+
+        Where a class has several names, as in ImageNet, this is the first. Data sets whose masks or objects have
+        numbers with gaps, or with a background, have a name for every number: `categories[label]`.
+        """
+        classes = getattr(self, "classes", None)
+        return None if classes is None else [name if isinstance(name, str) else name[0] for name in classes]
 
     @property
     def load_sample(self) -> Callable[..., tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ._labelled import LabelledImages
@@ -90,6 +91,11 @@ class INaturalist(LabelledImages):
             (os.path.join(self.root, self.all_categories[label], name), self._target(label))
             for label, name in self.index
         ]
+
+    @cached_property
+    def categories(self) -> list[str] | None:
+        """The folder of each species, in the order of the labels; None where the target is another rank or several."""
+        return self.all_categories if self.target_type == ["full"] else None
 
     @property
     def folder(self) -> str:

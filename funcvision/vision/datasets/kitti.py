@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ._published import PublishedDataset, Resource
+from ._typed.detection import KITTI_CATEGORIES
 from ._unconverted import open_unconverted
 
 __all__ = ["Kitti"]
@@ -62,6 +64,11 @@ class Kitti(PublishedDataset):
         if train:
             labels = self._path(f"{self._location}/{self.labels_dir_name}/")
             self.targets = [os.path.join(labels, name.split(".")[0] + ".txt") for name in names]
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The names of the types, in the order of the labels that `typed` gives."""
+        return list(KITTI_CATEGORIES)
 
     def __len__(self) -> int:
         return len(self.images)

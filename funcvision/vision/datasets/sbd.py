@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..archive import unpack
 from ..io import open_image
 from ._formats import read_mat
 from ._published import PublishedDataset, Resource
+from ._typed.detection import VOC_CATEGORIES
 
 __all__ = ["SBDataset"]
 
@@ -73,6 +75,11 @@ class SBDataset(PublishedDataset):
             names = [line.strip() for line in file]
         self.images = [os.path.join(self.root, "img", name + ".jpg") for name in names]
         self.masks = [os.path.join(self.root, "cls", name + ".mat") for name in names]
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The names of the 20 classes by their numbers in segmentations, from 1; "__background__" is 0."""
+        return list(VOC_CATEGORIES)
 
     def __len__(self) -> int:
         return len(self.images)

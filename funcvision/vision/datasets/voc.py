@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
 from ..io import open_image
 from ._formats import read_voc_xml, voc_dict
 from ._published import PublishedDataset, Resource
+from ._typed.detection import VOC_CATEGORIES
 from ._unconverted import open_unconverted
 
 __all__ = ["VOCDetection", "VOCSegmentation"]
@@ -54,6 +56,11 @@ class _VOC(PublishedDataset):
         folder, ending = self._targets
         self.images = [os.path.join(base, "JPEGImages", name + ".jpg") for name in names]
         self.targets = [os.path.join(base, folder, name + ending) for name in names]
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The names of the 20 classes by their numbers in segmentations, from 1; "__background__" is 0."""
+        return list(VOC_CATEGORIES)
 
     def __len__(self) -> int:
         return len(self.images)
