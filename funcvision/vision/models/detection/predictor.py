@@ -10,7 +10,7 @@ import PIL.Image
 from .... import nn
 from .._zoo.prepared import load_prepared
 from .._zoo.published import Weights
-from .batch import Detector
+from .batch import Detector, Preparation
 from .detections import predict
 
 __all__ = ["Predictor"]
@@ -46,7 +46,7 @@ class Predictor:
         self.categories = None if categories is None else tuple(categories)
         self.name: str | None = None
         self.weights: Weights | None = None
-        self.preparation = f"by {model.preparation}"
+        self.preparation = _described(model.preparation)
 
     @classmethod
     def load(
@@ -73,7 +73,7 @@ class Predictor:
         )
         predictor = cls(found.model, found.params, found.state, categories=found.categories)
         predictor.name, predictor.weights = found.name, found.weights
-        predictor.preparation = f"{found.preparation}, by {found.model.preparation}"
+        predictor.preparation = f"{found.preparation}: {_described(found.model.preparation)}"
         return predictor
 
     def __call__(self, images: Any, *, threshold: float = 0.0) -> Any:
@@ -100,3 +100,12 @@ class Predictor:
     def _name(self, label: int) -> str:
         known = self.categories is not None and label < len(self.categories)
         return self.categories[label] if known and self.categories else f"class {label}"
+
+
+def _described(preparation: Preparation) -> str:
+    """How images are resized, in words."""
+    if preparation.fixed_size is not None:
+        height, width = preparation.fixed_size
+        return f"resized to {height} x {width} pixels"
+    shorter = preparation.min_size if isinstance(preparation.min_size, int) else preparation.min_size[-1]
+    return f"the shorter side resized to {shorter} pixels, or the longer one to {preparation.max_size}"
