@@ -51,7 +51,7 @@ def test_predictions(name):
     sizes = {"min_size": 64, "max_size": 96} if more else {}
     own = dict(more)
     theirs_options = dict(sizes)
-    if "resnet50" in name and "rcnn" in name:  # the usual anchors are larger than the images
+    if "resnet50" in name and "rcnn" in name and "v2" not in name:  # the usual anchors are larger than the images
         ratios = (0.5, 1.0, 2.0)
         own["rpn_anchor_generator"] = detection.AnchorGenerator(SMALL_ANCHORS, ratios)
         theirs_options["rpn_anchor_generator"] = AnchorGenerator(SMALL_ANCHORS, (ratios,) * 5)
