@@ -5,6 +5,9 @@ the work once and returns when it is done. `answer` is an array of what was comp
 compared before anything is timed. It is None for a contender that defines the work differently, so that nothing can be
 compared. `seconds` is the time of the first call; without it, the time of the preparation counts as the first call.
 Only one process works at any moment; the others wait on a pipe.
+
+With `BENCHMARK_CLOCK=cpu` in the environment the time is that of the processor and not of the clock on the wall, for a
+machine that does other work. It is to be used on one core, `taskset -c 0`: threads that wait count as work.
 """
 
 import contextlib
@@ -23,6 +26,7 @@ from tqdm import tqdm
 
 PAUSE = 0.05  # seconds before a turn: OpenMP's threads spin for some milliseconds after a turn of torch has ended
 WARM_UP_BELOW = 0.1  # seconds: shorter work runs once before it is timed, because threads that slept wake on one core
+CLOCK = time.process_time if os.environ.get("BENCHMARK_CLOCK") == "cpu" else time.perf_counter
 Prepared = tuple[Callable[[], Any], np.ndarray | None] | tuple[Callable[[], Any], np.ndarray | None, float]
 
 
@@ -53,9 +57,9 @@ def _serve(pipe: Any, threads: int) -> None:
             if not isinstance(message, Contender):
                 if seconds < WARM_UP_BELOW:
                     run()
-                start = time.perf_counter()
+                start = CLOCK()
                 run()
-                seconds = time.perf_counter() - start
+                seconds = CLOCK() - start
                 pipe.send(seconds)
                 continue
             run, seconds = None, 0.0  # frees the memory of the contender before

@@ -4,7 +4,7 @@ import argparse
 import io
 import sys
 
-from . import classify, convert, datasets, show
+from . import classify, convert, datasets, detect, segment, show
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = {"convert": convert, "classify": classify, "show": show, "datasets": datasets}
+COMMANDS = {
+    "convert": convert, "classify": classify, "detect": detect, "segment": segment, "show": show, "datasets": datasets,
+}
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:

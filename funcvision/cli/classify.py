@@ -6,9 +6,7 @@ The image is turned as its EXIF orientation says, and resized, cropped and norma
 import argparse
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from PIL import Image
+from ._inputs import open_image, read_names
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -43,10 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..vision import models
 
     enable_compilation_cache()
-    image = _open(arguments.image, arguments.any_size)
+    image = open_image(arguments.image, arguments.any_size)
     categories = None
     if arguments.classes:
-        categories = _names(arguments.classes)
+        categories = read_names(arguments.classes)
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
     predictor = models.Predictor.load(
         arguments.model, arguments.weights, entry=arguments.entry, categories=categories,
@@ -56,38 +54,3 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"prepared {predictor.preparation}", file=sys.stderr)
     for name, probability in predictor(image, top=arguments.top):
         print(f"{probability:7.2%}  {name}")
-
-
-def _open(path: str, any_size: bool) -> "Image.Image":
-    """The image in a file. Pillow's warning about many pixels becomes a sentence on stderr."""
-    import warnings
-
-    from PIL import Image
-
-    from ..vision.io import open_image
-
-    limit = Image.MAX_IMAGE_PIXELS
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            Image.MAX_IMAGE_PIXELS = None if any_size else limit
-            image = open_image(path, exif=True)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-    pixels = image.width * image.height
-    if limit is not None and pixels > limit and not any_size:
-        print(
-            f"{path} has {pixels:,} pixels, more than the {limit:,} above which Pillow warns; it is read all the same, "
-            f"and above {2 * limit:,} it would not be",
-            file=sys.stderr,
-        )
-    return image
-
-
-def _names(path: str) -> list[str]:
-    """The lines of a text file in UTF-8, with or without a byte order mark."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read().splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error

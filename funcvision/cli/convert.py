@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..vision import convert
     from ..vision.models._zoo import loading, registry
 
-    name, tensors, options, _ = loading.open_file(arguments.model, arguments.input, entry=arguments.entry)
-    model = registry.get_model(name, **options)
-    tensors = convert.conform(model, tensors, what=f"the tensors of {arguments.input}")
+    found = loading.open_file(arguments.model, arguments.input, entry=arguments.entry)
+    name, model = found.name, registry.get_model(found.name, **found.options)
+    tensors = convert.conform(model, found.tensors, what=f"the tensors of {arguments.input}")
     total = sum(tensor.nbytes for tensor in tensors.values())
     with tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=None, leave=False) as bar:
         convert.write(arguments.output, tensors, overwrite=arguments.force, model_name=name, progress=bar.update)

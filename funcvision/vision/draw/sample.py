@@ -17,7 +17,7 @@ from .flow import flow_to_image
 from .keypoints import draw_keypoints
 from .masks import draw_segmentation_masks
 
-__all__ = ["sample", "strip"]
+__all__ = ["line_width", "readable_on", "sample", "strip"]
 
 PALETTE = [
     (230, 57, 70), (0, 119, 232), (255, 183, 3), (131, 56, 236), (6, 167, 125), (251, 86, 7), (255, 0, 144),
@@ -229,12 +229,12 @@ def _annotated(picture: np.ndarray, leaves: Sequence[Any], labels: list[str] | N
         if labels is not None and len(labels) == count:
             texts, labels = labels, None  # the first boxes of that number have them
         picture = draw_bounding_boxes(
-            picture, leaf, texts, colors=colors, width=_line(picture), fill_labels=True,
-            label_colors=[_readable_on(color) for color in colors] or "black",
+            picture, leaf, texts, colors=colors, width=line_width(picture), fill_labels=True,
+            label_colors=[readable_on(color) for color in colors] or "black",
         )
     for leaf in fitting:
         if isinstance(leaf, KeyPoints):
-            picture = draw_keypoints(picture, leaf, colors=POINT_COLOR, radius=1 + _line(picture))
+            picture = draw_keypoints(picture, leaf, colors=POINT_COLOR, radius=1 + line_width(picture))
     return picture
 
 
@@ -264,13 +264,13 @@ def _colors(count: int, first: int = 0) -> list[Any]:
     return [PALETTE[i % len(PALETTE)] for i in range(first, first + count)]
 
 
-def _readable_on(color: Sequence[int]) -> tuple[int, int, int]:
+def readable_on(color: Sequence[int]) -> tuple[int, int, int]:
     """Black or white, whichever can be read on the colour."""
     red, green, blue = color
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)
 
 
-def _line(picture: np.ndarray) -> int:
+def line_width(picture: np.ndarray) -> int:
     """Width of a line that can be seen on a picture of this size, in pixels."""
     return max(1, round(min(picture.shape[:2]) / 150))
 

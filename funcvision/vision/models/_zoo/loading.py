@@ -11,7 +11,7 @@ from .... import nn
 from ....functional._check import listed
 from ... import convert
 from . import cache
-from .published import Weights, find_weights
+from .published import Weights, find_weights, identify_weights
 from .published import weights as published_weights
 from .registry import adapt_tensors, backbone_of, get_model, read_options, recognise
 
@@ -26,12 +26,14 @@ class Checkpoint(NamedTuple):
         tensors: by torch's names and in torch's axis order.
         options: of the model's builder, as published or as the shapes imply them.
         entry: the published weights that were asked for by name; None for a file.
+        same_as: the published weights whose file it is by its SHA-256 digest; None for any other file.
     """
 
     name: str
     tensors: dict[str, np.ndarray]
     options: dict[str, Any]
     entry: Weights | None
+    same_as: Weights | None = None
 
 
 def load(
@@ -93,10 +95,15 @@ def _with_backbone(
 
 
 def open_checkpoint(name: str | None, weights: str | os.PathLike[str], *, entry: str | None = None) -> Checkpoint:
-    """Finds weights by the arguments of `load`, and reads the options that they imply."""
+    """Finds weights by the arguments of `load`, and reads the options that they imply.
+
+    A file with the SHA-256 digest of published weights has the options of these, which its shapes may not show.
+    """
     published = _published(name, weights)
     if published is None:
-        return open_file(name, weights, entry=entry)
+        same = identify_weights(name, weights)
+        found = open_file(same.model if same else name, weights, entry=entry)
+        return found if same is None else found._replace(same_as=same, options=found.options | dict(same.options))
     if entry is not None:
         raise ValueError(f"published weights such as {published.name} have no entries: entry={entry!r} is for a file")
     return Checkpoint(published.model, cache.tensors(published), dict(published.options), published)

@@ -11,11 +11,9 @@ import numpy as np
 import PIL.Image
 
 from .... import nn
-from ...transforms.presets import ImageClassification
 from ...tv_tensors import Image
-from .loading import Checkpoint, build, open_checkpoint
-from .published import Weights, find_weights, identify_weights, imagenet_classes
-from .registry import task_of
+from .prepared import load_prepared
+from .published import Weights, imagenet_classes
 
 __all__ = ["Predictor", "classify"]
 
@@ -51,6 +49,7 @@ class Predictor:
         preparation: says which published preparation `load` chose and why, and its options.
 
     >>> from funcvision.vision import models
+    >>> from funcvision.vision.transforms.presets import ImageClassification
     >>> model = models.squeezenet1_1(num_classes=2)
     >>> preset = ImageClassification(crop_size=32, resize_size=40)
     >>> predictor = Predictor(model, *model.init(jax.random.key(0)), preset, categories=("cat", "dog"))
@@ -93,24 +92,14 @@ class Predictor:
                 preparation; or the weights cannot be loaded (see `models.load`).
             DownloadError: the weights are not on this machine and could not be downloaded.
         """
-        checkpoint = open_checkpoint(name, weights, entry=entry)
-        if (task := task_of(checkpoint.name)) != "classification":
-            raise ValueError(f"Predictor takes models for classification; {checkpoint.name} is one for {task}")
-        chosen, reason = _weights_for(checkpoint, weights)
-        published: Mapping[str, Any] = chosen.preset_options if chosen else {"crop_size": 224}
-        prepared_by = {**published, **(preset_options or {})}
-        preset = chosen.transforms(**prepared_by) if chosen else ImageClassification(**prepared_by)
-        options: dict[str, Any] = {}
-        if chosen is not None:
-            _check_channels(checkpoint, chosen)
-            options = {name: value for name, value in chosen.options.items() if name not in checkpoint.options}
-            count = checkpoint.options.get("num_classes", 1000)
-            if categories is None and chosen.categories is not None and count == len(chosen.categories):
-                categories = chosen.categories
-        model, params, state = build(checkpoint, options, dtype=dtype)
-        predictor = cls(model, params, state, preset, categories=categories, dtype=dtype)
-        predictor.weights = chosen
-        predictor.preparation = f"{reason}: " + ", ".join(f"{name}={value}" for name, value in prepared_by.items())
+        found = load_prepared(
+            name, weights, "classification", who="Predictor", entry=entry, categories=categories, dtype=dtype,
+            preset_options=preset_options,
+        )
+        predictor = cls(
+            found.model, found.params, found.state, found.preset, categories=found.categories, dtype=dtype
+        )
+        predictor.weights, predictor.preparation = found.weights, found.preparation
         return predictor
 
     def __call__(self, images: Any, *, top: int = 5) -> Any:
@@ -207,23 +196,3 @@ def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> l
         [(categories[int(i)], p) for i, p in zip(row, likely, strict=True)]
         for row, likely in zip(indices.tolist(), probabilities.tolist(), strict=True)
     ]
-
-
-def _weights_for(checkpoint: Checkpoint, weights: str | os.PathLike[str]) -> tuple[Weights | None, str]:
-    """The published weights whose preparation fits a checkpoint, and a sentence that says why."""
-    if (entry := checkpoint.entry) is not None:
-        return entry, f"as published for {entry.model} {entry.name}"
-    if (entry := identify_weights(checkpoint.name, weights)) is not None:
-        return entry, f"as published for {entry.model} {entry.name} (the file has its SHA-256)"
-    if (entry := find_weights(checkpoint.name, "DEFAULT")) is not None:
-        return entry, f"as published for {entry.model} {entry.name} (the default; the file is not a published one)"
-    return None, f"as usual for ImageNet (no weights are published for {checkpoint.name})"
-
-
-def _check_channels(checkpoint: Checkpoint, entry: Weights) -> None:
-    channels, expected = checkpoint.options.get("in_channels"), len(entry.preset_options["mean"])
-    if channels not in (None, expected):
-        raise ValueError(
-            f"the weights take images of {channels} channels, and the published preparation for {entry.model} makes "
-            f"{expected}: use models.load, and models.Predictor with a preset of your own"
-        )

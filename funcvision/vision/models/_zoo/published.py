@@ -106,17 +106,18 @@ def find_weights(model: str, name: str) -> Weights | None:
     return next((one for one in entries.values() if one.name == name or (name == "DEFAULT" and one.default)), None)
 
 
-def identify_weights(model: str, path: str | os.PathLike[str]) -> Weights | None:
+def identify_weights(model: str | None, path: str | os.PathLike[str]) -> Weights | None:
     """The published weights of a model that a file holds, by the file's SHA-256 digest; None for any other file.
 
     The file is read only if its size is that of published weights.
 
     Args:
-        model: the name of the model.
+        model: the name of the model; None for any model.
         path: of the file as published.
     """
     mib = os.path.getsize(path) / 2**20
-    candidates = [one for one in weights(model).values() if abs(one.mib - mib) < _MIB_ROUNDING]
+    models = _published() if model is None else [model]
+    candidates = [one for name in models for one in weights(name).values() if abs(one.mib - mib) < _MIB_ROUNDING]
     if not candidates:
         return None
     digest = _sha256(path)

@@ -17,6 +17,7 @@ from .faster_rcnn import (
 from .fcos import FCOS, FCOSHead, fcos_resnet50_fpn
 from .keypoint_rcnn import KeypointRCNN, KeypointRCNNHeads, KeypointRCNNPredictor, keypointrcnn_resnet50_fpn
 from .mask_rcnn import MaskRCNN, MaskRCNNHeads, MaskRCNNPredictor, maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
+from .predictor import Predictor
 from .retinanet import RetinaNet, RetinaNetHead, retinanet_resnet50_fpn, retinanet_resnet50_fpn_v2
 from .roi_heads import RoIHeads
 from .rpn import RegionProposalNetwork, RPNHead
@@ -24,7 +25,8 @@ from .ssd import SSD, SSDFeatureExtractorVGG, SSDHead, SSDScoringHead, ssd300_vg
 from .ssdlite import SSDLiteFeatureExtractorMobileNet, SSDLiteHead, ssdlite320_mobilenet_v3_large
 
 __all__ = [
-    "DetectionBatch", "Detections", "Detector", "Preparation", "Targets", "batch", "predict",
+    "DetectionBatch", "Detections", "Detector", "Predictor", "Preparation", "Targets", "batch",
+    "predict",
     "AnchorGenerator", "DefaultBoxGenerator",
     "BackboneWithFPN", "mobilenet_backbone", "resnet_fpn_backbone",
     "RPNHead", "RegionProposalNetwork", "RoIHeads",

@@ -19,6 +19,7 @@ from ...ops import box_convert
 from ...transforms.functional import resize
 from ...transforms.presets import IMAGENET_MEAN, IMAGENET_STD
 from ...tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor
+from ._serialization import exportable
 
 __all__ = ["DetectionBatch", "Detector", "Preparation", "Targets", "batch"]
 
@@ -66,6 +67,7 @@ class Preparation:
         return height, width
 
 
+@exportable
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Targets:
@@ -86,6 +88,7 @@ class Targets:
     keypoints: Any = None
 
 
+@exportable
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DetectionBatch:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .... import nn
 from ._paste import paste_masks
+from ._serialization import exportable
 from .batch import DetectionBatch, Detector, Size, batch
 
 __all__ = ["Detections", "predict"]
@@ -17,6 +18,7 @@ __all__ = ["Detections", "predict"]
 _COMPILED_MODELS = 8  # models whose compiled functions are kept for further calls of `predict`
 
 
+@exportable
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Detections:

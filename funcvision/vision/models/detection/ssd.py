@@ -209,7 +209,7 @@ class SSDFeatureExtractorVGG(nn.Module):
     def forward(self, x: jax.Array) -> dict[str, jax.Array]:
         """Maps images [batch, height, width, 3] to feature maps by number."""
         x = self.features(x)
-        found = [self.scale_weight.astype(x.dtype) * F.normalize(x, dim=-1)]
+        found = [self.scale_weight.astype(x.dtype)[None, None, None] * F.normalize(x, dim=-1)]
         for block in self.extra:
             x = block(x)
             found.append(x)

@@ -1,0 +1,50 @@
+"""The files that several subcommands read: images, and the names of classes."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["open_image", "read_names"]
+
+
+def open_image(path: str, any_size: bool) -> "Image.Image":
+    """The image in a file, turned as its EXIF orientation says.
+
+    Args:
+        path: of the file.
+        any_size: whether the image may have more pixels than Pillow's limit. Otherwise Pillow's warning about many
+            pixels becomes a sentence on stderr.
+    """
+    import warnings
+
+    from PIL import Image
+
+    from ..vision import io
+
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            Image.MAX_IMAGE_PIXELS = None if any_size else limit
+            image = io.open_image(path, exif=True)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    pixels = image.width * image.height
+    if limit is not None and pixels > limit and not any_size:
+        print(
+            f"{path} has {pixels:,} pixels, more than the {limit:,} above which Pillow warns; it is read all the same, "
+            f"and above {2 * limit:,} it would not be",
+            file=sys.stderr,
+        )
+    return image
+
+
+def read_names(path: str) -> list[str]:
+    """The lines of a text file in UTF-8, with or without a byte order mark."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read().splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
