@@ -23,10 +23,8 @@ ATTEMPTS = 20  # places that are tried for a digit before it is left out
 class ScatteredDigits:
     """Samples `{"image", "boxes", "labels", "masks"}`, of which number i is always the same.
 
-    The digits of the training set and of the test set were written by different people.
-
     Args:
-        train: which of the two sets; a fifth of the digits is for testing.
+        train: which of two sets. The last fifth of scikit-learn's digits is for testing, and no digit is in both.
         length: number of canvases.
         size: height and width of a canvas in pixels.
         most: the largest number of digits on a canvas.
@@ -109,7 +107,7 @@ def free_place(random: np.random.Generator, mask: np.ndarray, boxes: list[Any], 
     height, width = mask.shape
     for _ in range(ATTEMPTS):
         top, left = random.integers(size - height + 1), random.integers(size - width + 1)
-        moved = own + (left, top, left, top)
+        moved = own + np.asarray((left, top, left, top))
         if all(shared(moved, np.asarray(box)) <= CLOSEST for box in boxes):
             return int(top), int(left)
     return None

@@ -38,6 +38,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 DIGITS_SIZE = 128  # height and width of a canvas with digits, in pixels
+SURE = 0.4  # the smallest score of an object that is drawn
 
 
 class Task(NamedTuple):
@@ -117,14 +118,13 @@ def augmentation(kind: str, flip: bool) -> transforms.Transform:
     if kind == "ssd":  # Liu et al. 2015, section 2.2, with less room around the image
         moves = [transforms.RandomZoomOut(side_range=(1.0, 1.5)), transforms.RandomIoUCrop()]
         flips = [transforms.RandomPhotometricDistort(), *moves, *flips]
-    return transforms.Compose([*flips, transforms.SanitizeBoundingBoxes()])
+    return transforms.Compose(flips or [transforms.Identity()])
 
 
-def uncrowded(sample: dict[str, Any]) -> dict[str, Any]:
-    """A sample without the boxes around crowds, from which nobody learns."""
-    if "iscrowd" not in sample:
-        return sample
-    keep = np.asarray(sample["iscrowd"]) == 0
+def learned(sample: dict[str, Any]) -> dict[str, Any]:
+    """A sample with the objects that are learned: no crowds, and none that a crop has left nothing of."""
+    boxes = sample["boxes"].array
+    keep = (boxes[:, 2:] - boxes[:, :2] >= 1).all(-1) & (np.asarray(sample.get("iscrowd", 0)) == 0)
     kept = {name: jax.tree.map(lambda array: array[keep], sample[name]) for name in sample.keys() - {"image"}}
     return {"image": sample["image"], **kept}
 
@@ -152,7 +152,7 @@ def train(options: argparse.Namespace) -> float:
 
     loader = DataLoader(
         task.train, options.batch_size, shuffle=True, drop_last=True, seed=options.seed, collate_fn=prepare,
-        transform=lambda sample, key: augment(uncrowded(sample), key=key),
+        transform=lambda sample, key: learned(augment(sample, key=key)),
     )
     steps = options.epochs * len(loader)
     rate = optax.warmup_cosine_decay_schedule(0.0, options.lr, min(200, steps // 5), steps)
@@ -186,7 +186,8 @@ def train(options: argparse.Namespace) -> float:
             bar.set_description(f"epoch {epoch + 1}: loss {np.mean(losses[-len(loader):]):.3f}")
 
     truth, found = [], []
-    for batch in tqdm(DataLoader(task.test, options.batch_size, collate_fn=list_collate), "testing", dynamic_ncols=True):
+    test = DataLoader(task.test, options.batch_size, collate_fn=list_collate)
+    for batch in tqdm(test, "testing", dynamic_ncols=True):
         truth += [dict(zip(batch, column)) for column in zip(*batch.values())]
         found += detection.predict(model, params, state, batch["image"], canvas=sizes)
     precision = mean_average_precision(truth, found)
@@ -213,9 +214,10 @@ def mean_average_precision(truth: Sequence[dict[str, Any]], found: Sequence[dict
 
 
 def one_class(sample: dict[str, Any], result: dict[str, Any], label: int) -> tuple[Any, Any, Any, int]:
-    """The detections of a class in one image, the highest score first: their scores, whether each has found an object
-    of its own, and whether it is in a crowd and does not count; and the number of objects.
-    """  # noqa: D205
+    """Scores, hits, ignored and the number of objects of one class in one image.
+
+    A detection is a hit if it is the first to find its object, and ignored if it lies in a crowd.
+    """
     own = np.asarray(sample["labels"]) == label
     boxes, crowd = sample["boxes"].array[own], np.asarray(sample.get("iscrowd", np.zeros(len(own))), bool)[own]
     chosen = result["labels"] == label
@@ -239,18 +241,17 @@ def draw_results(
     """Draws test images with the objects that were found, and below them the curve of the training."""
     figure = plt.figure(figsize=(12, 12), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(4, 1))
-    grid = above.subplots(3, 4).flat
-    for axes in grid:
+    for axes in above.subplots(3, 4).flat:
         axes.set_axis_off()
-    enlarge = transforms.Resize(384)
+    resize = transforms.Resize(256)
     for axes, sample, result in zip(above.axes, truth, found, strict=False):
-        image, sure = np.asarray(sample["image"].array), result["scores"] >= 0.5
+        image, sure = np.asarray(sample["image"].array), result["scores"] >= SURE
         names = [classes[label] for label in result["labels"][sure]]
         leaves = {"image": Image(image), "boxes": BoundingBoxes(result["boxes"][sure], canvas_size=image.shape[:2])}
         if "masks" in result:
             leaves["masks"] = Mask(result["masks"][sure, 0] >= 0.5)
         texts = [f"{name} {score:.0%}" for name, score in zip(names, result["scores"][sure], strict=True)]
-        axes.imshow(draw.sample({**enlarge(leaves), "labels": texts}))
+        axes.imshow(draw.sample({**resize(leaves), "labels": texts}))
     axes = below.subplots()
     smooth = np.convolve(losses, np.ones(min(20, len(losses))) / min(20, len(losses)), mode="valid")
     axes.plot(losses, color="lightsteelblue", linewidth=0.7)
@@ -268,7 +269,7 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--images", type=int, default=1600, help="canvases with digits in an epoch")
     parser.add_argument("--test", type=int, default=320, help="the largest number of images to test with")
     known = ", ".join(models.list_models("detection"))
-    parser.add_argument("--model", default="small", help=f"small (for images of {DIGITS_SIZE} pixels), or one of {known}")
+    parser.add_argument("--model", default="small", help=f"small, or one of {known}")
     parser.add_argument("--weights", help="of the whole detector: the name of published weights, or a file")
     parser.add_argument("--backbone-weights", help="of the classifier inside: the name of published weights, or a file")
     parser.add_argument("--freeze", nargs="+", default=[], metavar="PATTERN", help="parameters that are not trained")

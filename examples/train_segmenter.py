@@ -76,7 +76,8 @@ class DigitPixels:
 
 def digits(options: argparse.Namespace) -> Task:
     parts = ((True, options.images), (False, options.test))
-    sets = [DigitPixels(train, length, size=options.size, most=4, sides=(32, 64)) for train, length in parts]
+    sides = options.size // 4, options.size // 2
+    sets = [DigitPixels(train, length, size=options.size, most=4, sides=sides) for train, length in parts]
     return Task(*sets, scattered_digits.CLASSES, flip=False, scales=(0.8, 1.25))
 
 
