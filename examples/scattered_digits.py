@@ -29,10 +29,12 @@ class ScatteredDigits:
         size: height and width of a canvas in pixels.
         most: the largest number of digits on a canvas.
         sides: the smallest and the largest height of a digit in pixels.
+        light: whether all digits are light on a dark background; otherwise they are lighter or darker than it.
     """
 
     def __init__(
-        self, train: bool, length: int, *, size: int = 128, most: int = 6, sides: tuple[int, int] = (20, 48)
+        self, train: bool, length: int, *, size: int = 128, most: int = 6, sides: tuple[int, int] = (20, 48),
+        light: bool = False,
     ):
         from sklearn.datasets import load_digits
 
@@ -42,6 +44,7 @@ class ScatteredDigits:
         part = slice(None, start) if train else slice(start, None)
         self.digits, self.digit_labels = images[part], labels[part]
         self.train, self.length, self.size, self.most, self.sides = train, length, size, most, sides
+        self.light = light
 
     def __len__(self) -> int:
         return self.length
@@ -50,7 +53,7 @@ class ScatteredDigits:
         if not 0 <= index < self.length:
             raise IndexError(index)
         random = np.random.default_rng([self.train, index])
-        canvas = texture(random, self.size)
+        canvas = texture(random, self.size, (20, 100) if self.light else (60, 195))
         boxes, labels, masks = [], [], []
         for _ in range(random.integers(1, self.most + 1)):
             number = random.integers(len(self.digits))
@@ -61,7 +64,8 @@ class ScatteredDigits:
             top, left = place
             window = np.s_[top : top + ink.shape[0], left : left + ink.shape[1]]
             share = ink[..., None] / np.float32(255)
-            canvas[window] = canvas[window] * (1 - share) + contrasting(random, canvas[window]) * share
+            color = random.uniform(160, 255, 3) if self.light else contrasting(random, canvas[window])
+            canvas[window] = canvas[window] * (1 - share) + color.astype(np.float32) * share
             mask = np.zeros((self.size, self.size), np.uint8)
             mask[window] = ink >= INK
             boxes.append(corners(mask))
@@ -76,15 +80,15 @@ class ScatteredDigits:
         }
 
 
-def texture(random: np.random.Generator, size: int) -> np.ndarray:
-    """A background: blurred noise of two scales in a random colour, float32 [size, size, 3]."""
+def texture(random: np.random.Generator, size: int, levels: tuple[int, int]) -> np.ndarray:
+    """A background: blurred noise of two scales in a random colour between two levels, float32 [size, size, 3]."""
     layers = np.zeros((size, size, 3), np.float32)
     for cells, strength in ((6, 30), (size // 4, 12)):
         noise = random.normal(0, strength, (cells, cells, 3)).astype(np.float32)
         for channel in range(3):
             grown = PIL.Image.fromarray(noise[..., channel]).resize((size, size), PIL.Image.Resampling.BICUBIC)
             layers[..., channel] += np.asarray(grown)
-    return layers + random.uniform(60, 195, 3).astype(np.float32)
+    return layers + random.uniform(*levels, 3).astype(np.float32)
 
 
 def stretched(digit: np.ndarray, random: np.random.Generator, sides: tuple[int, int]) -> np.ndarray:
@@ -98,7 +102,7 @@ def contrasting(random: np.random.Generator, below: np.ndarray) -> np.ndarray:
     """A random colour that can be seen on what is below."""
     mean = below.mean((0, 1))
     change = random.uniform(80, 140, 3) * (1 if mean.mean() < 128 else -1)
-    return (mean + change).clip(0, 255).astype(np.float32)
+    return (mean + change).clip(0, 255)
 
 
 def free_place(random: np.random.Generator, mask: np.ndarray, boxes: list[Any], size: int) -> tuple[int, int] | None:

@@ -5,10 +5,10 @@
     python examples/train_segmenter.py --data voc --root voc --download --model deeplabv3_resnet50 --size 480 \
         --backbone-weights DEFAULT --lr 0.0003 --batch-size 8 --epochs 30
 
-Transforms change the scale, crop and flip an image together with its classes in the loader's workers. The classes of a
-border that a crop leaves, and those that the data set leaves open, are 255 and count for nothing. Colours are changed
-on the device: colour transform, forward pass, backward pass and update are one compiled step. At the end the mean IoU
-is measured, and a picture of predictions and of the loss is written to the folder --out.
+Photos are scaled, flipped and cropped together with their classes in the loader's workers. The classes of a border, and
+those that the data set leaves open, are 255 and count for nothing. Colours are changed on the device: colour transform,
+forward pass, backward pass and update are one compiled step. At the end the mean IoU is measured, and a picture of
+predictions and of the loss is written to the folder --out.
 """
 
 import argparse
@@ -38,6 +38,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 UNKNOWN = 255  # the class of pixels that count for nothing
+BORDER = {Mask: UNKNOWN, "others": 0}  # what fills the border of a sample
 AUX = 0.5  # the weight of the loss of a second head, as in torchvision
 
 
@@ -48,15 +49,13 @@ class Task(NamedTuple):
         train: a data set of dicts with an "image" and "masks" [height, width] of classes.
         test: another one, of the same form.
         classes: the name of each class; class 0 is the background.
-        flip: whether a mirrored object still belongs to its class; a mirrored digit does not.
-        scales: the smallest and the largest size of a training image, as a part of its own.
+        augment: moves the parts of a training sample.
     """
 
     train: Any
     test: Any
     classes: Sequence[str]
-    flip: bool
-    scales: tuple[float, float]
+    augment: transforms.Transform
 
 
 class DigitPixels:
@@ -76,9 +75,9 @@ class DigitPixels:
 
 def digits(options: argparse.Namespace) -> Task:
     parts = ((True, options.images), (False, options.test))
-    sides = options.size // 4, options.size // 2
-    sets = [DigitPixels(train, length, size=options.size, most=4, sides=sides) for train, length in parts]
-    return Task(*sets, scattered_digits.CLASSES, flip=False, scales=(0.8, 1.25))
+    shown: dict[str, Any] = {"most": 3, "sides": (options.size // 4, options.size // 2), "light": True}
+    sets = [DigitPixels(train, length, size=options.size, **shown) for train, length in parts]
+    return Task(*sets, scattered_digits.CLASSES, transforms.Identity())
 
 
 def voc(options: argparse.Namespace) -> Task:
@@ -87,13 +86,18 @@ def voc(options: argparse.Namespace) -> Task:
         for part in ("train", "val")
     ]
     classes: Any = models.find_weights("fcn_resnet50", "DEFAULT")
-    return Task(*sets, classes.categories, flip=True, scales=(0.5, 2.0))
+    size = options.size
+    augment = transforms.Compose([
+        transforms.ScaleJitter((size, size), (0.5, 2.0)), transforms.RandomHorizontalFlip(),
+        transforms.RandomCrop(size, pad_if_needed=True, fill=BORDER),
+    ])
+    return Task(*sets, classes.categories, augment)
 
 
 def small_lraspp(num_classes: int) -> models.segmentation.LRASPP:
-    """Lite R-ASPP on a ResNet with one block in a stage; the coarse map has an eighth of the resolution."""
+    """Lite R-ASPP on feature maps with a quarter and a sixteenth of the resolution."""
     resnet = ResNet(BasicBlock, (1, 1, 1, 1))
-    backbone = models.features(resnet, {"relu": "low", "layer3": "high"})
+    backbone = models.features(resnet, {"layer1": "low", "layer3": "high"})
     return models.segmentation.LRASPP(backbone, 64, 256, num_classes)
 
 
@@ -117,20 +121,14 @@ def build(options: argparse.Namespace, num_classes: int) -> tuple[nn.Module, Any
 def train(options: argparse.Namespace, task: Task) -> float:
     """Trains a model, draws the picture, and returns the mean IoU on the test set."""
     model, params, state = build(options, len(task.classes))
-    border, size = {Mask: UNKNOWN, "others": 0}, options.size
-    host = transforms.Compose([
-        transforms.ScaleJitter((size, size), task.scales),
-        transforms.RandomCrop(size, pad_if_needed=True, fill=border),
-        *[transforms.RandomHorizontalFlip()] * task.flip,
-    ])
     to_float = [transforms.ToDtype(jnp.float32, scale=True), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
-    augment = transforms.Compose([transforms.ColorJitter(0.3, 0.3, 0.3), *to_float])
+    augment = transforms.Compose([transforms.ColorJitter(0.2, 0.2, 0.2), *to_float])
     prepare = transforms.Compose(to_float)
     loader = DataLoader(
-        task.train, options.batch_size, shuffle=True, drop_last=True, seed=options.seed, transform=host
+        task.train, options.batch_size, shuffle=True, drop_last=True, seed=options.seed, transform=task.augment
     )
     steps = options.epochs * len(loader)
-    rate = optax.warmup_cosine_decay_schedule(0.0, options.lr, min(200, steps // 5), steps)
+    rate = optax.warmup_cosine_decay_schedule(0.0, options.lr, min(200, steps // 10), steps)
     decay = jax.tree.map(lambda p: p.ndim > 1, params)
     optimizer = optax.adamw(rate, weight_decay=options.weight_decay, mask=decay)
 
@@ -165,7 +163,7 @@ def train(options: argparse.Namespace, task: Task) -> float:
             bar.set_description(f"epoch {epoch + 1}: loss {np.mean(losses[-len(loader):]):.3f}")
 
     counts, shown = np.zeros((len(task.classes),) * 2, int), []
-    whole = transforms.Letterbox(size, fill=border)
+    whole = transforms.Letterbox(options.size, fill=BORDER)
     for batch in DataLoader(task.test, options.batch_size, transform=whole):
         guesses = np.asarray(predict(params, state, jax.tree.map(jnp.asarray, batch["image"])))
         counts += confusion(batch["masks"].array, guesses, len(task.classes))
@@ -211,12 +209,12 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--root", default="data", help="the folder of Pascal VOC")
     parser.add_argument("--download", action="store_true", help="download Pascal VOC 2012 if it is not in --root")
     parser.add_argument("--images", type=int, default=1600, help="canvases with digits in an epoch")
-    parser.add_argument("--test", type=int, default=320, help="canvases with digits to test with")
+    parser.add_argument("--test", type=int, default=160, help="canvases with digits to test with")
     known = models.list_models("segmentation")
     parser.add_argument("--model", default="small", choices=["small", *known])
     parser.add_argument("--weights", help="of the whole model: the name of published weights, or a file")
     parser.add_argument("--backbone-weights", help="of the classifier inside: the name of published weights, or a file")
-    parser.add_argument("--size", type=int, default=128, help="height and width of an image in pixels")
+    parser.add_argument("--size", type=int, default=96, help="height and width of an image in pixels")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=0.003, help="the peak learning rate, after the warm-up")
