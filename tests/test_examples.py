@@ -1,5 +1,6 @@
 """The examples run as for a user, with fewer steps, and learn."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,8 @@ import sys
 import numpy as np
 import PIL.Image
 import safetensors.numpy
+
+from examples import scattered_digits
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
@@ -81,3 +84,69 @@ def test_finetune(tmp_path):
     assert (tmp_path / "out/classes.txt").read_text(encoding="utf-8") == "dark\nÄpfel\n"
     with PIL.Image.open(tmp_path / "out/finetuned.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 10
+
+
+def assert_drawn(path: pathlib.Path) -> None:
+    with PIL.Image.open(path) as picture:
+        assert min(picture.size) > 700
+        assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_scattered_digits(tmp_path, monkeypatch):
+    """What is drawn, and that boxes, masks and labels belong together."""
+    monkeypatch.chdir(tmp_path)
+    scattered_digits.main()
+    with PIL.Image.open(tmp_path / "out" / "scattered.png") as picture:
+        assert picture.size == (6 * 130 + 2, 2 * 130 + 2)
+    data = scattered_digits.ScatteredDigits(train=False, length=30, size=96)
+    for sample, again in zip(data, data, strict=True):
+        boxes, masks = sample["boxes"].array, sample["masks"].array
+        assert len(boxes) == len(masks) == len(sample["labels"]) > 0
+        for box, mask in zip(boxes, masks, strict=True):
+            rows, columns = np.nonzero(mask)
+            assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_array_equal(sample["image"].array, again["image"].array)
+    other = scattered_digits.ScatteredDigits(train=True, length=1, size=96)[0]
+    assert (other["image"].array != data[0]["image"].array).any()
+
+
+def test_train_detector(tmp_path):
+    small = ("--images", "64", "--test", "8", "--batch-size", "8", "--epochs", "2", "--max-targets", "8")
+    printed = run("train_detector.py", tmp_path, *small)
+    assert 0 <= float(re.search(r"mAP@0.5 ([\d.]+)", printed)[1]) < 1
+    assert_drawn(tmp_path / "out" / "digits_small.png")
+
+
+def test_train_detector_on_data_in_the_layout_of_coco(tmp_path):
+    """With a crowd, an image without objects, categories with gaps between their numbers, and images of two sizes."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "annotations").mkdir()
+    for part, count in (("train", 8), ("val", 4)):
+        images, objects = [], []
+        (tmp_path / f"{part}2017").mkdir()
+        for i in range(1, count + 1):
+            height, width = (60, 80) if i % 2 else (80, 50)
+            PIL.Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(
+                tmp_path / f"{part}2017" / f"{i}.png"
+            )
+            images.append({"id": i, "file_name": f"{i}.png", "height": height, "width": width})
+            for crowd in (0, 1) if i > 1 else ():
+                objects.append({
+                    "id": len(objects) + 1, "image_id": i, "category_id": (3, 7)[i % 2], "iscrowd": crowd,
+                    "bbox": [5 + 20 * crowd, 8, 20, 25], "area": 500, "segmentation": [],
+                })
+        categories = [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]
+        whole = {"images": images, "annotations": objects, "categories": categories}
+        path = tmp_path / "annotations" / f"instances_{part}2017.json"
+        path.write_text(json.dumps(whole), encoding="utf-8")
+    options = ("--data", "coco", "--root", str(tmp_path), "--epochs", "1", "--batch-size", "4")
+    printed = run("train_detector.py", tmp_path, *options, "--freeze", "backbone.conv1.*")
+    assert "mAP@0.5" in printed
+    assert_drawn(tmp_path / "out" / "coco_small.png")
+
+
+def test_train_segmenter(tmp_path):
+    small = ("--images", "64", "--test", "8", "--batch-size", "8", "--epochs", "2", "--size", "64")
+    printed = run("train_segmenter.py", tmp_path, *small)
+    assert 0 < float(re.search(r"mean IoU ([\d.]+)", printed)[1]) < 1
+    assert_drawn(tmp_path / "out" / "digits_small_segmented.png")

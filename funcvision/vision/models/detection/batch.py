@@ -197,7 +197,7 @@ def _prepared(preparation: Preparation, images: Array, size: Size, canvas: Size)
     channels = len(preparation.mean)
     if images.shape[-1] != channels:
         raise ValueError(f"the model takes images [height, width, {channels}]; got one of shape {images.shape[1:]}")
-    mean, std = (np.asarray(values, images.dtype) for values in (preparation.mean, preparation.std))
+    mean, std = (np.asarray(values, images.dtype)[None, None, None] for values in (preparation.mean, preparation.std))
     resized = resize((images - mean) / std, size, antialias=False)
     margins = ((0, 0), (0, canvas[0] - size[0]), (0, canvas[1] - size[1]), (0, 0))
     return _namespace(resized).pad(resized, margins)
@@ -274,7 +274,7 @@ def _resized_target(target: Mapping[str, Any], original: Size, size: Size) -> di
     ratios = np.asarray(size, np.float32) / np.asarray(original, np.float32)
     y, x = ratios.astype(boxes.dtype)
     moved = {
-        "boxes": boxes * np.stack([x, y, x, y]), "labels": plain["labels"].astype(np.int32),
+        "boxes": boxes * np.stack([x, y, x, y])[None, None], "labels": plain["labels"].astype(np.int32),
         "valid": plain.get("valid", getattr(target["boxes"], "valid", None)),
     }
     if moved["valid"] is None:
@@ -283,7 +283,7 @@ def _resized_target(target: Mapping[str, Any], original: Size, size: Size) -> di
         resized = resize(Mask(masks.astype(np.uint8)), size, "nearest").array
         moved["masks"] = resized
     if (points := plain.get("keypoints")) is not None:
-        moved["keypoints"] = points.astype(boxes.dtype) * np.stack([x, y, np.ones_like(x)])
+        moved["keypoints"] = points.astype(boxes.dtype) * np.stack([x, y, np.ones_like(x)])[None, None, None]
     return moved
 
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -96,3 +97,22 @@ def test_batch_is_torchvisions(fixed_size):
         height, width = ours.sizes[i]
         np.testing.assert_array_equal(ours.targets.masks[i][valid][:, :height, :width], target["masks"].numpy())
         assert not ours.targets.masks[i, :, height:].any()
+
+
+def test_a_batch_is_the_same_on_the_device():
+    """Of one array of images, with arrays of targets."""
+    rng = np.random.default_rng(2)
+    images = rng.random((2, 40, 60, 3), np.float32)
+    targets = {
+        "boxes": np.tile(np.array([[5, 6, 20, 30], [1, 2, 50, 9]], np.float32), (2, 1, 1)),
+        "labels": np.array([[1, 2], [3, 0]], np.int32), "valid": np.array([[True, True], [True, False]]),
+        "masks": rng.integers(0, 2, (2, 2, 40, 60), np.uint8),
+        "keypoints": rng.uniform(0, 40, (2, 2, 3, 3)).astype(np.float32),
+    }
+    preparation = detection.Preparation(min_size=50, max_size=83)
+    model = detection.RetinaNet(detection.resnet_fpn_backbone("resnet18"), 5, preparation=preparation)
+    host = detection.batch(model, images, targets, max_targets=3)
+    arrays = jax.tree.map(jnp.asarray, (images, targets))
+    device = jax.jit(lambda images, targets: detection.batch(model, images, targets, max_targets=3))(*arrays)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=2e-6), host, device)
+    np.testing.assert_array_equal(host.targets.valid, [[True, True, False], [True, False, False]])  # pyright: ignore
