@@ -183,12 +183,8 @@ def _sample(dataset: "Any", index: int) -> "dict[str, Any]":
     found: dict[str, Any] = {"image": images[0]} if len(images) == 1 else {}
     if len(images) > 1:
         found = {f"image{number}": image for number, image in enumerate(images, 1)}
-    for part in parts:
-        if isinstance(part, str | list):
-            found["captions"] = [part] if isinstance(part, str) else part
-        elif not isinstance(part, PIL.Image.Image | np.ndarray):
-            found["label"] = part
-    return found
+    others = [part for part in parts if not isinstance(part, PIL.Image.Image | np.ndarray)]
+    return found | {"label": others[0]} if others else found
 
 
 def _drawn(sample: "dict[str, Any]", categories: "Sequence[str] | None") -> "np.ndarray":
@@ -199,8 +195,9 @@ def _drawn(sample: "dict[str, Any]", categories: "Sequence[str] | None") -> "np.
     from ..vision import draw, transforms
     from ..vision.tv_tensors import Image
 
-    if sample.get("captions"):
-        sample = {**sample, "label": sample["captions"][0][:_CAPTION]}
+    captions = [sample["caption"]] if "caption" in sample else sample.get("captions")
+    if captions:
+        sample = {**sample, "label": captions[0][:_CAPTION]}
     label = sample.get("label")
     if isinstance(label, tuple):  # the numbers of several ranks, or of several targets
         sample = {**sample, "label": ", ".join(map(str, label))}
