@@ -252,7 +252,7 @@ def draw_results(
         leaves = {"image": Image(image), "boxes": BoundingBoxes(result["boxes"][sure], canvas_size=image.shape[:2])}
         if "masks" in result:
             leaves["masks"] = Mask(result["masks"][sure, 0] >= 0.5)
-        texts = [f"{name} {score:.0%}" for name, score in zip(names, result["scores"][sure], strict=True)]
+        texts = [f"{name}: {score:.0%}" for name, score in zip(names, result["scores"][sure], strict=True)]
         axes.imshow(draw.sample({**resize(leaves), "labels": texts}))
     axes = below.subplots()
     smooth = np.convolve(losses, np.ones(min(20, len(losses))) / min(20, len(losses)), mode="valid")
