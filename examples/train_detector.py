@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from funcvision import enable_compilation_cache
 from funcvision.data import DataLoader, Subset, list_collate
-from funcvision.vision import datasets, draw, models, transforms
+from funcvision.vision import datasets, draw, metrics, models, transforms
 from funcvision.vision.models import detection
 from funcvision.vision.models.resnet import BasicBlock, ResNet
 from funcvision.vision.tv_tensors import BoundingBoxes, Image, Mask
@@ -192,48 +192,13 @@ def train(options: argparse.Namespace) -> float:
     for batch in tqdm(test, "testing", dynamic_ncols=True):
         truth += [dict(zip(batch, column)) for column in zip(*batch.values())]
         found += detection.predict(model, params, state, batch["image"], canvas=sizes)
-    precision = mean_average_precision(truth, found)
+    metric = metrics.MeanAveragePrecision()
+    metric.update(found, truth)
+    precision = metric.compute()["map_50"]
     picture = pathlib.Path(options.out) / f"{options.data}_{options.model}.png"
     draw_results(picture, truth[:12], found[:12], task.classes, np.asarray(losses), precision)
     print(f"mAP@0.5 {precision:.3f}; see {picture}")
     return precision
-
-
-def mean_average_precision(truth: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> float:
-    """COCO's average precision of boxes with an IoU of at least 0.5, the mean over the classes that occur."""
-    precisions = []
-    for label in sorted({int(label) for sample in truth for label in sample["labels"]}):
-        pairs = [one_class(sample, result, label) for sample, result in zip(truth, found, strict=True)]
-        scores, hits, ignored = (np.concatenate(column) for column in list(zip(*pairs))[:3])
-        objects = sum(pair[3] for pair in pairs)
-        order = np.argsort(-scores, kind="stable")
-        hits = hits[order][~ignored[order]]
-        recall, precision = hits.cumsum() / max(objects, 1), hits.cumsum() / np.arange(1, len(hits) + 1)
-        best = np.maximum.accumulate(precision[::-1])[::-1]  # at this recall or a greater one
-        places = np.searchsorted(recall, np.linspace(0, 1, 101))
-        precisions.append(np.append(best, 0)[places].mean() if objects else np.nan)
-    return float(np.nanmean(precisions))
-
-
-def one_class(sample: dict[str, Any], result: dict[str, Any], label: int) -> tuple[Any, Any, Any, int]:
-    """Scores, hits, ignored and the number of objects of one class in one image.
-
-    A detection is a hit if it is the first to find its object, and ignored if it lies in a crowd.
-    """
-    own = np.asarray(sample["labels"]) == label
-    boxes, crowd = sample["boxes"].array[own], np.asarray(sample.get("iscrowd", np.zeros(len(own))), bool)[own]
-    chosen = result["labels"] == label
-    hits, ignored, free = np.zeros(chosen.sum(), bool), np.zeros(chosen.sum(), bool), ~crowd
-    for i, box in enumerate(result["boxes"][chosen]):
-        common = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])).clip(0).prod(-1)
-        area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-        overlap = common / np.maximum(np.where(crowd, area, area + areas - common), 1e-9)
-        candidates = np.where(free, overlap, 0)
-        if candidates.max(initial=0) >= 0.5:
-            hits[i], free[candidates.argmax()] = True, False
-        else:
-            ignored[i] = (crowd & (overlap >= 0.5)).any()
-    return result["scores"][chosen], hits, ignored, int((~crowd).sum())
 
 
 def draw_results(

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from funcvision import enable_compilation_cache, nn
 from funcvision import functional as F
 from funcvision.data import DataLoader
-from funcvision.vision import datasets, draw, models, transforms
+from funcvision.vision import datasets, draw, metrics, models, transforms
 from funcvision.vision.models.resnet import BasicBlock, ResNet
 from funcvision.vision.transforms.presets import IMAGENET_MEAN, IMAGENET_STD
 from funcvision.vision.tv_tensors import Image, Mask
@@ -164,25 +164,18 @@ def train(options: argparse.Namespace, task: Task) -> float:
                 bar.update()
             bar.set_description(f"epoch {epoch + 1}: loss {np.mean(losses[-len(loader):]):.3f}")
 
-    counts, shown = np.zeros((len(task.classes),) * 2, int), []
+    metric, shown = metrics.ConfusionMatrix(len(task.classes), ignore_index=UNKNOWN), []
+    counts = metric.init()
     whole = transforms.Letterbox(options.size, fill=BORDER)
     for batch in DataLoader(task.test, options.batch_size, transform=whole):
         guesses = np.asarray(predict(params, state, jax.tree.map(jnp.asarray, batch["image"])))
-        counts += confusion(batch["masks"].array, guesses, len(task.classes))
+        counts = metric.update(counts, guesses, batch["masks"])
         shown += list(zip(batch["image"].array, guesses)) if len(shown) < 12 else []
-    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
-    mean_iou = float((counts.diagonal()[union > 0] / union[union > 0]).mean())
+    mean_iou = float(metric.compute(counts)["mean_iou"])
     picture = pathlib.Path(options.out) / f"{options.data}_{options.model}_segmented.png"
     draw_results(picture, shown[:12], np.asarray(losses), mean_iou)
     print(f"mean IoU {mean_iou:.3f}; see {picture}")
     return mean_iou
-
-
-def confusion(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
-    """How many pixels of each class (rows) were taken for each class (columns)."""
-    known = labels != UNKNOWN
-    pairs = labels[known].astype(int) * classes + guesses[known]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def draw_results(path: pathlib.Path, pairs: Sequence[tuple[Any, Any]], losses: np.ndarray, mean_iou: float) -> None:
