@@ -36,7 +36,7 @@ def test_entries(name):
         }
 
 
-OTHERS = [name for task in ("detection", "segmentation", "video") for name in models.list_models(task)]
+OTHERS = [name for task in ("detection", "segmentation", "video", "optical_flow") for name in models.list_models(task)]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -48,9 +48,12 @@ def test_entries_of_other_tasks(name):
         entry, meta = ours[reference.name], reference.meta
         assert (entry.url, entry.default) == (reference.url, reference is theirs.DEFAULT)
         assert (entry.mib, entry.parameters, entry.gflops) == (meta["_file_size"], meta["num_params"], meta["_ops"])
-        assert entry.metrics == {key.replace("@", ""): one for key, one in meta["_metrics"][entry.dataset].items()}
+        metrics = meta["_metrics"]
+        flow = {f"{data} {key}": one for data, found in metrics.items() for key, one in found.items()}
+        single = {key.replace("@", ""): one for key, one in metrics.get(entry.dataset, {}).items()}
+        assert entry.metrics == (flow if entry.task == "optical_flow" else single)
         assert (entry.min_size, entry.min_size) == meta["min_size"]
-        assert (entry.recipe, list(entry.categories)) == (meta["recipe"], meta["categories"])
+        assert (entry.recipe, entry.categories and list(entry.categories)) == (meta["recipe"], meta.get("categories"))
         preset = reference.transforms()
         assert entry.preset == type(preset).__name__
         if entry.preset == "SemanticSegmentation":

@@ -17,7 +17,7 @@ from .transform import Transform
 
 __all__ = [
     "IMAGENET_MEAN", "IMAGENET_STD", "ImageClassification", "ImageClassificationTrain", "ObjectDetection",
-    "SemanticSegmentation", "VideoClassification",
+    "OpticalFlow", "SemanticSegmentation", "VideoClassification",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -141,6 +141,25 @@ class SemanticSegmentation(_Preset):
         }
         resize = [] if resize_size is None else [_ResizeInFloat(resize_size, interpolation, antialias=antialias)]
         super().__init__([*resize, ToImage(), ToDtype(jnp.float32, scale=True), Normalize(mean, std)], options)
+
+
+class OpticalFlow:
+    """Prepares two images for optical flow: scales them to [-1, 1].
+
+    >>> first, second = OpticalFlow()(np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128, 3), np.uint8))
+    >>> first.dtype, float(first.min())
+    (dtype('float32'), -1.0)
+    """
+
+    def __init__(self) -> None:
+        self._prepare = Compose([ToImage(), ToDtype(jnp.float32, scale=True), Normalize((0.5,) * 3, (0.5,) * 3)])
+
+    def __call__(self, image1: Any, image2: Any) -> tuple[Any, Any]:
+        """Both images, PIL images or arrays [..., height, width, 3], as float32 arrays from -1 to 1."""
+        return self._prepare(image1), self._prepare(image2)
+
+    def __repr__(self) -> str:
+        return "OpticalFlow()"
 
 
 class VideoClassification(_Preset):
