@@ -59,7 +59,8 @@ def test_numbers_of_each(name, train):
     aux = {} if name.startswith("lraspp") else {"aux_loss": True}
     theirs = getattr(reference, name)(weights=None, weights_backbone=None, num_classes=5, **aux)
     ours = models.get_model(name, num_classes=5, **aux)
-    assert_models_equal(_without_dropout(ours), _comparable(theirs), (2, 65, 49), train=train)
+    # Rounding grows in squeeze-and-excitation: 3e-8 of the largest gradient was seen in MobileNetV3.
+    assert_models_equal(_without_dropout(ours), _comparable(theirs), (2, 65, 49), train=train, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
