@@ -5,7 +5,7 @@ References: Geiger et al. 2012, Menze and Geiger 2015, https://www.cvlibs.net/da
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,20 @@ class _KittiStereo(StereoMatchingDataset):
     """What both years have in common."""
 
     has_mask = True
+    _year: ClassVar[str]
+    _images: ClassVar[tuple[str, str]]
+    _disparities: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, root: str | os.PathLike[str], split: str = "train", transforms: Callable[..., Any] | None = None
+    ):
+        super().__init__(root, transforms)
+        folder = os.path.join(self.root, f"Kitti{self._year}", _FOLDERS[choice("split", split, _FOLDERS)])
+        self._add_images(folder, *self._images)
+        if split == "train":
+            self._add_disparities(folder, *self._disparities)
+        else:
+            self._no_disparities()
 
     def read_disparity(self, path: str) -> tuple[np.ndarray, None]:
         """The disparity in a 16-bit PNG file, which holds 256 times its value."""
@@ -87,16 +101,9 @@ class Kitti2012Stereo(_KittiStereo):
         ValueError: an option is none of the choices, or a file is damaged; the message names it.
     """
 
-    def __init__(
-        self, root: str | os.PathLike[str], split: str = "train", transforms: Callable[..., Any] | None = None
-    ):
-        super().__init__(root, transforms)
-        folder = os.path.join(self.root, "Kitti2012", _FOLDERS[choice("split", split, _FOLDERS)])
-        self._add_images(folder, "colored_0/*_10.png", "colored_1/*_10.png")
-        if split == "train":
-            self._add_disparities(folder, "disp_noc/*.png")
-        else:
-            self._no_disparities()
+    _year = "2012"
+    _images = "colored_0/*_10.png", "colored_1/*_10.png"
+    _disparities = ("disp_noc/*.png",)
 
 
 class Kitti2015Stereo(_KittiStereo):
@@ -115,13 +122,6 @@ class Kitti2015Stereo(_KittiStereo):
         ValueError: an option is none of the choices, or a file is damaged; the message names it.
     """
 
-    def __init__(
-        self, root: str | os.PathLike[str], split: str = "train", transforms: Callable[..., Any] | None = None
-    ):
-        super().__init__(root, transforms)
-        folder = os.path.join(self.root, "Kitti2015", _FOLDERS[choice("split", split, _FOLDERS)])
-        self._add_images(folder, "image_2/*.png", "image_3/*.png")
-        if split == "train":
-            self._add_disparities(folder, "disp_occ_0/*.png", "disp_occ_1/*.png")
-        else:
-            self._no_disparities()
+    _year = "2015"
+    _images = "image_2/*.png", "image_3/*.png"
+    _disparities = "disp_occ_0/*.png", "disp_occ_1/*.png"

@@ -14,9 +14,8 @@ import numpy as np
 
 from ... import nn
 from ...functional._check import Size, per_axis
-from ...nn import init
-from ...nn.init import Initializer
 from ..ops import MLP, StochasticDepth
+from ._initial import narrow_linear
 from ._shifted_windows import ShiftedWindowAttention, ShiftedWindowAttentionV2
 from ._zoo.registry import register
 
@@ -169,11 +168,6 @@ class SwinTransformer(nn.Module):
         """Maps images [batch, height, width, in_channels] to logits [batch, num_classes]."""
         x = self.norm(self.features(x))
         return self.head(self.flatten(self.avgpool(self.permute(x))))
-
-
-def narrow_linear(layer: nn.Module) -> dict[str, Initializer]:
-    """For `with_init`: how the linear layers of both kinds of Swin Transformer are initialised."""
-    return {"weight": init.trunc_normal(std=0.02), "bias": init.zeros} if isinstance(layer, nn.Linear) else {}
 
 
 def _swin(size: str, num_classes: int, options: dict[str, Any]) -> SwinTransformer:

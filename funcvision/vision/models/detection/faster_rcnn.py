@@ -12,6 +12,7 @@ from .... import functional as F
 from .... import nn
 from ....nn import init
 from ...ops import Conv2dNormActivation, MultiScaleRoIAlign
+from .._initial import conv_weights
 from .._zoo.registry import register
 from .anchors import AnchorGenerator
 from .backbones import (
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 Norm = Callable[..., nn.Module]
+fan_out_weights = conv_weights(init.kaiming_normal(mode="fan_out", nonlinearity="relu"))
 VECTOR = 1024  # features of a box
 BOX_SIDE = 7  # bins of a box in each direction
 
@@ -82,14 +84,6 @@ class FastRCNNConvFCHead(nn.Sequential):
             layers += [nn.Linear(features, out_features), nn.ReLU()]
             features = out_features
         super().__init__(*layers)
-
-
-def fan_out_weights(module: nn.Module) -> dict[str, init.Initializer]:
-    """For `with_init`: how the convolutions of heads are initialised."""
-    if not isinstance(module, nn.Conv2d):
-        return {}
-    weight = init.kaiming_normal(mode="fan_out", nonlinearity="relu")
-    return {"weight": weight} if module.bias is None else {"weight": weight, "bias": init.zeros}
 
 
 class FastRCNNPredictor(nn.Module):

@@ -22,6 +22,7 @@ from ...ops import (
     generalized_box_iou_loss,
     sigmoid_focal_loss,
 )
+from .._initial import conv_weights
 from .._zoo.registry import register
 from ._coding import BoxCoder
 from ._matching import IGNORED, Matcher
@@ -109,7 +110,7 @@ class _Branch(nn.Module):
         bias_init: init.Initializer,
     ):
         blocks = [Conv2dNormActivation(in_channels, in_channels, norm_layer=norm_layer) for _ in range(4)]
-        self.conv = nn.Sequential(*blocks).with_init(_initialisers)
+        self.conv = nn.Sequential(*blocks).with_init(conv_weights(WEIGHT))
         last = nn.Conv2d(in_channels, num_anchors * outputs, 3, padding=1, weight_init=WEIGHT, bias_init=bias_init)
         setattr(self, name, last)
         self._last, self._outputs = name, outputs
@@ -117,12 +118,6 @@ class _Branch(nn.Module):
     def forward(self, x: Sequence[jax.Array]) -> list[jax.Array]:
         maps = [getattr(self, self._last)(self.conv(level)) for level in x]
         return [level.reshape(len(level), -1, self._outputs) for level in maps]
-
-
-def _initialisers(module: nn.Module) -> dict[str, init.Initializer]:
-    if not isinstance(module, nn.Conv2d):
-        return {}
-    return {"weight": WEIGHT} if module.bias is None else {"weight": WEIGHT, "bias": init.zeros}
 
 
 class RetinaNet(Detector):

@@ -14,6 +14,7 @@ from .... import nn
 from ....functional._precision import accumulation_dtype
 from ....nn import init
 from ...ops import Conv2dNormActivation, batched_nms, box_iou, clip_boxes_to_image
+from .._initial import conv_weights
 from ._coding import BoxCoder
 from ._matching import BACKGROUND, BalancedSampler, Matcher, Sampler
 from .anchors import AnchorGenerator
@@ -38,7 +39,7 @@ class RPNHead(nn.Module):
     def __init__(self, in_channels: int, num_anchors: int, conv_depth: int = 1):
         blocks = [Conv2dNormActivation(in_channels, in_channels, norm_layer=None) for _ in range(conv_depth)]
         normal = {"weight_init": init.normal(std=0.01), "bias_init": init.zeros}
-        self.conv = nn.Sequential(*blocks).with_init(_initialisers)
+        self.conv = nn.Sequential(*blocks).with_init(conv_weights(normal["weight_init"]))
         self.cls_logits = nn.Conv2d(in_channels, num_anchors, 1, **normal)
         self.bbox_pred = nn.Conv2d(in_channels, num_anchors * 4, 1, **normal)
 
@@ -50,10 +51,6 @@ class RPNHead(nn.Module):
         maps = [self.conv(level) for level in x]
         logits = [self.cls_logits(level).reshape(len(level), -1) for level in maps]
         return logits, [self.bbox_pred(level).reshape(len(level), -1, 4) for level in maps]
-
-
-def _initialisers(module: nn.Module) -> dict[str, init.Initializer]:
-    return {"weight": init.normal(std=0.01), "bias": init.zeros} if isinstance(module, nn.Conv2d) else {}
 
 
 class RegionProposalNetwork(nn.Module):

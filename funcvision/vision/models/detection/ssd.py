@@ -12,6 +12,7 @@ from .... import nn
 from ....functional._precision import accumulation_dtype
 from ....nn import init
 from ...ops import box_iou, clip_boxes_to_image
+from .._initial import conv_weights
 from .._zoo.backbones import Backbone, numbered_stages
 from .._zoo.registry import register
 from ..vgg import vgg16
@@ -29,17 +30,10 @@ ANCHORS = DefaultBoxGenerator(
     steps=(8, 16, 32, 64, 100, 300),
 )
 """Of SSD300, as in the paper."""
+xavier = conv_weights(init.xavier_uniform())
 FOURTH_POOL = 23  # index in the features of VGG-16
 CODER = BoxCoder((10.0, 10.0, 5.0, 5.0))
 Rule = Callable[[nn.Module], Mapping[str, init.Initializer]]
-
-
-def xavier(module: nn.Module) -> dict[str, init.Initializer]:
-    """For `with_init`: Xavier's uniform weights and no bias."""
-    if not isinstance(module, nn.Conv2d):
-        return {}
-    weight = init.xavier_uniform()
-    return {"weight": weight} if module.bias is None else {"weight": weight, "bias": init.zeros}
 
 
 class SSDScoringHead(nn.Module):

@@ -12,6 +12,7 @@ import jax
 from .... import nn
 from ....nn import init
 from ...ops import Conv2dNormActivation
+from .._initial import conv_weights
 from .._intermediate_layers import feature_stages
 from .._zoo.backbones import Backbone, numbered_stages
 from .._zoo.registry import register
@@ -25,15 +26,9 @@ __all__ = ["SSDLiteFeatureExtractorMobileNet", "SSDLiteHead", "ssdlite320_mobile
 Norm = Callable[..., nn.Module]
 MIDDLE = 13  # the last block of MobileNetV3-Large that reduces the resolution
 REDUCED_CHANNELS = 480  # of the last feature map of MobileNetV3-Large with a reduced tail; otherwise 960
+_normal = conv_weights(init.normal(std=0.03))
 EXTRA_CHANNELS = (512, 256, 256, 128)
 ANCHORS = DefaultBoxGenerator(((2, 3),) * 6, min_ratio=0.2, max_ratio=0.95)
-
-
-def _normal(module: nn.Module) -> dict[str, init.Initializer]:
-    if not isinstance(module, nn.Conv2d):
-        return {}
-    weight = init.normal(std=0.03)
-    return {"weight": weight} if module.bias is None else {"weight": weight, "bias": init.zeros}
 
 
 class SSDLiteHead(SSDHead):

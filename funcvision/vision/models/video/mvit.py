@@ -17,6 +17,7 @@ from .... import functional as F
 from .... import nn
 from ....nn import init
 from ...ops import MLP, StochasticDepth
+from .._initial import narrow_linear
 from .._zoo.registry import register
 
 __all__ = ["MSBlockConfig", "MViT", "MultiscaleAttention", "MultiscaleBlock", "mvit_v1_b", "mvit_v2_s"]
@@ -294,13 +295,13 @@ class MViT(nn.Module):
                 residual_with_cls_embed=residual_with_cls_embed, proj_after_attn=proj_after_attn,
                 dropout=attention_dropout, stochastic_depth_prob=drop_prob, norm_layer=norm_layer,
             )
-            blocks.append(one.with_init(_narrow_linear))
+            blocks.append(one.with_init(narrow_linear))
             if len(cnf.stride_q):
                 size = [length // step for length, step in zip(size, cnf.stride_q, strict=True)]
         self.blocks = nn.ModuleList(blocks)
         last = block_setting[-1].output_channels
         self.norm = norm_layer(last)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes)).with_init(_narrow_linear)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes)).with_init(narrow_linear)
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Maps clips [batch, time, height, width, in_channels] to logits [batch, num_classes]."""
@@ -315,10 +316,6 @@ class MViT(nn.Module):
         for block in self.blocks:
             x, size = block(x, size)
         return self.head(self.norm(x)[:, 0])
-
-
-def _narrow_linear(layer: nn.Module) -> dict[str, init.Initializer]:
-    return {"weight": NARROW, "bias": init.zeros} if isinstance(layer, nn.Linear) else {}
 
 
 HEADS = (1, 2, 2, *[4] * 11, 8, 8)

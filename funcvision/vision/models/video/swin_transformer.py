@@ -16,10 +16,11 @@ from .... import nn
 from ....functional._attention import attend
 from ....functional._check import per_axis
 from ....nn import init
+from .._initial import narrow_linear
 from .._shifted_windows import in_shifted_windows
 from .._windows import join_heads, relative_position_bias, relative_position_index, split_heads
 from .._zoo.registry import register
-from ..swin_transformer import PatchMerging, SwinTransformerBlock, narrow_linear
+from ..swin_transformer import PatchMerging, SwinTransformerBlock
 
 __all__ = ["PatchEmbed3d", "ShiftedWindowAttention3d", "SwinTransformer3d", "swin3d_b", "swin3d_s", "swin3d_t"]
 
