@@ -13,6 +13,7 @@
 
 from . import functional, optim
 from ._graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ._lift import lift
 from .creation import (
     arange,
     cat,
@@ -93,7 +94,7 @@ from .functions import (
 )
 from .module import Module
 from .random import initial_seed, manual_seed
-from .tensor import Tensor, lift
+from .tensor import Tensor
 
 __all__ = [
     "functional", "optim",

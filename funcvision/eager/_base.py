@@ -42,6 +42,7 @@ class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
     __slots__ = ("__weakref__", "_changes", "_data", "_grad", "_index", "_node", "_requires_grad", "_sharing")
+    result: "type[TensorBase]"  # the class of the results of operations: Tensor
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
 

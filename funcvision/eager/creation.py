@@ -9,10 +9,11 @@ import numpy as np
 
 from . import _shapes
 from ._elementwise import DEFAULT, canonical
+from ._lift import lift
 from ._limits import check_integers
 from ._shapes import as_shape
 from .random import next_key
-from .tensor import Tensor, lift
+from .tensor import Tensor
 
 __all__ = [
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",

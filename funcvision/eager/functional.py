@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import functional as pure
+from ._lift import run
 from ._operation import Operation
 from .random import next_key
-from .tensor import run
 
 __all__ = list(pure.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -11,10 +11,11 @@ from .. import nn
 from ..nn import Arrays, Param
 from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
+from ._lift import run
 from ._operation import Operation, differentiable
 from ._state_dict import loaded, on_host
 from .random import next_key
-from .tensor import Tensor, is_place, run
+from .tensor import Tensor, is_place
 
 __all__ = ["LoadResult", "Module"]
 

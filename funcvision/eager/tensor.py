@@ -4,7 +4,7 @@ Arrays are immutable, so results do not share memory. `_views` says what torch's
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -16,51 +16,15 @@ from .. import functional as F
 from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
-from ._base import TensorBase, as_array, record
+from ._base import TensorBase, as_array
 from ._graph import Node, is_grad_enabled
+from ._lift import lift
 from ._limits import check_divisor, check_integers, fitting
-from ._operation import Operation, differentiable
 from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
 
-__all__ = ["Tensor", "is_place", "lift", "run"]
+__all__ = ["Tensor", "is_place"]
 
 Number = complex | float | int
-
-
-def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
-    """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
-    output, aux, node = record(operation, args, kwargs, numbers=numbers)
-    leaves, structure = jax.tree.flatten(output)
-    wrapped, made = [], 0
-    for leaf in leaves:
-        by_node = node if differentiable(leaf) else None
-        wrapped.append(Tensor.wrap(leaf, by_node, made if by_node else 0))
-        made += by_node is not None
-    return jax.tree.unflatten(structure, wrapped), aux
-
-
-def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = False) -> Callable[..., Any]:
-    """Makes a function of Tensors from a pure function of arrays. Each call is one node of the graph.
-
-    Args:
-        function: takes Tensors and arrays anywhere in its arguments: in lists, dicts and other trees. Other arguments
-            are static and must be hashable; the function is compiled for each of their values.
-        jit: whether to compile the function and its gradient. Without compilation it may inspect values.
-        numbers: treat Python numbers as arrays, so that the function is not compiled again for each number.
-
-    >>> length = lift(lambda v: jnp.sqrt(jnp.sum(v**2)))
-    >>> v = Tensor([3.0, 4.0], requires_grad=True)
-    >>> length(v).backward()
-    >>> v.grad
-    Tensor([0.6, 0.8])
-    """
-    operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
-
-    @functools.wraps(function)
-    def lifted(*args: Any, **kwargs: Any) -> Any:
-        return run(operation, args, kwargs, numbers=numbers)[0]
-
-    return lifted
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -487,6 +451,9 @@ class Tensor(TensorBase):
     def bool(self) -> "Tensor":
         """Whether each element is not 0."""
         return self.to(np.bool_)
+
+
+TensorBase.result = Tensor
 
 
 def is_place(target: Any) -> bool:

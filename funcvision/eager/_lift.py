@@ -1,0 +1,50 @@
+"""`lift`: a function of Tensors made from a pure function of arrays."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from ._base import TensorBase, record
+from ._operation import Operation, differentiable
+
+__all__ = ["lift", "run"]
+
+
+def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
+    """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
+    output, aux, node = record(operation, args, kwargs, numbers=numbers)
+    leaves, structure = jax.tree.flatten(output)
+    wrapped, made = [], 0
+    for leaf in leaves:
+        by_node = node if differentiable(leaf) else None
+        wrapped.append(TensorBase.result.wrap(leaf, by_node, made if by_node else 0))
+        made += by_node is not None
+    return jax.tree.unflatten(structure, wrapped), aux
+
+
+def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = False) -> Callable[..., Any]:
+    """Makes a function of Tensors from a pure function of arrays. Each call is one node of the graph.
+
+    Args:
+        function: takes Tensors and arrays anywhere in its arguments: in lists, dicts and other trees. Other arguments
+            are static and must be hashable; the function is compiled for each of their values.
+        jit: whether to compile the function and its gradient. Without compilation it may inspect values.
+        numbers: treat Python numbers as arrays, so that the function is not compiled again for each number.
+
+    >>> import jax.numpy as jnp
+    >>> from funcvision.eager import Tensor
+    >>> length = lift(lambda v: jnp.sqrt(jnp.sum(v**2)))
+    >>> v = Tensor([3.0, 4.0], requires_grad=True)
+    >>> length(v).backward()
+    >>> v.grad
+    Tensor([0.6, 0.8])
+    """
+    operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
+
+    @functools.wraps(function)
+    def lifted(*args: Any, **kwargs: Any) -> Any:
+        return run(operation, args, kwargs, numbers=numbers)[0]
+
+    return lifted
