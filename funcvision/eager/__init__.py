@@ -11,7 +11,7 @@
     optimizer.zero_grad()
 """
 
-from . import functional, optim
+from . import fft, functional, linalg, operations, optim, special
 from ._graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ._lift import lift
 from .creation import (
@@ -53,7 +53,6 @@ from .functions import (
     exp,
     flatten,
     flip,
-    gather,
     log,
     logsumexp,
     masked_select,
@@ -63,7 +62,6 @@ from .functions import (
     mean,
     min,
     minimum,
-    nonzero,
     norm,
     permute,
     pow,
@@ -93,11 +91,12 @@ from .functions import (
     var,
 )
 from .module import Module
+from .operations import *  # noqa: F403
 from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "functional", "optim",
+    "fft", "functional", "linalg", "optim", "special", *operations.__all__,
     # tensors, modules and modes
     "Module", "Tensor", "enable_grad", "initial_seed", "is_grad_enabled", "lift", "manual_seed",
     "no_grad", "set_grad_enabled",
@@ -106,8 +105,8 @@ __all__ = [
     "randint", "randn", "randn_like", "randperm", "stack", "tensor", "where", "zeros", "zeros_like",
     # functions
     "abs", "all", "allclose", "any", "argmax", "argmin", "argsort", "chunk", "clamp", "clone", "cos", "cumsum", "equal",
-    "exp", "flatten", "flip", "gather", "log", "logsumexp", "masked_select", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "nonzero", "norm", "permute", "pow", "prod", "relu", "reshape", "roll", "round", "sigmoid", "sign",
+    "exp", "flatten", "flip", "log", "logsumexp", "masked_select", "matmul", "max", "maximum", "mean", "min",
+    "minimum", "norm", "permute", "pow", "prod", "relu", "reshape", "roll", "round", "sigmoid", "sign",
     "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sum", "tanh", "topk", "transpose", "tril",
     "triu", "unbind", "unsqueeze", "var",
 ]  # fmt: skip

@@ -17,9 +17,20 @@ from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._comparison import ComparisonMethods
+from ._complex import ComplexMethods
+from ._counting import CountingMethods
+from ._cumulative import CumulativeMethods
 from ._graph import Node, is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, check_integers, fitting
+from ._math import MathMethods
+from ._matrices import MatrixMethods
+from ._products import ProductMethods
+from ._rearranging import RearrangingMethods
+from ._scattering import ScatteringMethods
+from ._special import SpecialMethods
+from ._statistics import StatisticsMethods
 from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
 
 __all__ = ["Tensor", "is_place"]
@@ -171,11 +182,13 @@ _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
 _cast, _clone = lift(ew.cast), lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
 _expand = lift(_shapes.expand)
-_gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
 
-class Tensor(TensorBase):
+class Tensor(
+    MathMethods, ComparisonMethods, ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods,
+    CountingMethods, ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods,
+):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -250,25 +263,9 @@ class Tensor(TensorBase):
             raise TypeError("a Tensor without axes is not iterable")
         return iter(self.unbind())
 
-    def gather(self, dim: int, index: Any) -> "Tensor":
-        """Elements of axis `dim` at `index`, which has as many axes as this Tensor and may be shorter in the others."""
-        return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
-
-    def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
-        """A copy with elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
-        return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
-
-    def index_select(self, dim: int, index: Any) -> "Tensor":
-        """The slices of axis `dim` at these indices."""
-        return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
-
     def masked_select(self, mask: Any) -> "Tensor":
         """The elements where the mask is true, in one axis."""
         return self[mask]
-
-    def nonzero(self) -> "Tensor":
-        """The indices of the elements that are not 0: one row for each element."""
-        return Tensor(np.argwhere(np.asarray(self.data)))
 
     # Dtype and device
 
@@ -348,7 +345,7 @@ class Tensor(TensorBase):
     __ifloordiv__, __imod__ = _augmented(_floor_divide), _augmented(_remainder)
     __ilshift__, __irshift__ = _augmented(_left_shift), _augmented(_right_shift)
     __iand__, __ior__, __ixor__ = map(_augmented, (_bitwise_and, _bitwise_or, _bitwise_xor))
-    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
+    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
     fill_, copy_ = _in_place(_fill), _in_place(_fill)
 
     def zero_(self) -> "Tensor":
@@ -381,7 +378,7 @@ class Tensor(TensorBase):
     argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
-    matmul = mm = bmm = _matmul
+    matmul = _matmul
     view = reshape = _reshaping(lift(_shapes.reshape))
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
