@@ -170,9 +170,12 @@ def logaddexp2(input: Operand, other: Operand) -> jax.Array:
     return jnp.logaddexp2(*together(input, other, real=True))
 
 
+_next = with_rules(jnp.nextafter, lambda t, z, x, y: jnp.where(x == y, 0, t), lambda t, z, x, y: jnp.zeros_like(t))
+
+
 def nextafter(input: Operand, other: Operand) -> jax.Array:
     """The next number of the dtype after `input` in the direction of `other`."""
-    return jnp.nextafter(*together(input, other))
+    return _next(*together(input, other))
 
 
 _x_log_y = with_rules(

@@ -173,7 +173,12 @@ def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
 
 
 def _pull(pullback: Callable[..., Any], cotangents: list[jax.Array]) -> Any:
-    return pullback(cotangents)
+    """Calls the pullback. torch's gradient with respect to a complex array is the conjugate of jax's."""
+    return jax.tree.map(_conjugate, pullback(jax.tree.map(_conjugate, cotangents)))
+
+
+def _conjugate(x: Any) -> Any:
+    return jnp.conj(x) if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.complexfloating) else x
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

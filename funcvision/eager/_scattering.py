@@ -186,7 +186,7 @@ def _combined(x: jax.Array, values: jax.Array, places: Any, reduce: str, include
     if reduce == "sum":
         return x.at[places].add(values)
     if reduce == "mean":
-        total, count = x.at[places].add(values), jnp.maximum(hit + include_self, 1).astype(x.dtype)
+        total, count = x.at[places].add(values), jnp.maximum(hit + int(include_self), 1).astype(x.dtype)
         return total / count if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.floor_divide(total, count)
     return _extreme(x, values, places, reduce, include_self)
 

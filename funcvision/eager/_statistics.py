@@ -1,4 +1,4 @@
-"""Medians, modes, quantiles and other statistics over axes, with torch's choices among equal values and its derivatives."""
+"""Medians, modes, quantiles and other statistics over axes, with torch's choices among equal values."""
 
 import math
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class Range(NamedTuple):
 
 @jax.custom_jvp
 def _spread(value: jax.Array, x: jax.Array) -> jax.Array:
-    """`value`, whose gradient is shared by the elements of `x` that are equal to it; with NaN, by those that are NaN."""
+    """`value`, whose gradient the elements of `x` share that are equal to it; if it is NaN, those that are NaN."""
     return value
 
 
@@ -160,7 +160,7 @@ def _quantile(
     order, count, any_missing = _ordered(rows, -1)
     rows = jnp.take_along_axis(rows, order, -1)
     last = jnp.maximum(count - 1, 0) if ignores_nan else jnp.full_like(count, rows.shape[-1] - 1)
-    places = fractions.reshape(-1) * last.astype(x.dtype)
+    places = fractions.reshape(*(1,) * (rows.ndim - 1), -1) * last.astype(x.dtype)
     if not ignores_nan:  # the last element is NaN
         places = jnp.where(any_missing, jnp.asarray(rows.shape[-1] - 1, x.dtype), places)
     result = jnp.moveaxis(_between(rows, places, interpolation), -1, 0)
