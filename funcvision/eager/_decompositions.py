@@ -10,8 +10,8 @@ from ._elementwise import canonical, kind
 
 __all__ = [
     "EigenPairs", "Factors", "LogDeterminant", "Packed", "Singular", "adjoint", "apply_reflectors", "cholesky", "eig",
-    "eigh", "factor", "inverse", "is_vectors", "logdet", "permutation", "pinv", "qr", "rank", "require_floats", "require_square", "slogdet",
-    "solve", "svd", "triangular",
+    "eigh", "factor", "identity", "inverse", "is_vectors", "logdet", "permutation", "pinv", "qr", "rank",
+    "require_floats", "require_square", "slogdet", "solve", "svd", "triangular",
 ]  # fmt: skip
 
 
@@ -74,6 +74,11 @@ def require_square(function: str, x: jax.Array) -> None:
         raise RuntimeError(f"{function} takes square matrices; got shape {x.shape}")
 
 
+def identity(x: jax.Array, rows: int, columns: int) -> jax.Array:
+    """Identity matrices with the batch axes and the dtype of `x`."""
+    return jnp.broadcast_to(jnp.eye(rows, columns, dtype=x.dtype), (*x.shape[:-2], rows, columns))
+
+
 def adjoint(x: jax.Array) -> jax.Array:
     """Matrices transposed and conjugated."""
     return jnp.conj(jnp.swapaxes(x, -1, -2))
@@ -109,8 +114,14 @@ def svd(x: jax.Array, full_matrices: bool) -> Singular:
 def eigh(x: jax.Array, lower: bool) -> EigenPairs:
     """Eigenvalues in ascending order and eigenvectors of Hermitian matrices, of which one half is read."""
     require_square("eigh", x)
-    vectors, values = lax.linalg.eigh(x, lower=lower, symmetrize_input=False)
+    vectors, values = lax.linalg.eigh(_mirrored(x, lower), symmetrize_input=False)
     return EigenPairs(values, vectors)
+
+
+def _mirrored(x: jax.Array, lower: bool) -> jax.Array:
+    """Hermitian matrices of which one half is given. Their gradient is not that of one half, but of the whole."""
+    half, rest = (jnp.tril(x), jnp.tril(x, -1)) if lower else (jnp.triu(x), jnp.triu(x, 1))
+    return x + lax.stop_gradient(half + adjoint(rest) - x)
 
 
 @jax.custom_jvp
@@ -136,11 +147,7 @@ def _(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[EigenPairs
 def cholesky(x: jax.Array, upper: bool) -> jax.Array:
     """The Cholesky factor of Hermitian matrices, of which one half is read; NaN where they are not positive."""
     require_square("cholesky", x)
-    half = jnp.triu(x) if upper else jnp.tril(x)
-    off_diagonal = jnp.triu(x, 1) if upper else jnp.tril(x, -1)
-    mirrored = half + adjoint(off_diagonal)
-    x = x + lax.stop_gradient(mirrored - x)  # the gradient is symmetric, and not that of one half
-    lower = lax.linalg.cholesky(x, symmetrize_input=True)
+    lower = lax.linalg.cholesky(_mirrored(x, not upper), symmetrize_input=True)
     return adjoint(lower) if upper else lower
 
 
@@ -250,16 +257,16 @@ def _(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, atol, rtol), (dx, _, _) = primals, tangents
     p = pinv(x, atol, rtol)
     ph, dh = adjoint(p), adjoint(dx)
-    rows, columns = jnp.eye(x.shape[-2], dtype=x.dtype), jnp.eye(x.shape[-1], dtype=x.dtype)
-    first = p @ ph @ dh @ (rows - x @ p)
-    second = (columns - p @ x) @ dh @ ph @ p
+    size, length = x.shape[-2:]
+    first = p @ ph @ dh @ (identity(x, size, size) - x @ p)
+    second = (identity(x, length, length) - p @ x) @ dh @ ph @ p
     return p, first + second - p @ dx @ p
 
 
 def apply_reflectors(x: jax.Array, tau: jax.Array, columns: int) -> jax.Array:
     """The first columns of the product of Householder reflectors, whose vectors are below the diagonal of `x`."""
     size, count = x.shape[-2], tau.shape[-1]
-    result = jnp.broadcast_to(jnp.eye(size, columns, dtype=x.dtype), (*x.shape[:-2], size, columns))
+    result = identity(x, size, columns)
     for i in reversed(range(count)):
         below = x[..., i + 1 :, i]
         one = jnp.ones((*x.shape[:-2], 1), x.dtype)

@@ -58,8 +58,7 @@ def cholesky_solve(input: jax.Array, L: jax.Array, upper: bool = False) -> jax.A
 
 def cholesky_inverse(input: jax.Array, upper: bool = False) -> jax.Array:
     """The inverse of Hermitian positive matrices, from their Cholesky factor."""
-    eye = jnp.broadcast_to(jnp.eye(input.shape[-1], dtype=input.dtype), input.shape)
-    return cholesky_solve(eye, input, upper)
+    return cholesky_solve(decompositions.identity(input, *input.shape[-2:]), input, upper)
 
 
 def logdet(input: jax.Array) -> jax.Array:
@@ -143,7 +142,7 @@ def unpacked(
     count, empty = min(rows, columns), jnp.zeros(0, LU_data.dtype)
     lower = upper = order = empty
     if unpack_data:
-        lower = jnp.tril(LU_data[..., :, :count], -1) + jnp.eye(rows, count, dtype=LU_data.dtype)
+        lower = jnp.tril(LU_data[..., :, :count], -1) + decompositions.identity(LU_data, rows, count)
         upper = jnp.triu(LU_data[..., :count, :])
     if unpack_pivots:
         places = decompositions.permutation(LU_pivots, rows)

@@ -19,6 +19,7 @@ from ._decompositions import (
     Packed,
     Singular,
     adjoint,
+    identity,
     require_floats,
     require_square,
     triangular,
@@ -291,7 +292,7 @@ def _lu(A: jax.Array, *, pivot: bool = True) -> PLU:
     packed, pivots = decompositions.factor(A)
     rows, columns = A.shape[-2:]
     count = min(rows, columns)
-    lower = jnp.tril(packed[..., :count], -1) + jnp.eye(rows, count, dtype=A.dtype)
+    lower = jnp.tril(packed[..., :count], -1) + identity(A, rows, count)
     order = jax.nn.one_hot(decompositions.permutation(pivots, rows), rows, dtype=A.dtype)
     return PLU(jnp.swapaxes(order, -1, -2), lower, jnp.triu(packed[..., :count, :]))
 
@@ -325,7 +326,7 @@ def _lu_solve(
 ) -> jax.Array:
     """The solution `x` of `A @ x = B`, or of `x @ A = B` unless `left`, from the LU decomposition of `A`."""
     order = decompositions.permutation(pivots, LU.shape[-1])
-    lower = jnp.tril(LU, -1) + jnp.eye(LU.shape[-1], dtype=LU.dtype)
+    lower = jnp.tril(LU, -1) + identity(LU, LU.shape[-1], LU.shape[-1])
     back = jnp.argsort(order, -1)
     a = jnp.take_along_axis(lower @ jnp.triu(LU), jnp.broadcast_to(back[..., None], LU.shape), -2)
     if adjoint:
@@ -341,7 +342,8 @@ def _lstsq(A: jax.Array, B: jax.Array, rcond: float | None = None, *, driver: st
     rtol = max(A.shape[-2:]) * float(jnp.finfo(A.dtype).eps) if rcond is None else rcond
     x = decompositions.pinv(A, 0.0, rtol) @ b
     empty, rows, columns = jnp.zeros(0, jnp.finfo(A.dtype).dtype), *A.shape[-2:]
-    residuals = jnp.sum(jnp.abs(A @ x - b) ** 2, -2) if rows > columns else empty
+    has_residuals = rows > columns and driver in ("gels", "gelsd", "gelss")  # the default is "gelsy"
+    residuals = jnp.sum(jnp.abs(A @ x - b) ** 2, -2) if has_residuals else empty
     rank = decompositions.rank(jax.lax.stop_gradient(A), None, rtol, False)
     values = jnp.linalg.svd(A, compute_uv=False) if driver in ("gelsd", "gelss") else empty
     if driver == "gels":
