@@ -17,6 +17,7 @@ from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._gradients import GradientMethods
 from ._graph import Node, is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, check_integers, fitting
@@ -175,7 +176,7 @@ _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
 
-class Tensor(TensorBase):
+class Tensor(GradientMethods):
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.

@@ -53,7 +53,7 @@ def test_backward_frees_the_arrays_it_held():
     node = y._node
     y.backward()
     while node is not None:
-        if node.name != "sum":
+        if node.operation != "sum":
             assert node.pullback is None
         node = next((edge.target for edge in node.edges if not isinstance(edge.target, eager.Tensor)), None)
 
