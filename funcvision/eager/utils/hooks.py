@@ -2,6 +2,7 @@
 
 import itertools
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
@@ -55,4 +56,4 @@ class RemovableHandle:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         dicts, self.id = state
-        self._dicts = tuple(weakref.ref({} if hooks is None else hooks) for hooks in dicts)
+        self._dicts = tuple(weakref.ref(OrderedDict() if hooks is None else hooks) for hooks in dicts)
