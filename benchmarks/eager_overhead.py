@@ -26,7 +26,7 @@ def through_eager(size: int, side: int) -> Prepared:
     import jax
 
     from funcvision import eager
-    from funcvision.eager import functional as F
+    from funcvision.eager.nn import functional as F
     from funcvision.eager import optim
     from funcvision.vision import models
 

@@ -17,6 +17,7 @@ from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, check_integers, fitting
@@ -176,7 +177,7 @@ _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
 
-class Tensor(TensorBase):
+class Tensor(GradientMethods):
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -222,7 +223,7 @@ class Tensor(TensorBase):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
             "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
         )
 
