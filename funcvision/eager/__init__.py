@@ -105,7 +105,7 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "autograd", "functional", "optim",
+    "autograd", "nn", "optim",
     # tensors, modules and modes
     "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
     "lift", "manual_seed", "no_grad", "set_grad_enabled",
