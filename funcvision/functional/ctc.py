@@ -68,7 +68,7 @@ def ctc_loss(
     loss = _negative_log_likelihood(wide, labels, steps, lengths, blank)
     infinite = jnp.isinf(loss)
     # The derivative of the sum of all probabilities turns the derivative of the loss into that with respect to logits.
-    kept = jnp.arange(time)[:, None] < steps
+    kept = jnp.arange(time, dtype=jnp.int32)[:, None] < steps[None]
     total = jnp.sum(jnp.exp(wide), (0, 2), where=kept[..., None])
     loss = loss + _zero(total, jnp.where(infinite, 0.0 if zero_infinity else jnp.nan, 1.0).astype(loss.dtype))
     if zero_infinity:
@@ -100,12 +100,12 @@ def _labels(targets: jax.Array, given: Lengths, lengths: jax.Array, batch: int) 
     elif targets.ndim == 1:
         traced = isinstance(given, jax.core.Tracer)
         longest = len(targets) if traced else int(np.max(np.asarray(given), initial=0))
-        index = (jnp.cumsum(lengths) - lengths)[:, None] + jnp.arange(longest, dtype=jnp.int32)
+        index = (jnp.cumsum(lengths) - lengths)[:, None] + jnp.arange(longest, dtype=jnp.int32)[None]
         labels = targets.at[index].get(mode="fill", fill_value=0)
     else:
         raise ValueError(f"ctc_loss takes targets [{batch}, length] or [sum of lengths]; got shape {targets.shape}")
     position = jnp.arange(labels.shape[1], dtype=jnp.int32)
-    return jnp.where(position < lengths[:, None], labels, 0).astype(jnp.int32)
+    return jnp.where(position[None] < lengths[:, None], labels, 0).astype(jnp.int32)
 
 
 def _negative_log_likelihood(

@@ -131,12 +131,13 @@ def _output_size(
 
 def _starts(samples: jax.Array, size: int, count: int, kernel: int) -> jax.Array:
     """Where the windows start along an axis, [batch, count, channels], for samples [batch, channels]."""
-    last = jnp.full((*samples.shape, 1), size - kernel, jnp.int32)
+    samples = samples[:, None]
+    starts = [jnp.full(samples.shape, size - kernel, jnp.int32)]  # of the last window
     if count > 1:
-        step = jnp.asarray((size - kernel) / (count - 1), samples.dtype)
-        place = (jnp.arange(count - 1, dtype=samples.dtype) + samples[..., None]) * step
-        last = jnp.concatenate([place.astype(jnp.int32) - (samples[..., None] * step).astype(jnp.int32), last], -1)
-    return last.swapaxes(1, 2)
+        step = (size - kernel) / (count - 1)
+        index = jnp.arange(count - 1, dtype=samples.dtype)[None, :, None]
+        starts.insert(0, ((index + samples) * step).astype(jnp.int32) - (samples * step).astype(jnp.int32))
+    return jnp.concatenate(starts, 1)
 
 
 def _axis_max(candidates: Candidates, axis: int, starts: jax.Array, kernel: int) -> Candidates:

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ._loss_terms import Factor, factor, operands, reduce
 from ._precision import at_least_float32
@@ -35,7 +36,8 @@ def multilabel_margin_loss(input: jax.Array, target: jax.Array, *, reduction: st
         raise TypeError(f"multilabel_margin_loss takes integer class indices and got {target.dtype}")
     x, classes = at_least_float32(input), input.shape[-1]
     given = jnp.cumsum(target < 0, -1) == 0  # before the first negative number
-    chosen = (target[..., None] == jnp.arange(classes, dtype=target.dtype)) & given[..., None]
+    index = lax.broadcasted_iota(target.dtype, (*target.shape, classes), target.ndim)
+    chosen = (target[..., None] == index) & given[..., None]
     is_target = jnp.any(chosen, -2)
     at_target = jnp.sum(jnp.where(chosen, x[..., None, :], 0), -1)
     differences = 1 - at_target[..., None] + x[..., None, :]
