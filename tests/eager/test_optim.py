@@ -140,7 +140,7 @@ def test_a_state_that_does_not_fit():
     (lambda: lr_scheduler.LinearLR(optim.SGD(params()), 0.0), ValueError, "start_factor=0.0"),
     (lambda: lr_scheduler.ConstantLR(optim.SGD(params()), 2.0), ValueError, "factor above 0"),
     (lambda: lr_scheduler.LambdaLR(optim.SGD(params()), [abs, abs]), ValueError, "2 functions for 1 groups"),
-    (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "one milestone less"),
+    (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "at least one schedule"),
     (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD(params()), mode="up"), ValueError, "mode='up'"),
     (lambda: lr_scheduler.StepLR(optim.SGD(params()), 0), ValueError, "positive integer as step_size; got 0"),
     (lambda: lr_scheduler.CosineAnnealingLR(optim.SGD(params()), 0), ValueError, "positive integer as T_max; got 0"),

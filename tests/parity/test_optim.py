@@ -199,6 +199,12 @@ REFUSED = {
     "empty sequence": lambda s, o: s.SequentialLR(o, [], []),
     "milestones": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(o, 3)], [2, 3]),
     "no schedule": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), "cos"], [2]),
+    "plateau in a chain": lambda s, o: s.ChainedScheduler([s.ReduceLROnPlateau(o)]),
+    "empty chain": lambda s, o: s.ChainedScheduler([]), "no function to multiply by": lambda s, o: s.MultiplicativeLR(o, 2),
+    "other optimizer in a chain": lambda s, o: s.ChainedScheduler([s.StepLR(o, 2), s.StepLR(another(o), 2)]),
+    "restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 0), "multiple": lambda s, o:
+        s.CosineAnnealingWarmRestarts(o, 2, 0.5),
+    "cyclic mode": lambda s, o: s.CyclicLR(o, 0.1, 0.2, mode="square"),
     "other optimizer": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(another(o), 2)], [2]),
     "reduction": lambda s, o: s.ReduceLROnPlateau(o, factor=1.0), "mode": lambda s, o: s.ReduceLROnPlateau(o, "least"),
     "threshold": lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="ratio"),
@@ -248,6 +254,20 @@ SCHEDULES = {
     ),
     "OneCycleLR lists": lambda s, o: s.OneCycleLR(o, 0.3, 60, base_momentum=[0.7, 0.8], max_momentum=(0.9, 0.95)),
     "OneCycleLR at once": lambda s, o: s.OneCycleLR(o, 0.3, 60, pct_start=0.0, base_momentum=0.7, max_momentum=0.8),
+    "MultiplicativeLR": lambda s, o: s.MultiplicativeLR(o, [lambda epoch: 0.95, lambda epoch: 1 - 0.5 / (1 + epoch)]),
+    "CosineAnnealingWarmRestarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 7, eta_min=0.001),
+    "CosineAnnealingWarmRestarts longer": lambda s, o: s.CosineAnnealingWarmRestarts(o, 5, T_mult=2),
+    "CyclicLR": lambda s, o: s.CyclicLR(o, [0.01, 0.02], 0.1, step_size_up=7, step_size_down=5),
+    "CyclicLR halving": lambda s, o: s.CyclicLR(o, 0.01, 0.1, step_size_up=6, mode="triangular2", cycle_momentum=False),
+    "CyclicLR falling": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.1, step_size_up=6, mode="exp_range", gamma=0.98, base_momentum=0.7, max_momentum=[0.8, 0.95]
+    ),
+    "CyclicLR function": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.1, step_size_up=6, scale_fn=lambda x: 1 / (1 + x), scale_mode="iterations"
+    ),
+    "SequentialLR restarts": lambda s, o: s.SequentialLR(
+        o, [s.ExponentialLR(o, 0.9), s.CosineAnnealingWarmRestarts(o, 5, T_mult=2)], [8]
+    ),
     "SequentialLR": lambda s, o: s.SequentialLR(
         o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 20), s.ExponentialLR(o, 0.8)], [5, 40]
     ),
@@ -292,6 +312,117 @@ def test_schedules_on_top_of_each_other():
             reference.step()
         for schedule, reference in zip(*both, strict=True):
             np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "OneCycleLR"])
+def test_state_dicts_of_schedules_in_both_directions(name):
+    ours, theirs = scheduled("SGD")
+    schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
+    theirs.step()
+    for _ in range(6):
+        schedule.step()
+        reference.step()
+    our_other, their_other = scheduled("SGD")
+    resumed, their_resumed = SCHEDULES[name](lr_scheduler, our_other), SCHEDULES[name](torch.optim.lr_scheduler, their_other)
+    our_other.load_state_dict(theirs.state_dict())
+    their_other.load_state_dict(ours.state_dict())
+    resumed.load_state_dict(reference.state_dict())
+    their_resumed.load_state_dict(schedule.state_dict())
+    their_other.step()
+    for _ in range(4):
+        resumed.step()
+        their_resumed.step()
+        np.testing.assert_allclose(resumed.get_last_lr(), their_resumed.get_last_lr(), rtol=1e-9)
+        assert resumed.last_epoch == their_resumed.last_epoch
+
+
+RESUMED = ("StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR", "LambdaLR", "OneCycleLR")
+
+
+@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's about the order of steps
+def test_schedules_that_start_at_a_later_epoch(name):
+    arguments = {
+        "StepLR": (3,), "MultiStepLR": ([3, 6, 8],), "ConstantLR": (0.5, 7), "LinearLR": (0.5, 1.0, 9),
+        "ExponentialLR": (0.9,), "PolynomialLR": (11,), "LambdaLR": (lambda epoch: 1 / (1 + epoch),),
+        "OneCycleLR": (0.3, 20),
+    }[name]  # fmt: skip
+    ours, theirs = scheduled("SGD")
+    lrs = []
+    for module, optimizer in ((lr_scheduler, ours), (torch.optim.lr_scheduler, theirs)):
+        with pytest.raises(KeyError, match="initial_lr"):
+            getattr(module, name)(optimizer, *arguments, last_epoch=4)
+        schedule = getattr(module, name)(optimizer, *arguments)
+        for _ in range(4):
+            schedule.step()
+        schedule = getattr(module, name)(optimizer, *arguments, last_epoch=4)
+        lrs.append([schedule.get_last_lr()])
+        for _ in range(6):
+            schedule.step()
+            lrs[-1].append(schedule.get_last_lr())
+    np.testing.assert_allclose(*lrs, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_schedules_that_go_to_an_epoch():
+    for name in ("StepLR", "ExponentialLR", "CosineAnnealingLR", "LambdaLR", "CosineAnnealingWarmRestarts longer"):
+        ours, theirs = scheduled("SGD")
+        schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
+        for epoch in (2, 9, 4, 17.5 if "Warm" in name else 17):
+            schedule.step(epoch)
+            reference.step(epoch)
+            np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, err_msg=name)
+        schedule.step()
+        reference.step()
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, err_msg=name)
+
+
+def test_schedules_in_a_chain():
+    ours, theirs = scheduled("SGD")
+    chains = []
+    for module, optimizer in ((lr_scheduler, ours), (torch.optim.lr_scheduler, theirs)):
+        parts = [module.ConstantLR(optimizer, 0.1, total_iters=4), module.ExponentialLR(optimizer, 0.9)]
+        chains.append(module.ChainedScheduler(parts))
+        optimizer.step()
+    for _ in range(10):
+        np.testing.assert_allclose(chains[0].get_last_lr(), chains[1].get_last_lr(), rtol=1e-9)
+        chains[0].step()
+        chains[1].step()
+    chains[0].load_state_dict(chains[1].state_dict())
+    assert chains[0].state_dict()["_schedulers"][0]["last_epoch"] == 10
+
+
+def test_a_schedule_with_a_get_lr_of_its_own():
+    def make(base):
+        class Warmup(base):
+            def __init__(self, optimizer, steps, last_epoch=-1):
+                self.steps = steps
+                super().__init__(optimizer, last_epoch)
+
+            def get_lr(self):
+                return [lr * min(1.0, (self.last_epoch + 1) / self.steps) for lr in self.base_lrs]
+
+        return Warmup
+
+    ours, theirs = scheduled("SGD")
+    schedule = make(lr_scheduler._LRScheduler)(ours, 5)
+    reference = make(torch.optim.lr_scheduler._LRScheduler)(theirs, 5)
+    theirs.step()
+    for _ in range(7):
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
+        schedule.step()
+        reference.step()
+
+
+def test_a_schedule_of_a_learning_rate_that_is_a_tensor():
+    x = eager.ones(1, requires_grad=True)
+    optimizer = optim.SGD([x], lr=eager.tensor(0.5))
+    schedule = lr_scheduler.ExponentialLR(optimizer, 0.5)
+    schedule.step()
+    assert isinstance(optimizer.param_groups[0]["lr"], eager.Tensor)
+    x.grad = eager.ones(1)
+    optimizer.step()
+    assert x.tolist() == [0.75]
 
 
 @pytest.mark.parametrize("options", [
