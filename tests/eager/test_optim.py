@@ -64,7 +64,7 @@ def test_learning_rates_and_momenta_do_not_compile_anew(caplog):
 
 def test_parameters_held_elsewhere_stay():
     (x,) = params(1)
-    before = x.data
+    before = x.array
     optimizer = optim.Adam([x])
     optimizer.step()
     saved = optimizer.state_dict()
@@ -261,6 +261,17 @@ def test_the_state_can_be_read_and_reset():
     optimizer.state.clear()
     optimizer.step()
     assert x.tolist() == first
+
+
+def test_tensors_that_share_a_state_follow_it():
+    """A step donates the arrays of the state to XLA, so that they are gone afterwards."""
+    (x,) = params(1)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.5)
+    optimizer.step()
+    shared = optimizer.state[x]["momentum_buffer"].detach()
+    view, copied = shared[1:], shared.clone()
+    optimizer.step()
+    assert (shared.tolist(), view.tolist(), copied.tolist()) == ([0.75] * 3, [0.75] * 2, [0.5] * 3)
 
 
 def test_differentiable_steps_are_refused():

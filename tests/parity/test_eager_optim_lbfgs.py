@@ -70,7 +70,7 @@ def test_resuming_from_torch():
         theirs, reference, their_closure, _ = problem(torch.optim, torch.tensor, options)
         reference.step(their_closure)
         for our, their in zip(ours, theirs, strict=True):
-            our.data = their.detach().numpy()
+            our.array = their.detach().numpy()
         optimizer.load_state_dict(reference.state_dict())
         reference.step(their_closure)
         optimizer.step(closure)

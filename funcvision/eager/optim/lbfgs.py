@@ -135,7 +135,7 @@ class _Objective:
     def write(self, start: list[jax.Array], t: float, direction: jax.Array) -> None:
         """Sets the parameters to `start + t * direction`."""
         for param, array in zip(self.params, _moved(start, t, direction), strict=True):
-            param.data = array
+            param.array = array
 
     def along(self, start: list[jax.Array], direction: jax.Array) -> Callable[[float], Point]:
         """Loss and gradient at `start + t * direction`, as a function of t."""

@@ -200,10 +200,10 @@ class Optimizer:
         arrays, states = update(type(self), tuple(flags), numbers, arrays, gradients, states)
         for params, new, new_states in zip(trained, arrays, states, strict=True):
             for param, array, state in zip(params, new, new_states, strict=True):
-                param.data = array
+                param.array = array
                 tensors = self.state[param]
                 for name, value in state.items():
-                    tensors[name].data = value
+                    tensors[name].array = value
                 if "step" in state:
                     self._counted[param] = (state["step"], self._counted[param][1])
 
