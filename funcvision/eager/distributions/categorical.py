@@ -14,7 +14,7 @@ from ._lifted import lazy, lifted, lifted_property
 from .bernoulli import chosen, clamped
 from .distribution import Distribution, as_parameters, drawn, scored
 
-__all__ = ["Categorical", "Multinomial", "OneHotCategorical", "OneHotCategoricalStraightThrough"]
+__all__ = ["Categorical", "Multinomial", "OneHotCategorical", "OneHotCategoricalStraightThrough", "OverCategorical"]
 
 
 class Categorical(Distribution):
@@ -130,7 +130,7 @@ class _Weights(constraints.Constraint):
 _WEIGHTS = {"probs": _Weights(), "logits": constraints.real_vector}
 
 
-class _OverCategorical(Distribution):
+class OverCategorical(Distribution):
     """A distribution that is made from a categorical one."""
 
     leaves = ("_categorical",)
@@ -169,7 +169,7 @@ class _OverCategorical(Distribution):
         return self._categorical.param_shape
 
 
-class OneHotCategorical(_OverCategorical):
+class OneHotCategorical(OverCategorical):
     """The distribution of a category as a one-hot vector.
 
     Args:
@@ -231,7 +231,7 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
         return sample + (probs - jax.lax.stop_gradient(probs))
 
 
-class Multinomial(_OverCategorical):
+class Multinomial(OverCategorical):
     """The distribution of the numbers of draws of each category, in `total_count` draws.
 
     Args:
