@@ -91,7 +91,7 @@ def lifted_property(function: Callable[..., Any]) -> Any:
     return property(lifted(function))
 
 
-class lazy:  # noqa: N801
+class lazy:
     """A lifted property that is computed once, and recorded even if it is first used under `no_grad`."""
 
     def __init__(self, function: Callable[..., Any]):

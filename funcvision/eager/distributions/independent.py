@@ -3,8 +3,8 @@
 from typing import Any
 
 from . import constraints
-from .distribution import Distribution, as_size, drawn, scored, sum_rightmost
 from ._lifted import lifted, lifted_property
+from .distribution import Distribution, as_size, drawn, scored, sum_rightmost
 
 __all__ = ["Independent"]
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
-from .._elementwise import together
 from ... import functional as F
+from .._elementwise import together
 from . import constraints
 from ._elementwise_transforms import ExpTransform, SigmoidTransform
 from .bernoulli import ByProbsOrLogits, clamped
