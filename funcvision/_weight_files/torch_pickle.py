@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ._element_types import BY_STORAGE, BY_TORCH
-from ._pickle import Global, PickleReader, Placeholder
+from .element_types import BY_STORAGE, BY_TORCH
+from .pickles import Global, PickleReader, Placeholder
 
 __all__ = ["Storage", "Tensor", "TorchPickle", "why_unreadable"]
 

@@ -1,7 +1,7 @@
 """Reads and writes torch's `.pth` files without torch. Reading maps the file; writing streams it.
 
 Since torch 1.6 a file is a zip archive of `data.pkl` and one uncompressed member per storage. Before that it was five
-pickles followed by the storages, each preceded by its number of elements. `_torch_pickle` reads the pickles.
+pickles followed by the storages, each preceded by its number of elements. `torch_pickle` reads the pickles.
 """
 
 import io
@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 
 from ..functional._check import listed
-from . import _mapping
-from ._element_types import BY_DTYPE
-from ._torch_pickle import Tensor, TorchPickle
+from . import mapping
+from .element_types import BY_DTYPE
+from .torch_pickle import Tensor, TorchPickle
 
 __all__ = ["TorchFile", "write"]
 
@@ -56,7 +56,7 @@ class TorchFile:
                 self.size = os.fstat(stream.fileno()).st_size
                 if not self.size:
                     raise ValueError("is empty")
-                self._mapped = _mapping.map_file(stream)
+                self._mapped = mapping.map_file(stream)
                 self.content = self._open(stream)
             except ValueError as error:
                 raise ValueError(f"{os.fspath(path)} {error}{self.foreign_clause()}") from error
@@ -77,7 +77,7 @@ class TorchFile:
         storage, itemsize = tensor.storage, tensor.dtype.itemsize
         offset = self._start[storage.key] + storage.start * storage.dtype.itemsize + tensor.offset * itemsize
         strides = tuple(stride * itemsize for stride in tensor.strides)
-        array = _mapping.view(self._mapped, tensor.dtype, offset, tensor.shape, strides)
+        array = mapping.view(self._mapped, tensor.dtype, offset, tensor.shape, strides)
         if self._swap:
             array = _swapped(array)
         if tensor.conjugate:
@@ -195,7 +195,7 @@ def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callab
         note("data.pkl", _state_dict_pickle(tensors))
         note("byteorder", b"little")
         for number, array in enumerate(tensors.values()):
-            add(f"data/{number}", array.nbytes, _mapping.pieces(array), progress)
+            add(f"data/{number}", array.nbytes, mapping.pieces(array), progress)
         note("version", b"3\n")
 
 
