@@ -4,22 +4,25 @@ Since torch 1.6 a file is a zip archive of `data.pkl` and one uncompressed membe
 pickles followed by the storages, each preceded by its number of elements. `torch_pickle` reads the pickles.
 """
 
+import collections
+import dataclasses
 import io
 import os
 import pickle
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from ..functional._check import listed
 from . import mapping
 from .element_types import BY_DTYPE
+from .pickle_writer import ORDERED_DICT, PickleWriter, named
 from .torch_pickle import Tensor, TorchPickle
 
-__all__ = ["TorchFile", "write"]
+__all__ = ["Call", "Name", "TorchFile", "Written", "state_dict", "write"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before the zip format
 _PROTOCOL = 1001  # the second
@@ -168,14 +171,68 @@ def _swapped(array: np.ndarray) -> np.ndarray:
     return numbers.byteswap().view(array.dtype).reshape(array.shape)
 
 
-def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callable[[int], object]) -> None:
-    """Writes a state dict in torch's zip format: little-endian, one aligned storage per tensor.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Written:
+    """A tensor for `write`. Offset and strides count elements, as torch's do.
+
+    Attributes:
+        storage: the array whose elements in row-major order are the storage. Tensors with the same object share it.
+        offset: the first element.
+        shape: the size of each axis.
+        strides: the distance of neighbours along each axis.
+        requires_grad: whether the tensor requires a gradient when it is loaded.
+        parameter: whether it is a `torch.nn.Parameter`.
+        location: the device of the storage: `"cpu"` or `"cuda:0"`.
+    """
+
+    storage: np.ndarray
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    requires_grad: bool = False
+    parameter: bool = False
+    location: str = "cpu"
+
+
+class Name(str):
+    """The name of an object of torch that has no arguments: `Name("torch.float32")`."""
+
+
+class Call(NamedTuple):
+    """A call of a function of torch: `Call("torch.device", ("cpu",))`."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+
+def write(stream: IO[bytes], content: Any, progress: Callable[[int], object] = lambda _: None) -> None:
+    """Writes plain data and tensors in torch's zip format: little-endian, aligned storages.
 
     Args:
-        stream: where to write.
-        tensors: numpy arrays of types that torch has.
+        stream: where to write; nothing has been written to it yet.
+        content: dicts, lists, tuples and plain values, with tensors among them: a numpy array of a type that torch has
+            is a tensor with a storage of its own, a `Written` may share a storage with others. `Name` and `Call` stand
+            for torch's dtypes, devices and sizes.
         progress: called with a number of bytes whenever these have been written.
+
+    Raises:
+        PicklingError: the content holds something else. Nothing has been written then.
     """
+    storages: dict[int, tuple[int, np.ndarray]] = {}
+
+    def describe(value: Any) -> list[Any] | None:
+        if isinstance(value, np.ndarray) and value.dtype in BY_DTYPE:
+            value = Written(value, 0, value.shape, _contiguous_strides(value.shape))
+        if isinstance(value, Written):
+            number, _ = storages.setdefault(id(value.storage), (len(storages), value.storage))
+            return _described_tensor(str(number), value)
+        if type(value) is Name:
+            return [named(*value.rsplit(".", 1))]
+        if type(value) is Call:
+            return [named(*value.name.rsplit(".", 1)), tuple(value.arguments), pickle.REDUCE]
+        return None
+
+    pickled = PickleWriter(describe).dumps(content)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
 
         def add(name: str, size: int, content: Iterable[bytes | memoryview], progress: Callable[[int], object]) -> None:
@@ -192,50 +249,42 @@ def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callab
         def note(name: str, content: bytes) -> None:
             add(name, len(content), [content], lambda _: None)
 
-        note("data.pkl", _state_dict_pickle(tensors))
+        note("data.pkl", pickled)
         note("byteorder", b"little")
-        for number, array in enumerate(tensors.values()):
+        for number, array in storages.values():
             add(f"data/{number}", array.nbytes, mapping.pieces(array), progress)
         note("version", b"3\n")
 
 
-def _state_dict_pickle(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The pickle of an OrderedDict of tensors, as torch writes it.
+def state_dict(tensors: Mapping[str, np.ndarray]) -> collections.OrderedDict[str, np.ndarray]:
+    """A state dict for `write`.
 
     Torch stores a version of every module with a state dict. Here only the model itself has one, version 2, because
     torchvision's MNASNet refuses a state dict without it. No other model asks for versions.
     """
-    out = [pickle.PROTO, b"\x02", _ORDERED_DICT, pickle.MARK]
-    for number, (name, array) in enumerate(tensors.items()):
-        out += [_plain(name), *_tensor_pickle(str(number), array)]
-    out += [pickle.SETITEMS, pickle.EMPTY_DICT, _plain("_metadata"), _ORDERED_DICT]
-    out += [_plain(""), _plain({"version": 2}), pickle.SETITEM, pickle.SETITEM, pickle.BUILD, pickle.STOP]
-    return b"".join(out)
+    content: Any = collections.OrderedDict(tensors)
+    content._metadata = collections.OrderedDict({"": {"version": 2}})
+    return content
 
 
-def _tensor_pickle(key: str, array: np.ndarray) -> list[bytes]:
+def _described_tensor(key: str, tensor: Written) -> list[Any]:
+    """What makes a tensor of its storage, as torch writes it."""
+    array = tensor.storage
     element = BY_DTYPE[array.dtype]
-    storage = _name(f"torch {element.storage}") if element.storage else _name("torch.storage UntypedStorage")
-    size = array.size if element.storage else array.nbytes
-    strides = tuple(np.cumprod((1, *array.shape[:0:-1]), dtype=np.int64)[::-1].tolist()) if array.ndim else ()
-    return [
-        _name("torch._utils _rebuild_tensor_v2" if element.storage else "torch._utils _rebuild_tensor_v3"),
-        pickle.MARK,
-        pickle.MARK, _plain("storage"), storage, _plain(key), _plain("cpu"), _plain(size), pickle.TUPLE,
-        pickle.BINPERSID,
-        _plain(0), _plain(array.shape), _plain(strides), pickle.NEWFALSE, _ORDERED_DICT,
-        *([] if element.storage else [_name(f"torch {element.torch}")]),
-        pickle.TUPLE, pickle.REDUCE,
+    typed = element.storage is not None
+    storage = Name(f"torch.{element.storage}" if typed else "torch.storage.UntypedStorage")
+    identifier = ("storage", storage, key, tensor.location, array.size if typed else array.nbytes)
+    parts: list[Any] = [
+        named("torch._utils", "_rebuild_tensor_v2" if typed else "_rebuild_tensor_v3"), pickle.MARK,
+        identifier, pickle.BINPERSID, tensor.offset, tensor.shape, tensor.strides, tensor.requires_grad, ORDERED_DICT,
+        *([] if typed else [Name(f"torch.{element.torch}")]), pickle.TUPLE, pickle.REDUCE,
     ]  # fmt: skip
+    if tensor.parameter:
+        start = [named("torch._utils", "_rebuild_parameter"), pickle.MARK]
+        parts = [*start, *parts, tensor.requires_grad, ORDERED_DICT, pickle.TUPLE, pickle.REDUCE]
+    return parts
 
 
-def _name(module_and_name: str) -> bytes:
-    return pickle.GLOBAL + module_and_name.replace(" ", "\n").encode() + b"\n"
-
-
-def _plain(value: Any) -> bytes:
-    """The instructions that put a plain value on the stack: its pickle without the frame around them."""
-    return pickle.dumps(value, protocol=2)[2:-1]
-
-
-_ORDERED_DICT = _name("collections OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
+def _contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a tensor that lies in memory in row-major order, in elements."""
+    return tuple(np.cumprod((1, *shape[:0:-1]), dtype=np.int64)[::-1].tolist()) if shape else ()

@@ -368,7 +368,7 @@ def write(
             metadata = {"format": "pt"} | ({"funcvision.model": model_name} if model_name else {})
             safetensors_file.write(stream, native, metadata, axes or {}, progress)
         else:
-            torch_file.write(stream, native, progress)
+            torch_file.write(stream, torch_file.state_dict(native), progress)
 
 
 def _native(name: str, array: np.ndarray) -> np.ndarray:
