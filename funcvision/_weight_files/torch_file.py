@@ -28,6 +28,8 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before the zi
 _PROTOCOL = 1001  # the second
 _ALIGNMENT = 64  # torch aligns storages to this many bytes, so that it can map them
 _LARGE = 1 << 30  # a member of more bytes gets the 64-bit form of the zip header, which is 20 bytes longer
+_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
+_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
 _MOST_NAMES = 3  # foreign names that an error message lists
 _NOT_A_CHECKPOINT = (
     (b"<", "is a web page or XML, not a checkpoint (a failed download?)"),
@@ -46,23 +48,28 @@ class TorchFile:
         foreign: the names of those placeholders and globals. Nothing of them was imported, called or run.
         size: the size of the file in bytes.
 
+    Args:
+        source: the path of the file, or its content.
+        reader: reads the pickles; it decides what becomes of what they name.
+
     Raises:
         ValueError: the file is damaged or is not a torch checkpoint; the message names the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, source: str | os.PathLike[str] | bytes, reader: TorchPickle | None = None):
         self._start: dict[str, int] = {}  # where the bytes of each storage begin
         self._swap = False  # whether the numbers are big-endian
-        self._pickle = TorchPickle()
-        with open(path, "rb") as stream:
+        self._pickle = TorchPickle() if reader is None else reader
+        name = "the content of this file" if isinstance(source, bytes) else os.fspath(source)
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream:
             try:
-                self.size = os.fstat(stream.fileno()).st_size
+                self.size = len(source) if isinstance(source, bytes) else os.fstat(stream.fileno()).st_size
                 if not self.size:
                     raise ValueError("is empty")
-                self._mapped = mapping.map_file(stream)
+                self._mapped = source if isinstance(source, bytes) else mapping.map_file(stream)
                 self.content = self._open(stream)
             except ValueError as error:
-                raise ValueError(f"{os.fspath(path)} {error}{self.foreign_clause()}") from error
+                raise ValueError(f"{name} {error}{self.foreign_clause()}") from error
         self.foreign = tuple(self._pickle.foreign)
 
     def foreign_clause(self) -> str:
@@ -87,12 +94,18 @@ class TorchFile:
             array = np.conj(array)
         return np.negative(array) if tensor.negative else array
 
+    def check_expansion(self, tensors: Iterable[Tensor]) -> None:
+        """Raises ValueError if tensors together are far larger than the file. They may share memory in it."""
+        total = sum(tensor.nbytes for tensor in tensors)
+        if total > _MAX_EXPANSION * self.size + _EXPANSION_ALLOWANCE:
+            raise ValueError(f"declares {total} bytes of tensors in a file of {self.size}")
+
     def _open(self, stream: IO[bytes]) -> Any:
         start = self._mapped[:512]
         if start[:2] == b"PK":
             return self._open_zip(stream)
         if start[:1] == b"\x80":
-            return self._open_legacy()
+            return self._open_legacy(stream if isinstance(self._mapped, bytes) else self._mapped)
         if start[257:262] == b"ustar":
             raise ValueError("is a tar archive, the format of torch 0.1; load and save it again with a later torch")
         if start[8:9] == b"{":
@@ -141,8 +154,8 @@ class TorchFile:
             raise ValueError("is a truncated or damaged zip archive")
         return slice(start, start + member.file_size)
 
-    def _open_legacy(self) -> Any:
-        stream, storages, read = self._mapped, self._pickle.storages, self._pickle.read
+    def _open_legacy(self, stream: Any) -> Any:
+        storages, read = self._pickle.storages, self._pickle.read
         if read(stream) != _MAGIC:
             raise ValueError("is a pickle, but not a torch checkpoint")
         if (protocol := read(stream)) != _PROTOCOL:
@@ -154,7 +167,7 @@ class TorchFile:
         if type(keys) is not list or not all(type(key) is str and key in storages for key in keys):
             raise ValueError("is a damaged torch checkpoint: its list of storages is not one")
         for key in keys:
-            count = int.from_bytes(stream[position : position + 8], "little", signed=True)
+            count = int.from_bytes(self._mapped[position : position + 8], "little", signed=True)
             end = position + 8 + storages[key].size * storages[key].dtype.itemsize
             if count != storages[key].size or end > self.size:
                 raise ValueError(f"is truncated or damaged: storage {key[:40]!r} is not whole")

@@ -37,8 +37,6 @@ _KINDS = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.compl
 _COUNTER = "num_batches_tracked"
 _MAX_INT64 = 2**63 - 1
 _LARGE_COUNT = 1 << 30  # stands for a count of batches that does not fit int32; training can still count on from it
-_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
-_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
 
 _log = logging.getLogger(__name__)
 
@@ -74,9 +72,7 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     file = torch_file.TorchFile(path)
     try:
         found, choice = find_state_dict(file.content, entry)
-        total = sum(tensor.nbytes for tensor in found.values())
-        if total > _MAX_EXPANSION * file.size + _EXPANSION_ALLOWANCE:
-            raise ValueError(f"declares {total} bytes of tensors in a file of {file.size}")
+        file.check_expansion(found.values())
         arrays = {name: file.array(tensor) for name, tensor in found.items()}
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} {error}{file.foreign_clause()}") from error
