@@ -199,9 +199,8 @@ def _device(arguments: tuple[Any, ...]) -> Any:
 def _tensor(storage: Storage, dtype: np.dtype, view: list[Any], flags: Any = None) -> Tensor:
     """A tensor that is known to lie inside its storage."""
     match view:
-        case [int(offset), tuple(shape), tuple(strides), *grad] if len(shape) == len(strides) <= _MAX_AXES:
-            if offset < 0:
-                raise ValueError("has a tensor that starts before its storage")
+        case [int(offset), tuple(shape), tuple(strides), *_] if len(shape) == len(strides) <= _MAX_AXES and offset >= 0:
+            pass
         case _:
             raise ValueError("has a tensor whose offset, shape and strides are not what torch writes")
     if not all(type(n) is int and 0 <= n < _MAX_SIZE for n in (*shape, *strides)):
@@ -215,7 +214,7 @@ def _tensor(storage: Storage, dtype: np.dtype, view: list[Any], flags: Any = Non
     flags = flags if type(flags) is dict else {}
     return Tensor(
         storage, dtype, offset, shape, strides, flags.get("conj") is True, flags.get("neg") is True,
-        requires_grad=grad == [True],
+        requires_grad=view[3:] == [True],
     )
 
 
