@@ -57,6 +57,7 @@ class Recorded(NamedTuple):
             each chosen array.
         holds_arrays: whether the pullback keeps arrays alive.
         used: the numbers of those arrays of the call whose values the pullback needs.
+        holds_results: whether the pullback also keeps arrays that are not arrays of the call.
     """
 
     output: Any
@@ -64,6 +65,7 @@ class Recorded(NamedTuple):
     pullback: Callable[[list[jax.Array]], Sequence[jax.Array]]
     holds_arrays: bool
     used: frozenset[int]
+    holds_results: bool
 
 
 class Operation:
@@ -89,6 +91,7 @@ class Operation:
         self._run: dict[Form, Callable[..., Any]] = {}
         self._linearized: dict[tuple[Form, tuple[bool, ...]], Callable[..., Any]] = {}
         self._pull = jax.jit(_pull) if jit else _pull
+        self.pullbacks: dict[Any, Operation] = {}  # the pullbacks as operations, for a recorded backward pass
 
     def run(self, form: Form, arrays: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux), without a pullback."""
@@ -107,7 +110,7 @@ class Operation:
         pullback = functools.partial(self._pull, jax.tree.unflatten(pullback_structure, leaves))
         merged = _merge([other is None for other in others], real, [other for other in others if other is not None])
         used = frozenset(source for source in sources if source is not None)
-        return Recorded(jax.tree.unflatten(structure.value, merged), aux, pullback, bool(leaves), used)
+        return Recorded(jax.tree.unflatten(structure.value, merged), aux, pullback, bool(leaves), used, bool(residuals))
 
     def _compiled(self, cache: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
         if not self.jit:
