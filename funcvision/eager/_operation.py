@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
-__all__ = ["Form", "Operation", "Recorded", "differentiable"]
+from ._tiered import Tiered, is_small, on_device
+
+__all__ = ["ARRAY", "Form", "Operation", "Program", "Recorded", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -22,18 +25,14 @@ CHEAP = frozenset((
 ARRAY = object()  # marks the place of an array in a Form
 
 
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
-class _Static:
-    """A static part of the result of a compiled function."""
-
-    value: Any
-
-
 class Form(NamedTuple):
-    """A call without its arrays: the tree of its arguments and, for each leaf, ARRAY or (type, value).
+    """A call without its arrays: the structure of its arguments and, for each leaf, ARRAY or (type, value).
 
     The type is included because 1, 1.0 and True are equal, but a function may treat them differently.
+
+    Attributes:
+        structure: the tree of (args, kwargs); or, if every argument is a leaf, the names of the keyword arguments.
+        leaves: the leaves of the tree, or the arguments.
     """
 
     structure: Any
@@ -43,6 +42,9 @@ class Form(NamedTuple):
         """Calls the function with these arrays in the places of ARRAY."""
         remaining = iter(arrays)
         leaves = [next(remaining) if leaf is ARRAY else leaf[1] for leaf in self.leaves]
+        if isinstance(self.structure, tuple):
+            first = len(leaves) - len(self.structure)
+            return function(*leaves[:first], **dict(zip(self.structure, leaves[first:], strict=True)))
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
         return function(*args, **kwargs)
 
@@ -57,17 +59,19 @@ class Recorded(NamedTuple):
             each chosen array.
         holds_arrays: whether the pullback keeps arrays alive.
         used: the numbers of those arrays of the call whose values the pullback needs.
+        outputs: shape and dtype of each differentiable leaf of the output.
     """
 
     output: Any
     aux: Any
     pullback: Callable[[list[jax.Array]], Sequence[jax.Array]]
     holds_arrays: bool
-    used: frozenset[int]
+    used: Sequence[int]
+    outputs: list[jax.ShapeDtypeStruct]
 
 
 class Operation:
-    """A pure function, compiled once for every form of call (and by jax for every set of shapes).
+    """A pure function, compiled or interpreted for every form of call and every set of shapes.
 
     Args:
         function: the function.
@@ -75,7 +79,7 @@ class Operation:
         has_aux: the function returns `(output, aux)`, and `aux` is not differentiated.
         jit: whether to compile the function and its pullback. Without compilation the function may inspect values.
         recompute: store only those intermediates for the pullback that are costly to compute, and compute the others
-            again. It is for long functions.
+            again. It is for long functions, which are not interpreted.
     """
 
     def __init__(
@@ -86,42 +90,140 @@ class Operation:
         self.recompute = recompute and jit
         self.name = name
         self.jit = jit
-        self._run: dict[Form, Callable[..., Any]] = {}
-        self._linearized: dict[tuple[Form, tuple[bool, ...]], Callable[..., Any]] = {}
-        self._pull = jax.jit(_pull) if jit else _pull
+        self._programs: dict[Any, Program] = {}
+        self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
 
     def run(self, form: Form, arrays: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux), without a pullback."""
-        return self._compiled(self._run, form, lambda: functools.partial(_run, self.function, form))(arrays)
+        return self.program(form, arrays, ()).run(arrays)
 
     def record(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> Recorded:
         """The output, and the pullback to the chosen arrays."""
-        linearize = self._compiled(
-            self._linearized, (form, chosen),
-            lambda: functools.partial(_linearize, self.function, form, chosen, self.recompute),
-        )
-        real, (structure, others, aux), residuals, layout = linearize(arrays)
-        pullback_structure, sources = layout.value
-        remaining = iter(residuals)
-        leaves = [next(remaining) if source is None else arrays[source] for source in sources]
-        pullback = functools.partial(self._pull, jax.tree.unflatten(pullback_structure, leaves))
-        merged = _merge([other is None for other in others], real, [other for other in others if other is not None])
-        used = frozenset(source for source in sources if source is not None)
-        return Recorded(jax.tree.unflatten(structure.value, merged), aux, pullback, bool(leaves), used)
+        return self.program(form, arrays, chosen).record(arrays)
 
-    def _compiled(self, cache: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
-        if not self.jit:
-            return make()
+    def program(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> "Program":
+        """What runs a call of this form on arrays of these shapes and dtypes, and differentiates the chosen ones."""
+        if not self.jit or any(isinstance(array, Tracer) for array in arrays):
+            return Program(self, form, chosen)
+        key = form, chosen, jax.config.jax_enable_x64, *map(_signature, arrays)
         try:
-            found = cache.get(key)
+            found = self._programs.get(key)
         except TypeError as error:
             raise TypeError(
                 f"{self.name} is compiled once for each set of options, so each argument must be a Tensor, an array or "
                 f"hashable: {error}"
             ) from None
         if found is None:
-            found = cache[key] = jax.jit(make())
+            interpret = not self.recompute and form not in self.compiled_only and is_small(arrays)
+            found = Program(self, form, chosen)
+            found.make(interpret)
+            self._programs[key] = found
         return found
+
+
+def _signature(array: Any) -> Any:
+    """What a compiled function depends on: shape, dtype and weak type of an array; the type of a Python number."""
+    aval = getattr(array, "aval", None)
+    if aval is not None:
+        return aval.shape, aval.dtype, aval.weak_type
+    return getattr(array, "dtype", type(array))
+
+
+class Program:
+    """An operation for one form of call, one choice of arrays to differentiate, and one set of shapes and dtypes.
+
+    Args:
+        operation: the operation.
+        form: the form of the call.
+        chosen: for each array of the call whether to differentiate it; empty if there is to be no pullback.
+    """
+
+    def __init__(self, operation: Operation, form: Form, chosen: tuple[bool, ...]):
+        self._operation, self._form, self._chosen = operation, form, chosen
+        self._forward: Tiered | None = None  # None for a function that is neither compiled nor interpreted
+        self._backward: Tiered | None = None
+        self._interpret = False
+
+    def make(self, interpret: bool) -> None:
+        """Compiles the function, or interprets its first calls."""
+        self._interpret = interpret
+        self._forward = Tiered(self._flat, self._operation.name, interpret)
+
+    def run(self, arrays: Sequence[Any]) -> tuple[Any, Any]:
+        """(output, aux), without a pullback."""
+        return self._tree(self._results(arrays))
+
+    def record(self, arrays: Sequence[Any]) -> Recorded:
+        """The output and its pullback."""
+        results = self._results(arrays)
+        output, aux = self._tree(results)
+        available = [*arrays, *results]
+        residuals = [available[source] for source in self._sources]
+        pullback = functools.partial(self._pull, residuals)
+        return Recorded(output, aux, pullback, bool(residuals), self._used, self._outputs)
+
+    def _results(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        if self._forward is None:
+            return self._flat(*arrays)
+        results = self._forward.call(*arrays)
+        if self._interpret and self._forward.refused:
+            self._interpret = False
+            self._operation.compiled_only.add(self._form)
+        return results
+
+    def _tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
+        if self._is_single:
+            return on_device(results[0]), None
+        leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
+        return jax.tree.unflatten(self._structure, leaves)
+
+    def _flat(self, *arrays: Any) -> list[Any]:
+        """The leaves of (output, aux), and what the pullback needs besides. It notes how the parts are to be used.
+
+        What the pullback needs and is an array of the call, or a leaf of the output, is not returned a second time.
+        """
+        function, chosen = self._operation.function, self._chosen
+        if not chosen:
+            leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self._form.call(function, arrays)))
+            self._is_single = self._structure == _SINGLE
+            return leaves
+        fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
+
+        def of_chosen(*picked: Any) -> Any:
+            output, aux = jax.tree.map(_array, self._form.call(function, _merge(chosen, picked, fixed)))
+            is_real = [differentiable(leaf) for leaf in jax.tree.leaves(output)]
+            leaves, self._structure = jax.tree.flatten((output, aux))
+            self._is_single = self._structure == _SINGLE
+            is_real += [False] * (len(leaves) - len(is_real))
+            real = [leaf for leaf, pick in zip(leaves, is_real, strict=True) if pick]
+            return real, (_Static(is_real), [leaf for leaf, pick in zip(leaves, is_real, strict=True) if not pick])
+
+        if self._operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
+            of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
+        picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
+        real, pullback, (is_real, others) = jax.vjp(of_chosen, *picked, has_aux=True)
+        results = _merge(is_real.value, real, others)
+        residuals, self._pullback_structure = jax.tree.flatten(pullback)
+        places = {id(array): place for place, array in enumerate([*arrays, *results])}
+        for residual in residuals:
+            if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
+                results.append(residual)
+        self._sources = [places[id(residual)] for residual in residuals]
+        self._used = sorted({source for source in self._sources if source < len(arrays)})
+        self._outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
+        return results
+
+    def _pull(self, residuals: list[Any], cotangents: list[jax.Array]) -> Sequence[jax.Array]:
+        """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
+        if self._forward is None or any(isinstance(array, Tracer) for array in cotangents):
+            return self._flat_pullback(*residuals, *cotangents)
+        if self._backward is None:
+            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", self._interpret)
+        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
+
+    def _flat_pullback(self, *arrays: Any) -> list[Any]:
+        count = self._pullback_structure.num_leaves
+        return list(jax.tree.unflatten(self._pullback_structure, arrays[:count])(list(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -137,43 +239,19 @@ def _without_aux(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_none
 
 
-def _run(function: Callable[..., Any], form: Form, arrays: Sequence[Any]) -> Any:
-    return jax.tree.map(_array, form.call(function, arrays))
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Static:
+    """A static part of the result of a function that jax transforms."""
+
+    value: Any
 
 
-def _linearize(
-    function: Callable[..., Any], form: Form, chosen: tuple[bool, ...], recompute: bool, arrays: Sequence[Any]
-) -> Any:
-    """The differentiable outputs, the other results, and the pullback in parts that a compiled function can return.
-
-    A leaf of the pullback that is an array of the call is not returned. Its number is returned instead, so that the
-    array is neither copied nor stored twice.
-    """
-    fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
-
-    def of_chosen(*picked: Any) -> Any:
-        output, aux = jax.tree.map(_array, form.call(function, _merge(chosen, picked, fixed)))
-        leaves, structure = jax.tree.flatten(output)
-        real = [leaf for leaf in leaves if differentiable(leaf)]
-        return real, (_Static(structure), [None if differentiable(leaf) else leaf for leaf in leaves], aux)
-
-    if recompute:  # prevent_cse is not needed: forward and backward are two programs, so XLA cannot merge them
-        of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
-    picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
-    real, pullback, rest = jax.vjp(of_chosen, *picked, has_aux=True)
-    leaves, structure = jax.tree.flatten(pullback)
-    places = {id(array): place for place, array in enumerate(arrays)}
-    sources = tuple(places.get(id(leaf)) for leaf in leaves)
-    residuals = [leaf for leaf, source in zip(leaves, sources, strict=True) if source is None]
-    return real, rest, residuals, _Static((structure, sources))
+_SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
-
-
-def _pull(pullback: Callable[..., Any], cotangents: list[jax.Array]) -> Any:
-    return pullback(cotangents)
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:
