@@ -42,6 +42,8 @@ class Tiered:
         self.call: Callable[..., Sequence[Any]] = self._interpreted if interpret else self._compile()
 
     def _interpreted(self, *arrays: Any) -> Sequence[Any]:
+        if any(isinstance(array, jax.Array) and array.committed for array in arrays):
+            return self._compile_now(arrays)  # the results must be where the arguments are
         if self._plan is None:
             try:
                 self._plan = Plan(jax.make_jaxpr(self._function)(*arrays))
@@ -54,10 +56,13 @@ class Tiered:
                 return self.call(*arrays)
         self._calls += 1
         if self._plan is None or self._calls > INTERPRETED_CALLS:
-            self._plan = None
-            self.call = self._compile()
-            return self.call(*arrays)
+            return self._compile_now(arrays)
         return self._plan(arrays)
+
+    def _compile_now(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        self._plan = None
+        self.call = self._compile()
+        return self.call(*arrays)
 
 
 def _compiled(function: Callable[..., list[Any]], name: str) -> Callable[..., list[Any]]:
@@ -69,10 +74,9 @@ def _compiled(function: Callable[..., list[Any]], name: str) -> Callable[..., li
 
 
 def is_small(arrays: Sequence[Any]) -> bool:
-    """Whether arrays are small enough for the interpreter and lie where jax puts arrays by default: on the CPU."""
-    for array in arrays:
-        if isinstance(array, jax.Array) and (array.size > LARGEST or array.committed):
-            return False
+    """Whether arrays are small enough for the interpreter, and jax runs on the CPU."""
+    if any(isinstance(array, jax.Array) and array.size > LARGEST for array in arrays):
+        return False
     return _backend() == "cpu" and not jax.config.jax_debug_nans
 
 
