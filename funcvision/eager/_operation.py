@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from ._tiered import Tiered, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "Recorded", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -49,27 +49,6 @@ class Form(NamedTuple):
         return function(*args, **kwargs)
 
 
-class Recorded(NamedTuple):
-    """The result of `Operation.record`.
-
-    Attributes:
-        output: the output of the function.
-        aux: its second result, which is not differentiated.
-        pullback: a function from cotangents, one for each differentiable leaf of the output, to cotangents, one for
-            each chosen array.
-        holds_arrays: whether the pullback keeps arrays alive.
-        used: the numbers of those arrays of the call whose values the pullback needs.
-        outputs: shape and dtype of each differentiable leaf of the output.
-    """
-
-    output: Any
-    aux: Any
-    pullback: Callable[[list[jax.Array]], Sequence[jax.Array]]
-    holds_arrays: bool
-    used: Sequence[int]
-    outputs: list[jax.ShapeDtypeStruct]
-
-
 class Operation:
     """A pure function, compiled or interpreted for every form of call and every set of shapes.
 
@@ -93,19 +72,18 @@ class Operation:
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
 
-    def run(self, form: Form, arrays: Sequence[Any]) -> tuple[Any, Any]:
-        """(output, aux), without a pullback."""
-        return self.program(form, arrays, ()).run(arrays)
+    def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
+        """What runs a call on arrays of these shapes and dtypes.
 
-    def record(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> Recorded:
-        """The output, and the pullback to the chosen arrays."""
-        return self.program(form, arrays, chosen).record(arrays)
-
-    def program(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> "Program":
-        """What runs a call of this form on arrays of these shapes and dtypes, and differentiates the chosen ones."""
-        if not self.jit or any(isinstance(array, Tracer) for array in arrays):
-            return Program(self, form, chosen)
-        key = form, chosen, jax.config.jax_enable_x64, *map(_signature, arrays)
+        Args:
+            key: the structure of the arguments, whether there are 64-bit dtypes, and a tuple for each leaf; see
+                `record`.
+            arrays: the arrays and numbers of the call.
+            is_traced: jax traces an array, so the function is called as it is.
+        """
+        if is_traced or not self.jit:
+            return Program(self, *_call(key))
+        key = tuple(key)
         try:
             found = self._programs.get(key)
         except TypeError as error:
@@ -114,19 +92,17 @@ class Operation:
                 f"hashable: {error}"
             ) from None
         if found is None:
-            interpret = not self.recompute and form not in self.compiled_only and is_small(arrays)
-            found = Program(self, form, chosen)
-            found.make(interpret)
+            found = Program(self, *_call(key))
+            found.make(not self.recompute and found.form not in self.compiled_only and is_small(arrays))
             self._programs[key] = found
         return found
 
 
-def _signature(array: Any) -> Any:
-    """What a compiled function depends on: shape, dtype and weak type of an array; the type of a Python number."""
-    aval = getattr(array, "aval", None)
-    if aval is not None:
-        return aval.shape, aval.dtype, aval.weak_type
-    return getattr(array, "dtype", type(array))
+def _call(key: Sequence[Any]) -> tuple[Form, tuple[bool, ...]]:
+    """The form of a call and, for each of its arrays, whether it is differentiated."""
+    structure, _, *parts = key
+    form = Form(structure, tuple(part if isinstance(part[0], type) else ARRAY for part in parts))
+    return form, tuple(len(part) == 4 and part[3] for part in parts if not isinstance(part[0], type))
 
 
 class Program:
@@ -135,62 +111,75 @@ class Program:
     Args:
         operation: the operation.
         form: the form of the call.
-        chosen: for each array of the call whether to differentiate it; empty if there is to be no pullback.
+        mask: for each array of the call whether to differentiate it. If none is, there is no pullback.
+
+    Attributes:
+        form: the form of the call.
+        chosen: the numbers of the arrays that are differentiated.
+        used: the numbers of those arrays of the call whose values the pullback needs. It is known after a call.
+        outputs: shape and dtype of each differentiable leaf of the output. It is known after a call.
     """
 
-    def __init__(self, operation: Operation, form: Form, chosen: tuple[bool, ...]):
-        self._operation, self._form, self._chosen = operation, form, chosen
-        self._forward: Tiered | None = None  # None for a function that is neither compiled nor interpreted
-        self._backward: Tiered | None = None
-        self._interpret = False
+    def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...]):
+        self._operation, self.form, self._mask = operation, form, mask
+        self.chosen = [place for place, pick in enumerate(mask) if pick]
+        self.used: list[int] = []
+        self.outputs: list[jax.ShapeDtypeStruct] = []
+        self.results: Callable[[Sequence[Any]], Sequence[Any]] = self._plain
+        self._backward: Tiered | None = None  # None before the first backward pass
+        self._interpret = self._is_cached = False
 
     def make(self, interpret: bool) -> None:
-        """Compiles the function, or interprets its first calls."""
-        self._interpret = interpret
+        """Compiles the function, or interprets its first calls. Without this the function is called as it is."""
+        self._interpret, self._is_cached = interpret, True
         self._forward = Tiered(self._flat, self._operation.name, interpret)
+        self.results = self._tiered
 
-    def run(self, arrays: Sequence[Any]) -> tuple[Any, Any]:
-        """(output, aux), without a pullback."""
-        return self._tree(self._results(arrays))
+    def _plain(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        return self._flat(*arrays)
 
-    def record(self, arrays: Sequence[Any]) -> Recorded:
-        """The output and its pullback."""
-        results = self._results(arrays)
-        output, aux = self._tree(results)
-        available = [*arrays, *results]
-        residuals = [available[source] for source in self._sources]
-        pullback = functools.partial(self._pull, residuals)
-        return Recorded(output, aux, pullback, bool(residuals), self._used, self._outputs)
-
-    def _results(self, arrays: Sequence[Any]) -> Sequence[Any]:
-        if self._forward is None:
-            return self._flat(*arrays)
+    def _tiered(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """The leaves of (output, aux), and then what the pullback needs besides."""
         results = self._forward.call(*arrays)
         if self._interpret and self._forward.refused:
             self._interpret = False
-            self._operation.compiled_only.add(self._form)
+            self._operation.compiled_only.add(self.form)
         return results
 
-    def _tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
+    def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
+        """(output, aux) from the results."""
         if self._is_single:
             return on_device(results[0]), None
         leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
         return jax.tree.unflatten(self._structure, leaves)
+
+    def residuals(self, arrays: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+        """What the pullback needs."""
+        count = len(arrays)
+        return [arrays[source] if source < count else results[source - count] for source in self._sources]
+
+    def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
+        """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
+        if not self._is_cached or any(isinstance(array, Tracer) for array in cotangents):
+            return self._flat_pullback(*residuals, *cotangents)
+        if self._backward is None:
+            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", self._interpret)
+        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
 
     def _flat(self, *arrays: Any) -> list[Any]:
         """The leaves of (output, aux), and what the pullback needs besides. It notes how the parts are to be used.
 
         What the pullback needs and is an array of the call, or a leaf of the output, is not returned a second time.
         """
-        function, chosen = self._operation.function, self._chosen
-        if not chosen:
-            leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self._form.call(function, arrays)))
+        function, chosen = self._operation.function, self._mask
+        if not self.chosen:
+            leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self.form.call(function, arrays)))
             self._is_single = self._structure == _SINGLE
             return leaves
         fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
 
         def of_chosen(*picked: Any) -> Any:
-            output, aux = jax.tree.map(_array, self._form.call(function, _merge(chosen, picked, fixed)))
+            output, aux = jax.tree.map(_array, self.form.call(function, _merge(chosen, picked, fixed)))
             is_real = [differentiable(leaf) for leaf in jax.tree.leaves(output)]
             leaves, self._structure = jax.tree.flatten((output, aux))
             self._is_single = self._structure == _SINGLE
@@ -209,17 +198,9 @@ class Program:
             if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
                 results.append(residual)
         self._sources = [places[id(residual)] for residual in residuals]
-        self._used = sorted({source for source in self._sources if source < len(arrays)})
-        self._outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
+        self.used = sorted({source for source in self._sources if source < len(arrays)})
+        self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
         return results
-
-    def _pull(self, residuals: list[Any], cotangents: list[jax.Array]) -> Sequence[jax.Array]:
-        """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
-        if self._forward is None or any(isinstance(array, Tracer) for array in cotangents):
-            return self._flat_pullback(*residuals, *cotangents)
-        if self._backward is None:
-            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", self._interpret)
-        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
 
     def _flat_pullback(self, *arrays: Any) -> list[Any]:
         count = self._pullback_structure.num_leaves

@@ -1,19 +1,23 @@
 """`record`: an operation on Tensors runs and becomes a node of the graph."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
-from ._base import TensorBase, as_array
+from ._base import TensorBase
 from ._graph import Node, is_grad_enabled
 from ._limits import fitted, number
-from ._operation import ARRAY, Form, Operation, differentiable
+from ._operation import Operation, differentiable
 
 __all__ = ["record"]
 
-_LEAVES = frozenset((bool, int, float, complex, str, np.ndarray, type(None)))  # classes that are no trees of arguments
+# Classes of arguments that are not trees of other arguments.
+_LEAVES = frozenset((bool, int, float, complex, str, np.ndarray, type(None)))
+_NUMBER = object()  # marks a Python number that is an argument of the compiled function
 
 
 def record(
@@ -34,43 +38,58 @@ def record(
     """
     leaves, structure = _flatten(args, kwargs)
     recording = is_grad_enabled()
-    tensors, arrays, form, chosen = [], [], [], []
+    # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
+    # (_NUMBER, class); for a static argument (class, value).
+    key: list[Any] = [structure, jax.config.jax_enable_x64]
+    tensors, arrays = [], []
+    is_traced = is_recorded = False
     for leaf in leaves:
-        tensor = None
         if isinstance(leaf, TensorBase):
-            tensor, array = leaf, as_array(leaf)
-        elif type(leaf) is float and numbers:
-            array = leaf
-        elif isinstance(leaf, np.ndarray):
-            array = fitted(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
-            form.append((type(leaf.item()), leaf.item()))
-            continue
-        elif isinstance(leaf, np.integer):
-            array = fitted(np.asarray(leaf))
-        elif isinstance(leaf, jax.Array | np.generic):
-            array = leaf
-        elif numbers and isinstance(leaf, complex | float | int):
-            array = number(leaf, any(isinstance(other, TensorBase) and differentiable(other) for other in leaves))
+            array, tensor = leaf.array, leaf
+            aval, chosen = array.aval, recording and leaf.requires_grad
+            key.append((aval.shape, aval.dtype, aval.weak_type, chosen))
+            is_recorded = is_recorded or chosen
         else:
-            form.append((type(leaf), leaf))
-            continue
-        form.append(ARRAY)
+            array, part = _argument(leaf, leaves, numbers)
+            key.append(part)
+            if array is None:
+                continue
+            tensor = None
+        is_traced = is_traced or isinstance(array, Tracer)
         tensors.append(tensor)
         arrays.append(array)
-        chosen.append(recording and tensor is not None and tensor.requires_grad)
-    called = Form(structure, tuple(form))
-    if True not in chosen:
-        return *operation.run(called, arrays), None
-    recorded = operation.record(called, arrays, tuple(chosen))
+    program = operation.program(key, arrays, is_traced)
+    results = program.results(arrays)
+    output, aux = program.tree(results)
+    if not is_recorded:
+        return output, aux, None
+    residuals = program.residuals(arrays, results)
     node = Node(
-        operation.name, recorded.pullback,
-        edges=[tensor._edge() for tensor, pick in zip(tensors, chosen, strict=True) if pick],
-        outputs=recorded.outputs,
-        needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
-        holds_arrays=recorded.holds_arrays,
+        operation.name, functools.partial(program.pull, residuals),
+        edges=[tensors[i]._edge() for i in program.chosen],
+        outputs=program.outputs,
+        needed=[(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
+        holds_arrays=bool(residuals),
     )
-    return recorded.output, recorded.aux, node
+    return output, aux, node
+
+
+def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tuple[Any, ...]]:
+    """(an argument as an array or None if it is static, its part of the key)."""
+    if numbers and isinstance(leaf, complex | float | int):  # a float64 of numpy is a float, too
+        if type(leaf) is int and not -(2**31) <= leaf < 2**31:
+            leaf = number(leaf, any(isinstance(other, TensorBase) and differentiable(other) for other in leaves))
+        return leaf, (_NUMBER, type(leaf))
+    if isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
+        return None, (type(leaf.item()), leaf.item())
+    if isinstance(leaf, np.ndarray):
+        leaf = fitted(leaf)  # a copy, because a numpy array can change before backward
+    elif isinstance(leaf, np.integer):
+        leaf = fitted(np.asarray(leaf))
+    elif not isinstance(leaf, jax.Array | np.generic):
+        return None, (type(leaf), leaf)
+    aval = jax.typeof(leaf)
+    return leaf, (aval.shape, aval.dtype, aval.weak_type, False)
 
 
 def _flatten(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Any]:
