@@ -26,6 +26,7 @@ from ._views import contiguous_strides, expanded_strides, reshaped_strides
 __all__ = ["Tensor", "is_place"]
 
 Number = complex | float | int
+_OPERANDS = (jax.Array, np.ndarray, np.generic, complex, float, int)
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +37,7 @@ def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[...
     """A method for one of Python's operators. For operands of unknown types it returns NotImplemented."""
 
     def operator(self: "Tensor", other: Any) -> Any:
-        if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
+        if not isinstance(other, Tensor) and not isinstance(other, _OPERANDS):
             return NotImplemented
         return method(other, self) if swapped else method(self, other)
 
