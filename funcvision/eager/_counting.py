@@ -17,7 +17,7 @@ from ._elementwise import canonical
 from ._lift import lift
 from ._limits import fitted
 
-__all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted"]
+__all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted", "unravel_index"]
 
 
 class Histogram(NamedTuple):
@@ -90,7 +90,8 @@ def unique_consecutive(
     counts = np.diff(np.append(np.flatnonzero(starts), len(rows)))
     values = rows[starts] if dim is None else np.moveaxis(rows[starts], 0, dim)
     inverse = np.cumsum(starts) - 1
-    return _those(values, return_inverse, inverse.reshape(input.shape) if dim is None else inverse, return_counts, counts)
+    inverse = inverse.reshape(input.shape) if dim is None else inverse
+    return _those(values, return_inverse, inverse, return_counts, counts)
 
 
 def _those(values: np.ndarray, wants_inverse: bool, inverse: Any, wants_counts: bool, counts: Any) -> Any:
@@ -108,12 +109,13 @@ def bincount(input: np.ndarray, weights: np.ndarray | None = None, minlength: in
         RuntimeError: the array has another shape than [n], or negative numbers, or no integers.
     """
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0) or minlength < 0:
-        raise RuntimeError(f"bincount takes integers of 0 or more in one axis; got {input.dtype} of shape {input.shape}")
+        raise RuntimeError(f"bincount takes one axis of integers from 0 on; got {input.dtype} of shape {input.shape}")
     if weights is not None and weights.shape != input.shape:
         raise RuntimeError(f"bincount takes a weight for each of {input.size} elements; got shape {weights.shape}")
     counts = np.bincount(input, weights, minlength)
-    is_single = weights is not None and weights.dtype == np.float32
-    return counts.astype(np.float32) if is_single else counts.astype(canonical(np.float64)) if weights is not None else counts
+    if weights is None:
+        return counts
+    return counts.astype(np.float32 if weights.dtype == np.float32 else jax.dtypes.canonicalize_dtype(np.float64))
 
 
 def histc(input: np.ndarray, bins: int = 100, min: float = 0, max: float = 0) -> np.ndarray:
@@ -208,7 +210,7 @@ def _searchsorted(
         sequence = jnp.take_along_axis(sequence, sorter, -1)
     values = jnp.asarray(input)
     if sequence.ndim > 1 and sequence.shape[:-1] != values.shape[:-1]:
-        raise RuntimeError(f"the leading axes of the sequences and the elements differ: {sequence.shape}, {values.shape}")
+        raise RuntimeError(f"leading axes of sequences and elements differ: {sequence.shape}, {values.shape}")
     with jax.numpy_dtype_promotion("standard"):
         dtype = jnp.result_type(sequence, values)
     sequence, values = sequence.astype(dtype), values.astype(dtype)
@@ -227,6 +229,18 @@ def _searchsorted(
 def _bucketize(input: Any, boundaries: jax.Array, *, out_int32: bool = False, right: bool = False) -> jax.Array:
     """The number of the bucket of each element: bucket `i` ends at boundary `i`, which it includes unless `right`."""
     return _searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def _unravel_index(indices: jax.Array, shape: Any) -> tuple[jax.Array, ...]:
+    """The index in each axis of an array of this shape, from indices of the flattened array.
+
+    Raises:
+        ValueError: an index is beyond the array.
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise ValueError(f"unravel_index takes integers; got {indices.dtype}")
+    return tuple(jnp.asarray(place, canonical(int)) for place in jnp.unravel_index(indices, sizes))
 
 
 # Products of sets
@@ -258,7 +272,7 @@ def _named(function: Any, name: str) -> Any:
 
 
 searchsorted, bucketize = _named(_searchsorted, "searchsorted"), _named(_bucketize, "bucketize")
-cartesian_prod = _named(_cartesian_prod, "cartesian_prod")
+cartesian_prod, unravel_index = _named(_cartesian_prod, "cartesian_prod"), _named(_unravel_index, "unravel_index")
 combinations, histogramdd = _named(_combinations, "combinations"), on_host(_histogramdd)
 
 

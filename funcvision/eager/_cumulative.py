@@ -15,7 +15,7 @@ from ._limits import fitting
 from ._reductions import Extremes
 from ._reductions import prod as total_product
 
-__all__ = ["CumulativeMethods", "cumulative_trapezoid", "gradient", "trapezoid"]
+__all__ = ["CumulativeMethods", "cumulative_trapezoid", "gradient", "trapezoid", "trapz"]
 
 
 def cumprod(input: jax.Array, dim: int, *, dtype: Any = None) -> jax.Array:
@@ -150,7 +150,8 @@ def _named(function: Any, name: str) -> Any:
     return lift(function)
 
 
-trapezoid, gradient = _named(_trapezoid, "trapezoid"), _named(_gradient, "gradient")
+trapezoid = trapz = _named(_trapezoid, "trapezoid")
+gradient = _named(_gradient, "gradient")
 cumulative_trapezoid = _named(_cumulative_trapezoid, "cumulative_trapezoid")
 
 

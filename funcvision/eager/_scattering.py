@@ -388,7 +388,7 @@ class ScatteringMethods(TensorBase):
     _take_along_dim = lift(take_along_dim)
 
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Any:
-        """Elements of axis `dim` at `indices`; the other axes of both are broadcast. Without axis both are flattened."""
+        """Elements of axis `dim` at `indices`, both broadcast in the other axes. Without axis both are flattened."""
         size = self.numel() if dim is None else self.shape[dim]
         return self._take_along_dim(checked_index(indices, size, dim, RuntimeError), dim)
 

@@ -4,8 +4,30 @@ from typing import Any
 
 from ._comparison import isin
 from ._complex import complex, polar, view_as_complex, view_as_real
-from ._counting import bucketize, cartesian_prod, combinations, histogramdd, searchsorted
-from ._cumulative import cumulative_trapezoid, gradient, trapezoid
+from ._copies import (
+    alias_copy,
+    detach_copy,
+    diagonal_copy,
+    expand_copy,
+    narrow_copy,
+    permute_copy,
+    select_copy,
+    slice_copy,
+    split_copy,
+    split_with_sizes_copy,
+    squeeze_copy,
+    t_copy,
+    transpose_copy,
+    unbind_copy,
+    unfold_copy,
+    unsqueeze_copy,
+    view_as_complex_copy,
+    view_as_real_copy,
+    view_copy,
+)
+from ._counting import bucketize, cartesian_prod, combinations, histogramdd, searchsorted, unravel_index
+from ._cumulative import cumulative_trapezoid, gradient, trapezoid, trapz
+from ._lowrank import pca_lowrank, svd_lowrank
 from ._matrices import lu_unpack
 from ._products import cdist, chain_matmul, einsum, tensordot
 from ._rearranging import (
@@ -24,27 +46,31 @@ from ._rearranging import (
 from .tensor import Tensor
 
 __all__ = [
-    "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "aminmax", "angle", "arccos",
-    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argwhere", "asin", "asinh", "atan", "atan2",
-    "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag", "bmm", "broadcast_tensors",
-    "broadcast_to", "bucketize", "cartesian_prod", "cdist", "chain_matmul", "cholesky", "cholesky_inverse",
-    "cholesky_solve", "column_stack", "combinations", "complex", "conj", "conj_physical", "copysign", "corrcoef",
-    "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumulative_trapezoid", "deg2rad", "det",
-    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "dot", "dsplit",
-    "dstack", "einsum", "erfc", "erfinv", "exp2", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac",
-    "frexp", "gather", "gcd", "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit",
-    "hstack", "hypot", "i0", "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put",
-    "index_reduce", "index_select", "inner", "inverse", "is_complex", "is_conj", "is_neg", "isclose", "isin",
-    "isneginf", "isposinf", "isreal", "kron", "kthvalue", "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp",
-    "logaddexp2", "logcumsumexp", "logdet", "logical_xor", "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter",
-    "matrix_exp", "matrix_power", "median", "meshgrid", "mm", "mode", "moveaxis", "msort", "mv", "mvlgamma",
-    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "nextafter", "nonzero", "nonzero_static",
-    "orgqr", "ormqr", "outer", "pinverse", "polar", "polygamma", "positive", "put", "qr", "quantile", "rad2deg",
-    "ravel", "real", "renorm", "repeat_interleave", "resolve_conj", "resolve_neg", "rot90", "row_stack", "scatter",
-    "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter", "sgn", "signbit", "sinc", "sinh",
-    "slice_scatter", "slogdet", "split_with_sizes", "std_mean", "svd", "swapaxes", "swapdims", "take", "take_along_dim",
-    "tensor_split", "tensordot", "tile", "trace", "trapezoid", "triangular_solve", "unique", "unique_consecutive",
-    "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "xlogy",
+    "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "alias_copy", "aminmax",
+    "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argwhere", "asin", "asinh",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag", "bmm",
+    "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cdist", "chain_matmul", "cholesky",
+    "cholesky_inverse", "cholesky_solve", "column_stack", "combinations", "complex", "conj", "conj_physical",
+    "copysign", "corrcoef", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod",
+    "cumulative_trapezoid", "deg2rad", "det", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal",
+    "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "dot", "dsplit", "dstack", "einsum", "erfc",
+    "erfinv", "exp2", "expand_copy", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac", "frexp",
+    "gather", "gcd", "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack",
+    "hypot", "i0", "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inner", "inverse", "is_complex", "is_conj", "is_neg", "isclose", "isin", "isneginf", "isposinf",
+    "isreal", "istft", "kron", "kthvalue", "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logdet", "logical_xor", "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter", "matrix_exp",
+    "matrix_power", "median", "meshgrid", "mm", "mode", "moveaxis", "msort", "mv", "mvlgamma", "nan_to_num", "nanmean",
+    "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "nextafter", "nonzero", "nonzero_static", "orgqr",
+    "ormqr", "outer", "pca_lowrank", "permute_copy", "pinverse", "polar", "polygamma", "positive", "put", "qr",
+    "quantile", "rad2deg", "ravel", "real", "renorm", "repeat_interleave", "resolve_conj", "resolve_neg", "rot90",
+    "row_stack", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter",
+    "sgn", "signbit", "sinc", "sinh", "slice_copy", "slice_scatter", "slogdet", "split_copy", "split_with_sizes",
+    "split_with_sizes_copy", "squeeze_copy", "std_mean", "stft", "svd", "svd_lowrank", "swapaxes", "swapdims", "t_copy",
+    "take", "take_along_dim", "tensor_split", "tensordot", "tile", "trace", "transpose_copy", "trapezoid", "trapz",
+    "triangular_solve", "unbind_copy", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsqueeze_copy",
+    "var_mean", "vdot", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
+    "vsplit", "vstack", "xlogy",
 ]  # fmt: skip
 
 # Math
@@ -75,6 +101,10 @@ is_conj, is_neg = Tensor.is_conj, Tensor.is_neg
 erfc, erfinv, lgamma, digamma, i0 = Tensor.erfc, Tensor.erfinv, Tensor.lgamma, Tensor.digamma, Tensor.i0
 sinc, logit, polygamma, mvlgamma, igamma = Tensor.sinc, Tensor.logit, Tensor.polygamma, Tensor.mvlgamma, Tensor.igamma
 igammac = Tensor.igammac
+
+# Spectral
+
+stft, istft = Tensor.stft, Tensor.istft
 
 # Statistics
 

@@ -31,6 +31,7 @@ from ._products import ProductMethods
 from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
+from ._spectral import SpectralMethods
 from ._statistics import StatisticsMethods
 from ._views import contiguous_strides, expanded_strides, reshaped_strides
 
@@ -189,8 +190,9 @@ _place = lift(jax.device_put, jit=False)
 
 
 class Tensor(
-    GradientMethods, MathMethods, ComparisonMethods, ComplexMethods, SpecialMethods, StatisticsMethods,
-    CumulativeMethods, CountingMethods, ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods,
+    GradientMethods, MathMethods, ComparisonMethods, ComplexMethods, SpecialMethods, SpectralMethods,
+    StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods, RearrangingMethods, ProductMethods,
+    MatrixMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 

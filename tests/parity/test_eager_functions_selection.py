@@ -87,6 +87,15 @@ ROWS = {
     "block_diag": (lambda t, x, y, z: t.block_diag(x, y, z), X[0], X[0, 0], floats()),
     "meshgrid": (lambda t, x, y: t.meshgrid(x, y, indexing="xy"), X[0, 0], X[0, 1, :2]),
     "meshgrid ij": (lambda t, x, y: t.meshgrid([x, y], indexing="ij"), X[0, 0], X[0, 1, :2]),
+    "unravel_index": (lambda t, i: t.unravel_index(i, (3, 5)), integers(0, 15, 2, 3)),
+    **{
+        f"{name}_copy": (lambda t, x, name=name, args=args: getattr(t, f"{name}_copy")(x, *args), X)
+        for name, args in {
+            "alias": (), "detach": (), "diagonal": (1,), "expand": ((2, 4, 3, 5),), "narrow": (0, 1, 2), "permute": ((2, 0, 1),),
+            "select": (0, 1), "slice": (1, 0, 2), "split": (2,), "split_with_sizes": ([1, 3],), "squeeze": (),
+            "transpose": (0, 1), "unbind": (1,), "unfold": (2, 3, 1), "unsqueeze": (1,), "view": ((12, 5),),
+        }.items()
+    },
     **{
         f"{name} {x.ndim}": (lambda t, x, y, name=name: getattr(t, name)((x, y)), x, x + 1)
         for name in ("hstack", "vstack", "dstack", "column_stack") for x in (X[0], X[0, 0])
