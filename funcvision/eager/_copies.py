@@ -29,7 +29,7 @@ def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None =
 
 
 alias_copy = _copying(lambda x: x, "alias_copy")
-detach_copy = _copying(lambda x: x, "detach_copy")  # gradients flow through it in torch
+detach_copy = _copying(Tensor.detach, "detach_copy")
 diagonal_copy, expand_copy = _copying(Tensor.diagonal, "diagonal_copy"), _copying(Tensor.expand, "expand_copy")
 narrow_copy, permute_copy = _copying(Tensor.narrow, "narrow_copy"), _copying(Tensor.permute, "permute_copy")
 select_copy, slice_copy = _copying(Tensor.select, "select_copy"), _copying(_slice, "slice_copy")

@@ -91,7 +91,7 @@ ROWS = {
     **{
         f"{name}_copy": (lambda t, x, name=name, args=args: getattr(t, f"{name}_copy")(x, *args), X)
         for name, args in {
-            "alias": (), "detach": (), "diagonal": (1,), "expand": ((2, 4, 3, 5),), "narrow": (0, 1, 2), "permute": ((2, 0, 1),),
+            "alias": (), "diagonal": (1,), "expand": ((2, 4, 3, 5),), "narrow": (0, 1, 2), "permute": ((2, 0, 1),),
             "select": (0, 1), "slice": (1, 0, 2), "split": (2,), "split_with_sizes": ([1, 3],), "squeeze": (),
             "transpose": (0, 1), "unbind": (1,), "unfold": (2, 3, 1), "unsqueeze": (1,), "view": ((12, 5),),
         }.items()
