@@ -12,7 +12,7 @@
     optimizer.zero_grad()
 """
 
-from . import autograd, nn, optim
+from . import autograd, nn, optim, utils
 from ._lift import lift
 from ._modes import (
     enable_grad,
@@ -102,13 +102,14 @@ from .functions import (
 )
 from .module import Module
 from .random import initial_seed, manual_seed
+from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
-    "autograd", "functional", "optim",
+    "autograd", "functional", "optim", "utils",
     # tensors, modules and modes
     "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
-    "lift", "manual_seed", "no_grad", "set_grad_enabled",
+    "lift", "load", "manual_seed", "no_grad", "save", "set_grad_enabled",
     # creation
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",
     "randint", "randn", "randn_like", "randperm", "stack", "tensor", "where", "zeros", "zeros_like",
