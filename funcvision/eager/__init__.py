@@ -1,7 +1,8 @@
 """A PyTorch-style face: Tensors that record operations on them, modules that hold their arrays, and optimizers.
 
     from funcvision import eager
-    from funcvision.eager import functional as F, optim
+    from funcvision.eager import optim
+    from funcvision.eager.nn import functional as F
 
     net = eager.Module(models.resnet18(num_classes=10), seed=0)
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
@@ -11,9 +12,16 @@
     optimizer.zero_grad()
 """
 
-from . import functional, optim
-from ._graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from . import autograd, nn, optim
 from ._lift import lift
+from ._modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .creation import (
     arange,
     cat,
@@ -97,10 +105,10 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "functional", "optim",
+    "autograd", "nn", "optim",
     # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "initial_seed", "is_grad_enabled", "lift", "manual_seed",
-    "no_grad", "set_grad_enabled",
+    "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
+    "lift", "manual_seed", "no_grad", "set_grad_enabled",
     # creation
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",
     "randint", "randn", "randn_like", "randperm", "stack", "tensor", "where", "zeros", "zeros_like",
