@@ -1,5 +1,6 @@
 """Parametrisations: weight and spectral normalisation, and orthogonal matrices."""
 
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -162,11 +163,8 @@ def _orthogonal(x: Any, base: Any, orthogonal_map: str) -> Any:
     x = x.mT if is_wide else x
     rows, columns = x.shape[-2:]
     if orthogonal_map == "householder":
-        below = jnp.tril(x, -1)
-        scales = 2 / (1 + jnp.sum(below * below, axis=-2))
-        q = jax.lax.linalg.householder_product(below + jnp.eye(rows, columns, dtype=x.dtype), scales)
         signs = jax.lax.stop_gradient(jnp.trunc(jnp.diagonal(x, axis1=-2, axis2=-1)))
-        q = q * signs[..., None, :]
+        q = _product_of_reflections(jnp.tril(x, -1)) * signs[..., None, :]
     else:
         lower = jnp.pad(jnp.tril(x), [(0, 0)] * (x.ndim - 1) + [(0, rows - columns)])
         skew = lower - lower.mT.conj()
@@ -178,6 +176,18 @@ def _orthogonal(x: Any, base: Any, orthogonal_map: str) -> Any:
         q = q[..., :columns]
     q = q if base is None else base @ q
     return q.mT if is_wide else q
+
+
+def _product_of_reflections(below: jax.Array) -> jax.Array:
+    """The product of the reflections along the columns, whose diagonal is 1. That of LAPACK has no gradient in jax."""
+    identity = jnp.broadcast_to(jnp.eye(*below.shape[-2:], dtype=below.dtype), below.shape)
+    vectors = jnp.moveaxis(below + identity, -1, 0)
+
+    def reflected(q: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
+        scale = 2 / jnp.sum(v * v, axis=-1)
+        return q - (scale[..., None] * v)[..., :, None] * (v[..., None, :] @ q), None
+
+    return jax.lax.scan(reflected, identity, vectors, reverse=True)[0]
 
 
 def _completed(q: jax.Array, key: jax.Array) -> jax.Array:
@@ -196,7 +206,8 @@ def _completed(q: jax.Array, key: jax.Array) -> jax.Array:
 def _reflectors(q: jax.Array) -> jax.Array:
     """The parameter of the Householder map for an orthogonal matrix: reflectors below the diagonal, signs on it."""
     is_wide = q.shape[-2] < q.shape[-1]
-    reflectors, scales = jax.lax.linalg.geqrf(q.mT if is_wide else q)
+    transposed, scales = jnp.linalg.qr(q.mT if is_wide else q, mode="raw")
+    reflectors = transposed.mT
     axes = jnp.arange(min(reflectors.shape[-2:]))
     signs = jnp.sign(reflectors[..., axes, axes]) * jnp.where(scales == 0, -1, 1).astype(q.dtype)
     reflectors = reflectors.at[..., axes, axes].set(signs)
