@@ -12,7 +12,7 @@
     optimizer.zero_grad()
 """
 
-from . import autograd, nn, optim
+from . import autograd, func, nn, optim
 from ._lift import lift
 from ._modes import (
     enable_grad,
@@ -22,6 +22,7 @@ from ._modes import (
     no_grad,
     set_grad_enabled,
 )
+from .compile import compile
 from .creation import (
     arange,
     cat,
@@ -105,9 +106,9 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "autograd", "nn", "optim",
+    "autograd", "func", "nn", "optim",
     # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
+    "Module", "Tensor", "compile", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
     "lift", "manual_seed", "no_grad", "set_grad_enabled",
     # creation
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",

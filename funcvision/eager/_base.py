@@ -13,7 +13,7 @@ from jax.core import Tracer
 from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, is_grad_enabled
 from ._limits import fitted
-from ._modes import makes_inference_tensors, recording
+from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
 from ._rare import Rare
 from ._views import View, contiguous_strides
@@ -88,6 +88,8 @@ class TensorBase:
         view = self._view
         if view is not None and view.seen != self._writes[0]:
             self._make_again(view)
+        if mode.trace is not None:
+            mode.trace.meet(self)
         return self._data
 
     @array.setter
@@ -157,6 +159,8 @@ class TensorBase:
 
         `counted` says whether the graph is told: a value that it holds for backward must not be written.
         """
+        if mode.trace is not None:
+            mode.trace.meet(self)
         view = self._view
         if view is not None:
             self._find_base(view)

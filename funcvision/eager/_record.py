@@ -6,11 +6,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
 from ._base import TensorBase
-from ._graph import Node, is_grad_enabled
+from ._graph import Node
 from ._limits import fitted, number
+from ._modes import mode
 from ._operation import Operation, differentiable
 
 __all__ = ["record"]
@@ -37,7 +39,7 @@ def record(
         Tensor requires a gradient or nothing is recorded.
     """
     leaves, structure = _flatten(args, kwargs)
-    recording = is_grad_enabled()
+    recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
     # (_NUMBER, class); for a static argument (class, value).
     key: list[Any] = [structure, jax.config.jax_enable_x64]
@@ -62,6 +64,8 @@ def record(
     results = program.results(arrays)
     output, aux = program.tree(results)
     if not is_recorded:
+        if mode.trace is not None and not mode.recording:
+            output = jax.tree.map(lambda leaf: lax.stop_gradient(leaf) if differentiable(leaf) else leaf, output)
         return output, aux, None
     residuals = program.residuals(arrays, results)
     node = Node(
