@@ -45,6 +45,8 @@ class Lifted(Module):
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         params, state = dict(self.named_parameters()), dict(self.named_buffers())
+        if params.keys() | state.keys() != vars(self)["_declared"]:
+            params, state = _read(self, layer)
         key = next_key() if self.training and vars(self)["_draws"] else None
         output, new_state = run(vars(self)["_operation"], (self.training, params, state, key, args, kwargs), {})
         for name, array in new_state.items():
@@ -69,8 +71,12 @@ class Lifted(Module):
             value, Tensor | Module
         ):
             _describe(self, layer._copy({name: value}))
-        else:
-            super().__setattr__(name, value)
+            return
+        super().__setattr__(name, value)
+        if layer is not None and isinstance(value, Parameter) and vars(layer).get(name, value) is None:
+            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))  # such as a bias of a layer without one
+        elif value is None and isinstance(vars(layer or self).get(name), Declaration):
+            _describe(self, layer._copy({name: None}))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_operation"}
@@ -109,7 +115,18 @@ def _around(kind: type[pure.Module]) -> Lifted:
 
 
 def _describe(module: Lifted, layer: pure.Module) -> None:
-    vars(module).update(_layer=layer, _operation=_operation(layer), _draws=_draws(layer))
+    vars(module).update(
+        _layer=layer, _operation=_operation(layer), _draws=_draws(layer), _declared=frozenset(layer.declarations())
+    )
+
+
+def _read(module: Lifted, layer: pure.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) that the description declares. `nn.utils` replaces some of them by computed Tensors."""
+    found: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+    for name, declaration in layer.declarations().items():
+        path, _, leaf = name.rpartition(".")
+        found[not isinstance(declaration, pure.Param)][name] = getattr(module.get_submodule(path), leaf)
+    return found
 
 
 def _draws(layer: pure.Module) -> bool:
