@@ -12,7 +12,7 @@
     optimizer.zero_grad()
 """
 
-from . import autograd, func, nn, optim, utils
+from . import autograd, fft, func, linalg, nn, operations, optim, special, utils
 from ._lift import lift
 from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .compile import compile
@@ -95,18 +95,20 @@ from .functions import (
     var,
 )
 from .module import Module
+from .operations import *  # noqa: F403
 from .random import initial_seed, manual_seed
 from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
     "Module", "Tensor", "abs", "all", "allclose", "any", "arange", "argmax", "argmin", "argsort", "autograd", "cat",
-    "chunk", "clamp", "clone", "compile", "cos", "cumsum", "enable_grad", "equal", "exp", "eye", "flatten", "flip",
-    "from_numpy", "full", "full_like", "func", "functional", "gather", "inference_mode", "initial_seed",
-    "is_grad_enabled", "is_inference_mode_enabled", "lift", "linspace", "load", "log", "logsumexp", "manual_seed",
-    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "nn", "no_grad", "nonzero", "norm", "ones",
-    "ones_like", "optim", "permute", "pow", "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
-    "relu", "reshape", "roll", "round", "save", "set_grad_enabled", "sigmoid", "sign", "sin", "softmax", "sort",
-    "split", "sqrt", "square", "squeeze", "stack", "std", "sum", "tanh", "tensor", "topk", "transpose", "tril",
-    "triu", "unbind", "unsqueeze", "utils", "var", "where", "zeros", "zeros_like",
+    "chunk", "clamp", "clone", "compile", "cos", "cumsum", "enable_grad", "equal", "exp", "eye", "fft", "flatten",
+    "flip", "from_numpy", "full", "full_like", "func", "functional", "gather", "inference_mode", "initial_seed",
+    "is_grad_enabled", "is_inference_mode_enabled", "lift", "linalg", "linspace", "load", "log", "logsumexp",
+    "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "nn", "no_grad", "nonzero",
+    "norm", "ones", "ones_like", "optim", "permute", "pow", "prod", "rand", "rand_like", "randint", "randn",
+    "randn_like", "randperm", "relu", "reshape", "roll", "round", "save", "set_grad_enabled", "sigmoid", "sign",
+    "sin", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "sum", "tanh",
+    "tensor", "topk", "transpose", "tril", "triu", "unbind", "unsqueeze", "utils", "var", "where", "zeros",
+    "zeros_like",
 ]

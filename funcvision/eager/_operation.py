@@ -13,7 +13,7 @@ from jax.core import Tracer
 from ._graph import Call
 from ._tiered import Tiered, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -216,7 +216,7 @@ class Program:
 
     def _flat_pullback(self, *arrays: Any) -> list[Any]:
         count = self._pullback_structure.num_leaves
-        return list(jax.tree.unflatten(self._pullback_structure, arrays[:count])(list(arrays[count:])))
+        return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -245,6 +245,14 @@ _SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
+
+
+def conjugated(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays, complex ones conjugated.
+
+    torch's gradient with respect to a complex array is the conjugate of jax's.
+    """
+    return [jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in arrays]
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:
