@@ -12,6 +12,7 @@ from ._base import TensorBase
 from ._graph import Node, is_grad_enabled
 from ._limits import fitted, number
 from ._operation import Operation, differentiable
+from ._tiered import on_device
 
 __all__ = ["record"]
 
@@ -59,19 +60,19 @@ def record(
         tensors.append(tensor)
         arrays.append(array)
     program = operation.program(key, arrays, is_traced)
-    results = program.results(arrays)
-    output, aux = program.tree(results)
-    if not is_recorded:
-        return output, aux, None
-    residuals = program.residuals(arrays, results)
-    node = Node(
-        operation.name, functools.partial(program.pull, residuals),
-        edges=[tensors[i]._edge() for i in program.chosen],
-        outputs=program.outputs,
-        needed=[(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-        holds_arrays=bool(residuals),
-    )
-    return output, aux, node
+    results = program.forward(*arrays)
+    node = None
+    if is_recorded:
+        count = len(arrays)
+        residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        node = Node(
+            operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
+            program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
+            bool(residuals),
+        )
+    if program.is_single:
+        return on_device(results[0]), None, node
+    return *program.tree(results), node
 
 
 def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tuple[Any, ...]]:
