@@ -141,8 +141,7 @@ def on_cotangents(hook: Callable[[Any], Any]) -> Callable[[Cotangent], Cotangent
     """A function of a gradient as a function of a cotangent, which is an array or a Tensor."""
 
     def on_cotangent(cotangent: Cotangent) -> Cotangent:
-        recorded = isinstance(cotangent, TensorBase)
-        result = hook(cotangent if recorded else TensorBase.result.wrap(cotangent))
+        result = hook(_to_tensor(cotangent))
         if result is None:
             return cotangent
         if not isinstance(result, TensorBase):
@@ -151,9 +150,21 @@ def on_cotangents(hook: Callable[[Any], Any]) -> Callable[[Cotangent], Cotangent
             raise RuntimeError(
                 f"a hook changed the size of a gradient from {tuple(cotangent.shape)} to {tuple(result.shape)}"
             )
-        return result if recorded else as_array(result)
+        return _like(cotangent, result)
 
     return on_cotangent
+
+
+def _to_tensor(cotangent: Cotangent) -> TensorBase:
+    return cotangent if isinstance(cotangent, TensorBase) else TensorBase.result.wrap(cotangent)
+
+
+def _like(cotangent: Cotangent, tensor: TensorBase) -> Cotangent:
+    """A Tensor as a cotangent of the same kind."""
+    return tensor if isinstance(cotangent, TensorBase) else as_array(tensor)
+
+
+Node.to_tensor, Node.like = staticmethod(_to_tensor), staticmethod(_like)
 
 
 def propagate(
@@ -193,7 +204,7 @@ def _run(
     retain = create_graph if retain_graph is None else retain_graph
     before, mode.recording = mode.recording, create_graph
     try:
-        return backward(roots, retain, pull=pull_recorded if create_graph else Node.pull, inputs=inputs)
+        return backward(roots, retain, pull=pull_recorded if create_graph else None, inputs=inputs)
     finally:
         mode.recording = before
 
