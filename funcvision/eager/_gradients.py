@@ -5,12 +5,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import jax
 import jax.numpy as jnp
 
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
-from ._modes import mode, set_grad_enabled
+from ._modes import recording
 from ._rare import Rare
 from ._recorded_backward import pull_recorded
 from .utils.hooks import RemovableHandle
@@ -28,7 +27,7 @@ class GradientMethods(TensorBase):
     @property
     def grad(self) -> Any:
         """The sum of the gradients of all calls of `backward` so far, as a Tensor; None before the first call."""
-        if self._grad is None and self._node is not None and not self.retains_grad:
+        if self._grad is None and self.node is not None and not self.retains_grad:
             warnings.warn(
                 "grad of a Tensor that is not a leaf is None: backward does not store it. Call retain_grad() before "
                 "backward to have it stored",
@@ -47,12 +46,12 @@ class GradientMethods(TensorBase):
     @property
     def grad_fn(self) -> Node | None:
         """The node of the graph that made this Tensor; None for a leaf."""
-        return self._node
+        return self.node
 
     @property
     def retains_grad(self) -> bool:
         """Whether `backward` stores the gradient though this Tensor is not a leaf."""
-        return self._node is not None and self._rare is not None and self._rare.retains
+        return self.node is not None and self._rare is not None and self._rare.retains
 
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
@@ -88,8 +87,8 @@ class GradientMethods(TensorBase):
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         on_cotangent = on_cotangents(hook)
-        if self._node is not None:
-            return self._node.add_hook("outputs", on_cotangent, self._index)
+        if self.node is not None:
+            return self.node.add_hook("outputs", on_cotangent, self._index)
         hooks = self._with_rare().hooks
         handle = RemovableHandle(hooks)
         hooks[handle.id] = on_cotangent
@@ -103,7 +102,7 @@ class GradientMethods(TensorBase):
         """
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self._node is not None:
+        if self.node is not None:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         hooks = self._with_rare().after
         handle = RemovableHandle(hooks)
@@ -118,9 +117,9 @@ class GradientMethods(TensorBase):
         """
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._node is not None:
+        if self.node is not None:
             self._with_rare().retains = True
-            self._node.hooked().retaining[self._index] = weakref.ref(self)
+            self.node.hooked().retaining[self._index] = weakref.ref(self)
 
     def is_inference(self) -> bool:
         """Whether this Tensor was made in `inference_mode`."""
@@ -176,7 +175,7 @@ def propagate(
         _run(outputs, cotangents, retain_graph, create_graph, None)
         return
     found = gradients(outputs, inputs, cotangents, retain_graph, create_graph)
-    with set_grad_enabled(create_graph):
+    with recording(create_graph):
         for tensor, gradient in zip(inputs, found, strict=True):
             if gradient is not None:
                 tensor.accumulate(gradient)
@@ -202,11 +201,8 @@ def _run(
         for tensor, cotangent in zip(outputs, cotangents, strict=True)
     ]
     retain = create_graph if retain_graph is None else retain_graph
-    before, mode.recording = mode.recording, create_graph
-    try:
+    with recording(create_graph):
         return backward(roots, retain, pull=pull_recorded if create_graph else None, inputs=inputs)
-    finally:
-        mode.recording = before
 
 
 def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
@@ -223,7 +219,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
                 f"this one has shape {tuple(tensor.shape)}: call it on sum() or mean(), or call backward(gradient) "
                 "with a gradient of that shape"
             )
-        given = jnp.ones(tensor.shape, tensor._data.dtype)
+        given = jnp.ones(tensor.shape, tensor.array.dtype)
     if create_graph and not isinstance(given, TensorBase):
         given = TensorBase.result(given)
     cotangent = given if create_graph else as_array(given)
@@ -234,4 +230,4 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
         )
     if create_graph:
         return cotangent.to(tensor.dtype)
-    return cotangent if cotangent.dtype == tensor._data.dtype else cotangent.astype(tensor._data.dtype)
+    return cotangent if cotangent.dtype == tensor.array.dtype else cotangent.astype(tensor.array.dtype)

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from ._modes import enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
+from ._modes import enable_grad, is_grad_enabled, mode, no_grad, recording, set_grad_enabled
 from .utils.hooks import RemovableHandle
 
 __all__ = [
     "AccumulateGrad", "Call", "Cotangent", "Edge", "Leaf", "Node", "backward", "enable_grad", "is_grad_enabled",
-    "no_grad", "set_grad_enabled",
+    "no_grad", "recording", "set_grad_enabled",
 ]  # fmt: skip
 
 Cotangent = Any  # a jax.Array, or a Tensor
@@ -129,7 +129,8 @@ class Node:
     like: Callable[[Cotangent, Any], Cotangent]
 
     __slots__ = (
-        "__weakref__", "_free", "call", "edges", "hooks", "made_at", "needed", "number", "operation", "outputs", "pullback",
+        "__weakref__", "_free", "call", "edges", "hooks", "made_at", "needed", "number", "operation", "outputs",
+        "pullback",
     )  # fmt: skip
 
     def __init__(
@@ -353,7 +354,7 @@ def _leading_to(wanted: Iterable[tuple[int, int]], roots: Iterable[Node | Leaf])
 def _refuse_nan(node: Node, gradients: Iterable[Cotangent | None]) -> None:
     """Raises RuntimeError if a cotangent of an input has a NaN."""
     for number, gradient in enumerate(gradients):
-        if gradient is not None and bool(jnp.isnan(getattr(gradient, "_data", gradient)).any()):
+        if gradient is not None and bool(jnp.isnan(getattr(gradient, "array", gradient)).any()):
             made_at = node.made_at or "unknown, because anomaly detection was off in the forward pass\n"
             raise RuntimeError(
                 f"Function {node.name()!r} returned nan values in its {number}th output. The operation "

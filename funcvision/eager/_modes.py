@@ -8,7 +8,8 @@ from typing import Any
 
 __all__ = [
     "ContextDecorator", "detects_anomalies", "enable_grad", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "makes_inference_tensors", "mode", "no_grad", "set_grad_enabled",
+    "is_inference_mode_enabled", "makes_inference_tensors", "mode", "no_grad",
+    "recording", "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -97,6 +98,21 @@ class ContextDecorator:
                     resume, value = generator.throw, error
 
         return within
+
+
+class recording:
+    """A context in which operations are recorded if `enabled` is set, and are not otherwise."""
+
+    __slots__ = ("_before", "_enabled")
+
+    def __init__(self, enabled: bool):
+        self._enabled = enabled
+
+    def __enter__(self) -> None:
+        self._before, mode.recording = mode.recording, self._enabled
+
+    def __exit__(self, *error: Any) -> None:
+        mode.recording = self._before
 
 
 class _Recording(ContextDecorator):

@@ -52,7 +52,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
 
 def full(size: Size, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of shape `size` filled with one value."""
-    value = Tensor(fill_value).data
+    value = Tensor(fill_value).array
     return Tensor(jnp.full(as_shape((size,)), value, canonical(dtype or value.dtype)), requires_grad)
 
 

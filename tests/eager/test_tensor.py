@@ -15,7 +15,7 @@ def test_what_a_tensor_says_of_itself():
     assert x.dtype == np.float32
     assert x.is_floating_point()
     assert not eager.arange(3).is_floating_point()
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.device == jax.devices()[0]
     assert x.is_leaf
 
@@ -35,7 +35,7 @@ def test_tensors_within_a_compiled_function():
     def f(array):
         x = eager.Tensor(array)
         seen.append(repr(x))
-        return (x * 2 + 1).data
+        return (x * 2 + 1).array
 
     assert f(jnp.ones(2)).tolist() == [3, 3]
     assert seen[0].startswith("Tensor(JitTracer")
@@ -78,7 +78,7 @@ def test_data_can_be_set():
     x = eager.tensor([1.0, 2.0], requires_grad=True)
     x.data -= 1
     assert x.tolist() == [0, 1]
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.is_leaf
     with pytest.raises(RuntimeError, match=r"grad must have the shape of its Tensor, \(2,\)"):
         x.grad = eager.ones(3)

@@ -159,7 +159,7 @@ def test_double_gradients_of_functions():
             lambda x: x.prod(1), lambda x: x.cumsum(0) ** 2, lambda x: t.relu(x - 0.5) ** 2,
         ):  # fmt: skip
             y = f(x)
-            y = (y * y).sum() + (y * weights.reshape(-1)[: y.numel()].reshape(y.shape)).sum() if y.numel() < 13 else y.sum()
+            y = (y * y * y).sum()
             (slope,) = t.autograd.grad(y, x, create_graph=True)
             (second,) = t.autograd.grad((slope * weights).sum(), x, allow_unused=True)
             results += [slope, 0 * x if second is None else second]
@@ -250,7 +250,7 @@ def function_classes(t):
 
 def test_functions():
     def program(t):
-        Cube, Exp, Two, Add, Sparse, Reversed, received = function_classes(t)  # noqa: N806
+        Cube, Exp, Two, Add, Sparse, Reversed, received = function_classes(t)
         x, y = leaf(t, 1.0, 2.0), leaf(t, 3.0)
         cube = Cube.apply(x, 2.0)
         (slope,) = t.autograd.grad(cube.sum(), x, create_graph=True)
@@ -270,7 +270,7 @@ def test_functions():
             silent = Cube.apply(x, 2.0)
         return (
             cube, slope, second, of_exp, second_of_exp, product, text, rounded, rounded.requires_grad, total, grads,
-            own, from_dirty, from_sparse, from_reversed, silent.requires_grad, received, Cube.apply(x, 1.0).grad_fn.name(),
+            own, from_dirty, from_sparse, from_reversed, silent.requires_grad, received, cube.grad_fn.name(),
         )  # fmt: skip
 
     check(program)
@@ -278,7 +278,7 @@ def test_functions():
 
 def test_a_function_frees_what_it_saved():
     def program(t):
-        Cube = function_classes(t)[0]  # noqa: N806
+        Cube = function_classes(t)[0]
         x = leaf(t, 1.0, 2.0)
         y = Cube.apply(x, 2.0).sum()
         y.backward()
@@ -370,7 +370,7 @@ def test_hooks_of_tensors():
         handle.remove()
         y.sum().backward(retain_graph=True)
         first = x.grad, w.grad, h.grad, h.retains_grad, x.retains_grad
-        returned = t.autograd.grad(y.sum(), [x, h], retain_graph=True)
+        returned = [t.autograd.grad(y.sum(), tensor, retain_graph=True) for tensor in (x, h)]
         with x.register_hook(lambda g: g * 0):
             (zero,) = t.autograd.grad(y.sum(), x, retain_graph=True)
         (slope,) = t.autograd.grad(y.sum(), x, create_graph=True)
@@ -406,10 +406,17 @@ def test_hooks_of_nodes():
         seen = []
         x = leaf(t, 1.0, 2.0)
         y = x.exp()
-        y.grad_fn.register_prehook(lambda outputs: seen.append(outputs[0].numpy().copy()) or (outputs[0] * 2,))
-        handle = y.grad_fn.register_hook(
-            lambda inputs, outputs: seen.append((inputs[0].numpy().copy(), outputs[0].numpy().copy())) or (inputs[0] * 3,)
-        )
+
+        def before(outputs):
+            seen.append(outputs[0].numpy().copy())
+            return (outputs[0] * 2,)
+
+        def after(inputs, outputs):
+            seen.append((inputs[0].numpy().copy(), outputs[0].numpy().copy()))
+            return (inputs[0] * 3,)
+
+        y.grad_fn.register_prehook(before)
+        handle = y.grad_fn.register_hook(after)
         y.sum().backward(retain_graph=True)
         handle.remove()
         y.sum().backward()
@@ -423,7 +430,9 @@ def test_multi_grad_hooks():
     def program(t):
         seen = []
         x, y = leaf(t, 1.0, 2.0), leaf(t, 3.0, 4.0)
-        handle = t.autograd.graph.register_multi_grad_hook([x, y], lambda grads: seen.append([g.numpy().copy() for g in grads]))
+        handle = t.autograd.graph.register_multi_grad_hook(
+            [x, y], lambda grads: seen.append([g.numpy().copy() for g in grads])
+        )
         (x * y).sum().backward()
         handle.remove()
         (x * y).sum().backward()
@@ -466,7 +475,7 @@ def test_errors(t):
     y.backward()
     with pytest.raises(RuntimeError, match="second time"):
         y.backward()
-    with pytest.raises(RuntimeError, match="in-place|in place"):
+    with pytest.raises(RuntimeError, match=r"in-place|in place"):
         x.add_(1)
     y = x.exp() * x
     loss = (y * y).sum()
@@ -484,7 +493,7 @@ def test_errors(t):
         x.grad = t.ones(3)
     with pytest.raises(TypeError):
         x.grad = 3
-    with pytest.warns(UserWarning, match="not a leaf|retain_grad"):
+    with pytest.warns(UserWarning, match=r"not a leaf|retain_grad"):
         assert y.grad is None
     with pytest.raises(RuntimeError):
         (x * x).sum().backward(inputs=[])
@@ -565,7 +574,9 @@ def test_a_generator_in_a_mode_is_closed_and_thrown_into():
 @pytest.mark.parametrize("t", BOTH.values(), ids=BOTH)
 def test_anomalies(t):
     x = leaf(t, 0.0, 1.0)
-    with pytest.warns(UserWarning), t.autograd.detect_anomaly():
+    with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
+        detecting = t.autograd.detect_anomaly()
+    with detecting:
         y = (x.sqrt() * 0).sum()
         with pytest.raises(RuntimeError, match=r"Function 'SqrtBackward0' returned nan values in its 0th output"):
             y.backward()
@@ -588,7 +599,7 @@ def test_an_anomaly_names_the_place():
 def test_hooks_on_what_is_saved():
     def program(t):
         packed = []
-        Cube = function_classes(t)[0]  # noqa: N806
+        Cube = function_classes(t)[0]
         x = leaf(t, 1.0, 2.0)
 
         def pack(tensor):
@@ -613,7 +624,7 @@ def test_hooks_on_what_is_saved():
 def functional(t):
     x, y = leaf(t, 1.0, 2.0, grad=False), leaf(t, 3.0, grad=False)
     v, u = leaf(t, 0.5, -1.0, grad=False), leaf(t, 2.0, grad=False)
-    F = t.autograd.functional  # noqa: N806
+    F = t.autograd.functional
 
     def pair(x, y):
         return x.exp() * y, (x * x).sum()

@@ -8,7 +8,7 @@ from .._modes import mode
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 
 
-class set_detect_anomaly:  # noqa: N801
+class set_detect_anomaly:
     """Turns anomaly detection on, or off, from now on; as a context, until its end. It is slow.
 
     While it is on, the graph notes where each operation was called, and a backward pass raises RuntimeError, with that
@@ -29,7 +29,7 @@ class set_detect_anomaly:  # noqa: N801
         mode.anomalies = self._before
 
 
-class detect_anomaly:  # noqa: N801
+class detect_anomaly:
     """A context with anomaly detection; see `set_detect_anomaly`.
 
     Args:
