@@ -11,7 +11,7 @@
     optimizer.zero_grad()
 """
 
-from . import autograd, functional, optim
+from . import amp, autograd, functional, optim
 from ._lift import lift
 from ._modes import (
     enable_grad,
@@ -21,6 +21,7 @@ from ._modes import (
     no_grad,
     set_grad_enabled,
 )
+from .amp import autocast, get_autocast_dtype, is_autocast_enabled
 from .creation import (
     arange,
     cat,
@@ -104,10 +105,11 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "autograd", "functional", "optim",
+    "amp", "autograd", "functional", "optim",
     # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
-    "lift", "manual_seed", "no_grad", "set_grad_enabled",
+    "Module", "Tensor", "autocast", "enable_grad", "get_autocast_dtype", "inference_mode", "initial_seed",
+    "is_autocast_enabled", "is_grad_enabled", "is_inference_mode_enabled", "lift", "manual_seed", "no_grad",
+    "set_grad_enabled",
     # creation
     "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like",
     "randint", "randn", "randn_like", "randperm", "stack", "tensor", "where", "zeros", "zeros_like",

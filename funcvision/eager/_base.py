@@ -13,7 +13,7 @@ from jax.core import Tracer
 from ._elementwise import DEFAULT, canonical
 from ._graph import Call, Edge, Node
 from ._limits import fitted, number
-from ._modes import is_grad_enabled, makes_inference_tensors, recording
+from ._modes import is_grad_enabled, makes_inference_tensors, mode, recording
 from ._operation import ARRAY, Form, Operation, differentiable
 from ._rare import Rare
 from ._views import View, contiguous_strides
@@ -369,6 +369,8 @@ def record(
         (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
         Tensor requires a gradient or nothing is recorded.
     """
+    if mode.autocast is not None:
+        args, kwargs = mode.autocast(operation.name, args, kwargs)
     leaves, structure = jax.tree.flatten((args, kwargs))
     tensors, arrays, form = [], [], []
     floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
