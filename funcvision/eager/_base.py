@@ -408,8 +408,7 @@ def record(
         needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
         holds_arrays=recorded.holds_arrays,
         call=Call(operation, called, chosen, arrays if recorded.holds_results or not operation.jit else [
-            array if i in recorded.used or not isinstance(array, jax.Array) else array.aval
-            for i, array in enumerate(arrays)
+            array if i in recorded.used else getattr(array, "aval", array) for i, array in enumerate(arrays)
         ]),
     )
     return recorded.output, recorded.aux, node
