@@ -1,7 +1,8 @@
 """A PyTorch-style face: Tensors that record operations on them, modules that hold their arrays, and optimizers.
 
     from funcvision import eager
-    from funcvision.eager import functional as F, optim
+    from funcvision.eager import optim
+    from funcvision.eager.nn import functional as F
 
     net = eager.Module(models.resnet18(num_classes=10), seed=0)
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
@@ -11,7 +12,7 @@
     optimizer.zero_grad()
 """
 
-from . import amp, autograd, functional, optim
+from . import amp, autograd, func, nn, optim
 from ._lift import lift
 from ._modes import (
     enable_grad,
@@ -22,6 +23,7 @@ from ._modes import (
     set_grad_enabled,
 )
 from .amp import autocast, get_autocast_dtype, is_autocast_enabled
+from .compile import compile
 from .creation import (
     arange,
     cat,
@@ -105,9 +107,9 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "amp", "autograd", "functional", "optim",
+    "amp", "autograd", "func", "nn", "optim",
     # tensors, modules and modes
-    "Module", "Tensor", "autocast", "enable_grad", "get_autocast_dtype", "inference_mode", "initial_seed",
+    "Module", "Tensor", "autocast", "compile", "enable_grad", "get_autocast_dtype", "inference_mode", "initial_seed",
     "is_autocast_enabled", "is_grad_enabled", "is_inference_mode_enabled", "lift", "manual_seed", "no_grad",
     "set_grad_enabled",
     # creation

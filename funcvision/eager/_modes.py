@@ -8,8 +8,8 @@ from typing import Any
 
 __all__ = [
     "ContextDecorator", "detects_anomalies", "enable_grad", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "makes_inference_tensors", "mode", "no_grad",
-    "recording", "set_grad_enabled",
+    "is_inference_mode_enabled", "makes_inference_tensors", "mode", "no_grad", "recording",
+    "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -21,6 +21,7 @@ class _Mode(threading.local):
         inference: whether new Tensors are inference Tensors. Then nothing is recorded.
         anomalies: None, or whether a backward pass checks for NaN; the graph notes where each node was made.
         autocast: None, or the function that casts the arguments of an operation: (name, args, kwargs) -> the same.
+        trace: None, or the trace of a function that jax traces; see `_trace`.
         packing: the pairs (pack, unpack) of `saved_tensors_hooks` that are active, innermost last.
     """
 
@@ -28,6 +29,7 @@ class _Mode(threading.local):
     inference: bool = False
     anomalies: bool | None = None
     autocast: Callable[[str, Any, Any], tuple[Any, Any]] | None = None
+    trace: Any = None
     packing: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = ()
 
 
@@ -98,21 +100,6 @@ class ContextDecorator:
                     resume, value = generator.throw, error
 
         return within
-
-
-class recording:
-    """A context in which operations are recorded if `enabled` is set, and are not otherwise."""
-
-    __slots__ = ("_before", "_enabled")
-
-    def __init__(self, enabled: bool):
-        self._enabled = enabled
-
-    def __enter__(self) -> None:
-        self._before, mode.recording = mode.recording, self._enabled
-
-    def __exit__(self, *error: Any) -> None:
-        mode.recording = self._before
 
 
 class _Recording(ContextDecorator):
@@ -191,6 +178,11 @@ def is_inference_mode_enabled() -> bool:
 def makes_inference_tensors() -> bool:
     """`is_inference_mode_enabled`, which costs almost nothing while no thread is in inference mode."""
     return _Inference.users > 0 and mode.inference
+
+
+def recording(enabled: bool) -> _Recording:
+    """A context in which operations are recorded, or are not."""
+    return _Recording(enabled)
 
 
 def no_grad(function: Callable[..., Any] | None = None) -> Any:

@@ -26,6 +26,7 @@ from ._views import contiguous_strides, expanded_strides, reshaped_strides
 __all__ = ["Tensor", "is_place"]
 
 Number = complex | float | int
+_OPERANDS = (jax.Array, np.ndarray, np.generic, complex, float, int)
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +37,7 @@ def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[...
     """A method for one of Python's operators. For operands of unknown types it returns NotImplemented."""
 
     def operator(self: "Tensor", other: Any) -> Any:
-        if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
+        if not isinstance(other, Tensor) and not isinstance(other, _OPERANDS):
             return NotImplemented
         return method(other, self) if swapped else method(self, other)
 
@@ -223,7 +224,7 @@ class Tensor(GradientMethods):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
             "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
         )
 

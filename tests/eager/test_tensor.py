@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 
 def test_what_a_tensor_says_of_itself():
