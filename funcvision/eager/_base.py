@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled
 from ._limits import fitted, number
 from ._operation import ARRAY, Form, Operation, differentiable
+from ._printing import backward_name, text
+from ._size import Size
 from ._views import Sharing, contiguous_strides
+from .devices import of_array
+from .dtypes import default_dtype, dtype, kind, named
 
 __all__ = ["TensorBase", "as_array", "record"]
 
@@ -34,7 +36,7 @@ def as_array(data: Any) -> jax.Array:
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return jnp.array(array.astype(DEFAULT))
+            return jnp.array(array.astype(default_dtype()))
     return fitted(array)
 
 
@@ -105,14 +107,14 @@ class TensorBase:
         return contiguous_strides(self.shape) if known is None else known
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The sizes of the axes."""
-        return self._data.shape
+        return Size(self._data.shape)
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> dtype:
         """The dtype of the elements."""
-        return self._data.dtype
+        return named(self._data.dtype)
 
     @property
     def ndim(self) -> int:
@@ -122,7 +124,7 @@ class TensorBase:
     @property
     def device(self) -> Any:
         """The device, or the sharding if the array lies on several devices."""
-        return self._data.device
+        return of_array(self._data)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
@@ -138,14 +140,14 @@ class TensorBase:
 
     def is_floating_point(self) -> Any:
         """Whether the elements are floating-point numbers."""
-        return jnp.issubdtype(self.dtype, jnp.floating)
+        return kind(self._data.dtype) == 2
 
     # Values on the host
 
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise ValueError(f"item is for Tensors with one element; this one has shape {self.shape}: use tolist")
+            raise ValueError(f"item is for Tensors with one element; this one has shape {self._data.shape}: use tolist")
         return self.data.item()
 
     def tolist(self) -> Any:
@@ -167,7 +169,8 @@ class TensorBase:
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
-            raise ValueError(f"the truth value of a Tensor of shape {self.shape} is ambiguous: use .any() or .all()")
+            shape = self._data.shape
+            raise ValueError(f"the truth value of a Tensor of shape {shape} is ambiguous: use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -185,16 +188,13 @@ class TensorBase:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        if isinstance(self._data, Tracer):
-            values = repr(self._data)
-        else:
-            values = np.array2string(np.asarray(self.data), separator=", ", prefix="Tensor(")
-        usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
-        history = f", made by {self._node.name}" if self._node else ", requires_grad=True" if self.requires_grad else ""
-        return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
+        made_by = f"grad_fn=<{backward_name(self._node.name)}>" if self._node else ""
+        if self._sharing is not None:
+            self._sharing.check_read()
+        return text(self._data, made_by or ("requires_grad=True" if self._requires_grad else ""))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec else str(self), spec)
+        return object.__format__(self, spec) if self.shape else format(self.item(), spec)
 
     # The graph
 
@@ -208,7 +208,7 @@ class TensorBase:
         if self._node is not None and not value:
             raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
         if value and not differentiable(self._data):
-            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self.dtype}")
+            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self._data.dtype}")
         self._requires_grad = value
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
@@ -229,7 +229,7 @@ class TensorBase:
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
-            raise ValueError(f"grad must be None or a Tensor of shape {self.shape}; got {value!r}")
+            raise ValueError(f"grad must be None or a Tensor of shape {self._data.shape}; got {value!r}")
         self._grad = value
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -249,16 +249,17 @@ class TensorBase:
                 "backward has nothing to do: nothing that this Tensor was computed from requires a gradient, or it was "
                 "computed under no_grad"
             )
+        shape = self._data.shape
         if gradient is None:
             if self.numel() != 1:
                 raise RuntimeError(
-                    f"backward() needs a Tensor with one element; this one has shape {self.shape}: call it on sum() or "
+                    f"backward() needs a Tensor with one element; this one has shape {shape}: call it on sum() or "
                     "mean(), or call backward(gradient) with a gradient of that shape"
                 )
             gradient = jnp.ones(self.shape, self.dtype)
         gradient = as_array(gradient)
         if gradient.shape != self.shape:
-            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {self.shape}")
+            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {shape}")
         backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
 
     def retain_grad(self) -> None:

@@ -1,6 +1,5 @@
 """Elementwise functions of arrays and Python numbers, with torch's rules for shapes and dtypes."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from jax import lax
 
 from .. import functional as F
 from ._rules import with_rules
+from .dtypes import canonical, default_dtype, kind, promoted
 
 __all__ = [
     "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
@@ -20,54 +20,15 @@ __all__ = [
 ]  # fmt: skip
 
 Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
-DEFAULT = np.dtype(np.float32)  # of results that are not integers though the operands are, as in torch
-
-
-def canonical(dtype: Any) -> np.dtype:
-    """The dtype that jax uses: 64-bit integers become 32-bit ones unless jax_enable_x64 is set.
-
-    Raises:
-        ValueError: float64 or complex128 is given without jax_enable_x64. Their precision is not reduced silently.
-    """
-    wanted = np.dtype({int: np.int64, float: DEFAULT}.get(dtype, dtype))
-    found = np.dtype(jax.dtypes.canonicalize_dtype(wanted))
-    if found != wanted and jnp.issubdtype(wanted, jnp.inexact):
-        raise ValueError(f'{wanted} is turned off in jax: turn it on with jax.config.update("jax_enable_x64", True)')
-    return found
-
-
-def kind(dtype: Any) -> int:
-    """0 for bool, 1 for integers, 2 for floating-point and 3 for complex types."""
-    kinds = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
-    return next(rank for rank, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
-
-
-def _result_dtype(operands: list[jax.Array]) -> np.dtype:
-    """The dtype of the result in torch.
-
-    Arrays with axes determine it. Scalar arrays, and then Python numbers, change it only if they are of a higher kind,
-    in the order bool < integer < floating-point < complex.
-    """
-    of_numbers = (np.dtype(bool), canonical(int), DEFAULT, np.dtype(np.complex64))
-    groups: list[list[np.dtype]] = [[], [], []]
-    for x in operands:
-        if jax.typeof(x).weak_type:
-            groups[2].append(of_numbers[kind(x.dtype)])
-        else:
-            groups[x.ndim == 0].append(x.dtype)
-    with jax.numpy_dtype_promotion("standard"):
-        first, *others = [functools.reduce(jnp.promote_types, group) for group in groups if group]
-        for other in others:
-            first = jnp.promote_types(first, other) if kind(other) > kind(first) else first
-    return np.dtype(first)
+DEFAULT = np.dtype(np.float32)
 
 
 def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
-    """The operands converted to one dtype and broadcast to one shape. If `real` is set, integers become float32."""
+    """The operands converted to one dtype and broadcast to one shape. With `real`, integers get the default dtype."""
     arrays = [jnp.asarray(x) for x in operands]
-    dtype = _result_dtype(arrays)
+    dtype = promoted(arrays)
     if real and not jnp.issubdtype(dtype, jnp.inexact):
-        dtype = DEFAULT
+        dtype = default_dtype()
     shape = jnp.broadcast_shapes(*(x.shape for x in arrays))
     return [jnp.broadcast_to(lax.convert_element_type(x, dtype), shape) for x in arrays]
 

@@ -11,9 +11,10 @@ import numpy as np
 from jax import lax
 
 from ._arithmetic import maximum, minimum
-from ._elementwise import canonical, together
+from ._elementwise import together
 from ._norms import nuclear_norm, vector_norm
 from ._rules import with_rules
+from .dtypes import canonical
 
 __all__ = [
     "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "logsumexp", "max", "mean",

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _shapes
-from ._elementwise import DEFAULT, canonical
 from ._lift import lift
 from ._limits import check_integers
 from ._shapes import as_shape
+from .dtypes import canonical, default_dtype
 from .random import next_key
 from .tensor import Tensor
 
@@ -29,7 +29,7 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False) -> Tens
     """A Tensor of a number, nested lists of numbers, or an array, which is copied if it is mutable.
 
     >>> tensor([1, 2]), tensor([1.0, 2.0]).dtype
-    (Tensor([1, 2]), dtype('float32'))
+    (tensor([1, 2]), torch.float32)
     """
     if dtype is None or isinstance(data, Tensor | jax.Array):
         made = Tensor(data)
@@ -88,25 +88,25 @@ def arange(
     numbers = np.arange(*((0, start) if end is None else (start, end)), step)
     if dtype is None and numbers.dtype.kind == "i":
         return Tensor(numbers, requires_grad)
-    dtype = canonical(dtype or (DEFAULT if numbers.dtype.kind == "f" else int))
+    dtype = canonical(dtype or (default_dtype() if numbers.dtype.kind == "f" else int))
     return Tensor(jnp.asarray(numbers.astype(dtype)), requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
-    return Tensor(jnp.linspace(start, end, steps, dtype=canonical(dtype or DEFAULT)), requires_grad)
+    return Tensor(jnp.linspace(start, end, steps, dtype=canonical(dtype or default_dtype())), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix [n, n], or [n, m]."""
-    return Tensor(jnp.eye(n, m, dtype=canonical(dtype or DEFAULT)), requires_grad)
+    return Tensor(jnp.eye(n, m, dtype=canonical(dtype or default_dtype())), requires_grad)
 
 
 def _drawn(
     draw: Callable[..., jax.Array], size: tuple[Size, ...], dtype: Any, key: jax.Array | None, requires_grad: bool
 ) -> Tensor:
     key = next_key() if key is None else key
-    return Tensor(draw(key, as_shape(size), canonical(dtype or DEFAULT)), requires_grad)
+    return Tensor(draw(key, as_shape(size), canonical(dtype or default_dtype())), requires_grad)
 
 
 def rand(*size: Size, dtype: Any = None, key: jax.Array | None = None, requires_grad: bool = False) -> Tensor:

@@ -10,19 +10,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from .. import functional as F
 from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._conversion import ConversionMethods
 from ._graph import Node, is_grad_enabled
 from ._lift import lift
-from ._limits import check_divisor, check_integers, fitting
-from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
+from ._limits import check_divisor, fitting
+from ._views import Sharing, expanded_strides, reshaped_strides
+from .dtypes import kind
 
-__all__ = ["Tensor", "is_place"]
+__all__ = ["Tensor"]
 
 Number = complex | float | int
 
@@ -168,14 +169,13 @@ _bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.b
 _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
 _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
-_cast, _clone = lift(ew.cast), lift(_itself)
+_clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
 _expand = lift(_shapes.expand)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
-_place = lift(jax.device_put, jit=False)
 
 
-class Tensor(TensorBase):
+class Tensor(ConversionMethods):
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -188,7 +188,7 @@ class Tensor(TensorBase):
     >>> y = (x**2).sum()
     >>> y.backward()
     >>> y.item(), x.grad
-    (14.0, Tensor([2., 4., 6.]))
+    (14.0, tensor([2., 4., 6.]))
     """
 
     __slots__ = ()
@@ -205,10 +205,11 @@ class Tensor(TensorBase):
                 "a leaf that requires a gradient cannot be changed in place, because it would no longer be a leaf: "
                 "make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
             )
-        if result.shape != self.shape:
-            raise ValueError(f"an in-place operation cannot change the shape from {self.shape} to {result.shape}")
-        if ew.kind(result.dtype) > ew.kind(self.dtype):
-            raise TypeError(f"an in-place operation cannot store {result.dtype} in a Tensor of {self.dtype}")
+        old, new = self._data, result._data
+        if new.shape != old.shape:
+            raise ValueError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
+        if kind(new.dtype) > kind(old.dtype):
+            raise TypeError(f"an in-place operation cannot store {new.dtype} in a Tensor of {old.dtype}")
         result = result.to(self.dtype)
         self.data = result.data
         if is_grad_enabled():
@@ -269,53 +270,6 @@ class Tensor(TensorBase):
     def nonzero(self) -> "Tensor":
         """The indices of the elements that are not 0: one row for each element."""
         return Tensor(np.argwhere(np.asarray(self.data)))
-
-    # Dtype and device
-
-    def to(self, target: Any) -> "Tensor":
-        """The Tensor in another dtype or on another device. If nothing changes, the same Tensor is returned.
-
-        Args:
-            target: a dtype; a `jax.Device`, a sharding, "cpu", "gpu" or "tpu"; or a Tensor, for its dtype and device.
-        """
-        if isinstance(target, Tensor):
-            return self.to(target.dtype).to(target.device)
-        if is_place(target):
-            target = jax.devices(target)[0] if isinstance(target, str) else target
-            return self if target == self.device else _place(self, target)
-        dtype = ew.canonical(target)
-        if np.dtype(target if target is not int else np.int64) == np.int64 and dtype == np.int32:
-            _check_long(self.data)
-        return self if dtype == self.dtype else _cast(self, dtype)
-
-    def cpu(self) -> "Tensor":
-        """The Tensor on the CPU."""
-        return self.to("cpu")
-
-    def type_as(self, other: "Tensor") -> "Tensor":
-        """The Tensor in the dtype of another one."""
-        return self.to(other.dtype)
-
-    def half(self) -> "Tensor":
-        """The Tensor in float16."""
-        return self.to(jnp.float16)
-
-    def bfloat16(self) -> "Tensor":
-        """The Tensor in bfloat16."""
-        return self.to(jnp.bfloat16)
-
-    def double(self) -> "Tensor":
-        """The Tensor in float64, which needs jax_enable_x64."""
-        return self.to(np.float64)
-
-    def long(self) -> "Tensor":
-        """The Tensor in int64, or in int32 without jax_enable_x64."""
-        return self.to(np.int64)
-
-    def contiguous(self) -> "Tensor":
-        """The Tensor itself, or a copy where torch would copy: of a transposed view, for example."""
-        wanted = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
-        return self if all(size == 1 or own == other for size, own, other in wanted) else self.clone()
 
     # Operators
 
@@ -440,32 +394,8 @@ class Tensor(TensorBase):
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
     max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
 
-    def float(self) -> "Tensor":
-        """The Tensor in float32."""
-        return self.to(np.float32)
-
-    def int(self) -> "Tensor":
-        """The Tensor in int32."""
-        return self.to(np.int32)
-
-    def bool(self) -> "Tensor":
-        """Whether each element is not 0."""
-        return self.to(np.bool_)
-
 
 TensorBase.result = Tensor
-
-
-def is_place(target: Any) -> bool:
-    """Whether `target` is a device or sharding, and not a dtype."""
-    return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
-
-
-def _check_long(array: jax.Array) -> None:
-    """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
-    wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
-    if wider and not isinstance(array, Tracer):
-        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
 
 
 def _arrays(index: Any) -> Any:
