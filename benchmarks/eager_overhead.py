@@ -39,7 +39,7 @@ def through_eager(size: int, side: int) -> Prepared:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        jax.block_until_ready((loss.data, net.params, net.state))
+        jax.block_until_ready((loss.array, net.params, net.state))
 
     for _ in range(3):
         step()

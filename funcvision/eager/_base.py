@@ -1,20 +1,21 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.core import Tracer
 
-from ._graph import Edge, Node, backward, is_grad_enabled
+from ._graph import Edge, Node, backward, is_grad_enabled, recording
 from ._limits import fitted, number
 from ._operation import ARRAY, Form, Operation, differentiable
 from ._printing import backward_name, text
 from ._size import Size
-from ._views import Sharing, contiguous_strides
+from ._views import View, contiguous_strides
 from .devices import of_array
 from .dtypes import default_dtype, dtype, kind, named
 
@@ -30,7 +31,7 @@ def as_array(data: Any) -> jax.Array:
         OverflowError: a number does not fit; see `_limits`.
     """
     if isinstance(data, TensorBase):
-        return data.data
+        return data.array
     if isinstance(data, jax.Array):
         return data
     array = np.asarray(data)
@@ -43,7 +44,7 @@ def as_array(data: Any) -> jax.Array:
 class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
-    __slots__ = ("__weakref__", "_changes", "_data", "_grad", "_index", "_node", "_requires_grad", "_sharing")
+    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "_version", "_view", "_writes")
     result: "type[TensorBase]"  # the class of the results of operations: Tensor
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
@@ -54,8 +55,11 @@ class TensorBase:
 
     def _start(self, array: jax.Array, node: Node | None = None, index: int = 0) -> None:
         self._data, self._node, self._index = array, node, index
-        self._changes = [0]  # a list, because views of this Tensor count along
-        self._sharing: Sharing | None = None
+        self._version = [0]  # a list, because a Tensor and its views count writes together
+        # The same with writes through `.data`, of which the graph must not know. Behind the count are Tensors that took
+        # other elements by an assignment to `.data`, each with the Tensor that now stands for it as a base of views.
+        self._writes: list[Any] = [0]
+        self._view: View | None = None
         self._grad: Any = None
         self._requires_grad = False
 
@@ -67,44 +71,117 @@ class TensorBase:
         return self
 
     def __reduce__(self) -> Any:
-        if self._node is not None:
+        if self.node is not None:
             raise RuntimeError(
                 "only leaves are copied by deepcopy and pickle, and this Tensor is the result of a recorded operation: "
                 "use .detach()"
             )
-        return _restored, (type(self), self.data, self._requires_grad, self._grad)
+        return _restored, (type(self), self.array, self._requires_grad, self._grad)
 
     # Properties
 
     @property
-    def data(self) -> jax.Array:
-        """The array. It can be assigned; the graph does not record the assignment."""
-        if self._sharing is not None:
-            self._sharing.check_read()
+    def array(self) -> jax.Array:
+        """The elements as a jax array. An assignment changes them in place, and the graph does not record it."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0]:
+            self._make_again(view)
         return self._data
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        with recording(False):
+            self._write(self.result.wrap(as_array(value)))
+
+    @property
+    def data(self: Self) -> Self:
+        """The Tensor without its history. It shares the elements, and the graph does not know of writes to it.
+
+        An assignment takes the elements of another Tensor, which may have another shape, and leaves those of this one
+        to its views.
+        """
+        return self._shared()
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = as_array(value)
-        self._changes[0] += 1
-        self._sharing = None
+        if isinstance(value, TensorBase) and value._writes is self._writes and value.shape == self.shape:
+            return  # the second half of `x.data += 1`
+        former = self.result.wrap(self.array, self._node, self._index)
+        former._view, former._version, former._writes = self._view, self._version, self._writes
+        self._writes.append((self, former))  # for the views of this Tensor
+        self._data, self._view, self._writes = as_array(value), None, [0]
 
     @property
     def version(self) -> int:
-        """The number of changes of the value so far."""
-        return self._changes[0]
+        """The number of writes so far."""
+        return self._version[0]
 
-    def _has_view(self: Self, result: Self, strides: tuple[int, ...]) -> Self:
-        """Notes that `result` is a view of this Tensor in torch, with these strides."""
-        own = (weakref.ref(self), self._changes, self._changes[0])
-        result._sharing = Sharing((own, *(self._sharing.bases if self._sharing else ())), strides)
+    # Views and writes
+
+    def _has_view(
+        self, result: "TensorBase", get: Callable[[Any], Any], put: Callable[[Any, Any], Any] | None,
+        strides: tuple[int, ...], key: Any = None,
+    ) -> Any:
+        """Makes `result` a view of this Tensor; see `View`."""
+        result._view = View(self, get, put, strides, self._writes[0], is_grad_enabled(), key=key)
+        result._version, result._writes = self._version, self._writes
         return result
+
+    def _shared(self: Self) -> Self:
+        """A view of all elements without history, which has a version of its own."""
+        result = self.result.wrap(_without_gradient(self.array))
+        self._has_view(result, lambda base: base.result.wrap(base.array), lambda base, value: value, self.strides)
+        result._view.has_history, result._version = False, [0]  # pyright: ignore[reportOptionalMemberAccess]
+        return result  # pyright: ignore[reportReturnType]
+
+    def _make_again(self, view: View) -> None:
+        """Makes this view again after a write to its base."""
+        self._find_base(view)
+        with recording(view.recorded):
+            made = view.get(view.base)
+        self._data = made._data
+        if view.has_history:
+            self._node, self._index = made._node, made._index
+        view.seen = self._writes[0]
+
+    def _find_base(self, view: View) -> None:
+        """Replaces the base of a view if the base took other elements."""
+        for owner, former in self._writes[1:]:
+            if view.base is owner:
+                view.base = former
+
+    def _write(self, result: "TensorBase", counted: bool = True) -> None:
+        """Takes the value of a result of the same shape and dtype and, if operations are recorded, its history.
+
+        `counted` says whether the graph is told: a value that it holds for backward must not be written.
+        """
+        view = self._view
+        if view is not None:
+            self._find_base(view)
+            with recording(is_grad_enabled() and view.has_history):
+                if view.put is None:
+                    raise RuntimeError(
+                        "several elements of this Tensor are one element in memory, because it was made by expand, so "
+                        "it cannot be written in place: change a copy, x.clone()"
+                    )
+                shared = self._version is view.base._version
+                view.base._write(view.put(view.base, result), counted and shared)
+            self._version[0] += counted and not shared
+            if not (view.has_history and view.base.requires_grad):
+                self._data, view.seen = result.array, self._writes[0]
+            return
+        self._data = result.array
+        self._version[0] += counted
+        self._writes[0] += 1
+        if is_grad_enabled():
+            self._node, self._index = result.node, result._index
+            if isinstance(self._node, Node):  # it holds the array from before the write, which stays valid
+                self._node.needed = [pair for pair in self._node.needed if pair[0]._version is not self._version]
 
     @property
     def strides(self) -> tuple[int, ...]:
         """The strides that torch would have, in elements."""
-        known = self._sharing.strides if self._sharing else None
-        return contiguous_strides(self.shape) if known is None else known
+        return contiguous_strides(self.shape) if self._view is None else self._view.strides
 
     @property
     def shape(self) -> Size:
@@ -124,7 +201,7 @@ class TensorBase:
     @property
     def device(self) -> Any:
         """The device, or the sharding if the array lies on several devices."""
-        return of_array(self._data)
+        return of_array(self.array)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
@@ -148,24 +225,24 @@ class TensorBase:
         """The only element, as a Python number."""
         if self.numel() != 1:
             raise ValueError(f"item is for Tensors with one element; this one has shape {self._data.shape}: use tolist")
-        return self.data.item()
+        return self.array.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self.data.tolist()
+        return self.array.tolist()
 
     def numpy(self) -> np.ndarray:
-        """The elements as a read-only numpy array.
+        """The elements as a numpy array: a copy, so that a write to it does not change the Tensor.
 
         Raises:
             RuntimeError: the Tensor requires a gradient. numpy would not record operations for it.
         """
         if self.requires_grad:
             raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
-        return np.asarray(self.data)
+        return np.array(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype, copy=copy)
+        return np.asarray(self.numpy(), dtype)
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
@@ -188,10 +265,9 @@ class TensorBase:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        made_by = f"grad_fn=<{backward_name(self._node.name)}>" if self._node else ""
-        if self._sharing is not None:
-            self._sharing.check_read()
-        return text(self._data, made_by or ("requires_grad=True" if self._requires_grad else ""))
+        array, node = self.array, self.node
+        made_by = f"grad_fn=<{backward_name(node.name)}>" if node else ""
+        return text(array, made_by or ("requires_grad=True" if self.requires_grad else ""))
 
     def __format__(self, spec: str) -> str:
         return object.__format__(self, spec) if self.shape else format(self.item(), spec)
@@ -201,11 +277,14 @@ class TensorBase:
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` reaches this Tensor. It can be set on leaves: Tensors that no operation has made."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0] and view.has_history:
+            return self._requires_grad or (view.recorded and view.base.requires_grad)
         return self._node is not None or self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self._node is not None and not value:
+        if self.node is not None and not value:
             raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
         if value and not differentiable(self._data):
             raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self._data.dtype}")
@@ -219,7 +298,15 @@ class TensorBase:
     @property
     def is_leaf(self) -> bool:
         """Whether this Tensor is not the result of a recorded operation."""
-        return self._node is None
+        return self.node is None
+
+    @property
+    def node(self) -> Node | None:
+        """The recorded operation that made this Tensor; None for a leaf."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0]:
+            self._make_again(view)
+        return self._node
 
     @property
     def grad(self) -> Any:
@@ -264,22 +351,30 @@ class TensorBase:
 
     def retain_grad(self) -> None:
         """Makes `backward` store the gradient in `grad` though this Tensor is not a leaf."""
-        if self._node is not None:
-            self._node.watchers[self._index] = self
+        if (node := self.node) is not None:
+            node.watchers[self._index] = self
 
     def accumulate(self, gradient: jax.Array) -> None:
         """Adds to `grad`. `backward` calls this."""
         if self._grad is None:
             self._grad = self.wrap(gradient)
         else:
-            self._grad.data = self._grad.data + gradient
+            self._grad.array = self._grad.array + gradient
 
     def _edge(self) -> Edge:
-        return Edge(self if self._node is None else self._node, self._index)
+        node = self.node
+        return Edge(self, 0) if node is None else Edge(node, self._index)
 
     def detach(self: Self) -> Self:
-        """A Tensor of the same array without history. A change of either in place does not change the other."""
-        return self.wrap(self.data)
+        """The Tensor without its history. It shares the elements: a write to either changes both."""
+        result = self._shared()
+        result._version = self._version
+        return result
+
+
+def _without_gradient(array: jax.Array) -> jax.Array:
+    """The array. Through a traced one no gradient flows."""
+    return lax.stop_gradient(array) if isinstance(array, Tracer) else array
 
 
 def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any) -> Self:
@@ -311,7 +406,7 @@ def record(
     for leaf in leaves:
         tensor = leaf if isinstance(leaf, TensorBase) else None
         if tensor is not None:
-            array = tensor.data
+            array = tensor.array
         elif isinstance(leaf, np.ndarray):
             array = fitted(leaf)  # a copy, because a numpy array can change before backward
         elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag

@@ -1,5 +1,6 @@
 """Methods that change the dtype or the device of a Tensor, or tell how it is stored."""
 
+import operator
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ from jax.core import Tracer
 
 from . import _elementwise as ew
 from . import devices, layouts
-from ._base import TensorBase, as_array
+from ._base import TensorBase
 from ._lift import lift
 from ._limits import check_integers
 from ._views import contiguous_strides
@@ -84,11 +85,11 @@ class ConversionMethods(TensorBase):
         found = canonical(wanted)
         long = wanted.name == "int64" if isinstance(wanted, dtype) else wanted is int or np.dtype(wanted) == np.int64
         if long and found == np.int32:
-            _check_long(as_array(self))
+            _check_long(self.array)
         return self if found == self._data.dtype else _cast(self, found)
 
     def _on(self, place: Any) -> Any:
-        array = self._data
+        array = self.array
         if isinstance(array, Tracer) and isinstance(place, jax.Device):
             return self  # a compiled function runs where its arguments are
         return self if place == array.device else _place(self, place)
@@ -98,12 +99,10 @@ class ConversionMethods(TensorBase):
         if dtype is None:
             place = "" if getattr(self.device, "type", "cpu") == "cpu" else f"{self.device.type}."
             return f"torch.{place}{_NAMES_OF_TYPES[self.dtype.name]}"
-        if isinstance(dtype, str):
-            name = dtype.rpartition(".")[2]
-            if name not in TYPES:
-                raise ValueError(f"{dtype!r} is no type of Tensors: give a dtype or a name such as torch.FloatTensor")
-            dtype = named(TYPES[name])
-        return self.to(dtype)
+        name = str(dtype).rpartition(".")[2]
+        if isinstance(dtype, str) and name not in TYPES:
+            raise ValueError(f"{dtype!r} is no type of Tensors: give a dtype or a name such as torch.FloatTensor")
+        return self.to(named(TYPES[name]) if name in TYPES else dtype)
 
     def type_as(self, other: TensorBase) -> Any:
         """The Tensor in the dtype of another one."""
@@ -131,7 +130,6 @@ class ConversionMethods(TensorBase):
 
     is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = False
     layout = layouts.strided
-    names = property(lambda self: (None,) * self.ndim, doc="torch's names of the axes. They have none.")
 
     def get_device(self) -> "int":
         """The number of the GPU; -1 on the CPU."""
@@ -155,6 +153,14 @@ class ConversionMethods(TensorBase):
         """The distance of neighbours along each axis, in elements, as torch counts it; or along one axis."""
         return self.strides if dim is None else self.strides[dim]
 
+    def storage_offset(self) -> "int":
+        """The place of the first element in what this Tensor is a view of, in elements, as torch counts it."""
+        view = self._view
+        if view is None:
+            return 0
+        starts = view.key[1] if view.key else ()
+        return view.base.storage_offset() + sum(map(operator.mul, starts, view.base.strides))
+
     def is_contiguous(self, memory_format: Any = layouts.contiguous_format) -> "bool":
         """Whether torch would store the elements in the order of the axes."""
         if memory_format is layouts.channels_last:
@@ -168,7 +174,7 @@ class ConversionMethods(TensorBase):
 
     def data_ptr(self) -> "int":
         """The address of the array in memory."""
-        return as_array(self).unsafe_buffer_pointer()
+        return self.array.unsafe_buffer_pointer()
 
     def pin_memory(self, device: Any = None) -> Any:
         """The Tensor itself: jax copies to accelerators without pinned memory."""

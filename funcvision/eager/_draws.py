@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._base import TensorBase
 from .dtypes import kind
@@ -44,7 +45,7 @@ class DrawingMethods(TensorBase):
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None, key: Any = None) -> Any:
         """1 with probability `p`, a number or a Tensor, and 0 otherwise, in place."""
-        chance = p._data if isinstance(p, TensorBase) else p
+        chance = p.array if isinstance(p, TensorBase) else p
         if isinstance(p, float | int) and not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ takes a probability from 0 to 1; got {p}")
         return self._draw_in(lambda k, shape, dtype: jax.random.bernoulli(k, chance, shape), generator, key, real=False)
@@ -88,8 +89,8 @@ class DrawingMethods(TensorBase):
             low, high = (0, low) if low else (0, None)
         if high is None:
             dtype = self._data.dtype
-            digits = jnp.finfo(dtype).nmant + 1 if kind(dtype) == 2 else 1 if kind(dtype) == 0 else jnp.iinfo(dtype).bits - 1
-            high = 2 ** min(digits, 31) - 1
+            bits = jnp.finfo(dtype).nmant + 1 if kind(dtype) == 2 else np.iinfo(dtype).bits if kind(dtype) else 1
+            high = min(2**bits, 2**31 - 1)
         if low >= high:
             raise RuntimeError(f"random_ draws from low to high - 1; got low={low} and high={high}")
-        return self._draw_in(lambda k, shape, dtype: jax.random.randint(k, shape, low, high), generator, key, real=False)
+        return self._draw_in(lambda k, shape, _: jax.random.randint(k, shape, low, high), generator, key, real=False)

@@ -1,16 +1,19 @@
 """The graph of recorded operations and the backward pass. It handles arrays and cotangents and knows no Tensors."""
 
+import contextlib
 import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Edge", "Leaf", "Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Edge", "Leaf", "Node", "backward", "enable_grad", "is_grad_enabled", "no_grad", "recording", "set_grad_enabled",
+]  # fmt: skip
 
 
 class _Mode(threading.local):
@@ -35,6 +38,7 @@ class Versioned(Protocol):
     """An object that counts the changes of its value: a Tensor."""
 
     version: int
+    _version: list[int]  # the counter, which a Tensor shares with its views
 
 
 class Edge(NamedTuple):
@@ -129,6 +133,16 @@ def backward(roots: Sequence[tuple[Edge, jax.Array]], retain_graph: bool) -> Non
 def is_grad_enabled() -> bool:
     """Whether operations on Tensors that require a gradient are recorded in this thread."""
     return _mode.recording
+
+
+@contextlib.contextmanager
+def recording(mode: bool) -> Iterator[None]:
+    """Records operations within the context if `mode` is set, and not otherwise."""
+    before, _mode.recording = _mode.recording, mode
+    try:
+        yield
+    finally:
+        _mode.recording = before
 
 
 class _Recording:

@@ -106,7 +106,7 @@ def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Cal
 
 def _value(x: Any) -> Any:
     """The array of a Tensor; anything else as it is."""
-    return x.data if isinstance(getattr(x, "data", None), jax.Array) else x
+    return x.array if isinstance(getattr(x, "array", None), jax.Array) else x
 
 
 def check_divisor(divisor: Any) -> None:

@@ -1,6 +1,5 @@
 """Functions that make Tensors of data and constants. `sampling` has those that draw random numbers."""
 
-import builtins
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 
 from . import _shapes
 from ._base import as_array
+from ._filling import converted, filled
 from ._lift import lift
-from ._limits import check_integers, fitted
+from ._limits import fitted
 from ._out import with_out
 from ._shapes import as_shape
 from .devices import placed
@@ -27,7 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 Size = int | Sequence[int]
-_SMALL = 1 << 16  # up to so many elements an array is made by numpy, because XLA compiles for each new shape
 
 
 def made(array: jax.Array, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -67,29 +66,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> tensor([1, 2]), tensor([1.0, 2.0]).dtype
     (tensor([1, 2]), torch.float32)
     """
-    return made(_converted(data, dtype), device, requires_grad)
-
-
-def _converted(data: Any, dtype: Any) -> jax.Array:
-    """An array of anything that `tensor` takes."""
-    data = _without_tensors(data)
-    if dtype is None:
-        return as_array(data)
-    if isinstance(data, jax.Array):
-        return Tensor.wrap(data).to(dtype)._data
-    array, wanted = np.asarray(data), canonical(dtype)
-    if array.dtype.kind in "iu" and wanted.kind in "iu":
-        check_integers(array, wanted)
-    return jnp.array(array.astype(wanted))
-
-
-def _without_tensors(data: Any) -> Any:
-    """The data with arrays in place of Tensors, also of those in lists."""
-    if isinstance(data, Tensor):
-        return as_array(data)
-    if isinstance(data, list | tuple) and any(isinstance(item, list | tuple | Tensor) for item in data):
-        return [np.asarray(item.detach()).tolist() if isinstance(item, Tensor) else _without_tensors(item) for item in data]
-    return data
+    return made(converted(data, dtype), device, requires_grad)
 
 
 @creates
@@ -146,15 +123,6 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 # Of constants
 
 
-def _filled(shape: tuple[int, ...], value: Any, dtype: np.dtype) -> jax.Array:
-    """An array of one value. Those of a small array are copied, so that no new shape has to be compiled."""
-    if any(size < 0 for size in shape):
-        raise RuntimeError(f"sizes cannot be negative; got {shape}")
-    if isinstance(value, jax.Array) or np.prod(shape, dtype=np.int64) > _SMALL:
-        return jnp.full(shape, value, dtype)
-    return jnp.asarray(np.full(shape, value, dtype))
-
-
 @creates
 def full(
     size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
@@ -162,26 +130,26 @@ def full(
     """A Tensor of shape `size` filled with one value."""
     value = as_array(fill_value)
     wanted = canonical(value.dtype if dtype is None else dtype)
-    filled = _filled(as_shape((size,)), value if isinstance(fill_value, Tensor) else fill_value, wanted)
-    return made(filled, device, requires_grad)
+    array = filled(as_shape((size,)), value if isinstance(fill_value, Tensor) else fill_value, wanted)
+    return made(array, device, requires_grad)
 
 
 @creates
 def zeros(*size: Size, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape, which is given as numbers or as one tuple."""
-    return made(_filled(as_shape(size), 0, canonical(dtype or default_dtype())), device, requires_grad)
+    return made(filled(as_shape(size), 0, canonical(dtype or default_dtype())), device, requires_grad)
 
 
 @creates
 def ones(*size: Size, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape, which is given as numbers or as one tuple."""
-    return made(_filled(as_shape(size), 1, canonical(dtype or default_dtype())), device, requires_grad)
+    return made(filled(as_shape(size), 1, canonical(dtype or default_dtype())), device, requires_grad)
 
 
 @creates
 def empty(*size: Size, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape, whose values are not to be used. They are 0."""
-    return made(_filled(as_shape(size), 0, canonical(dtype or default_dtype())), device, requires_grad)
+    return made(filled(as_shape(size), 0, canonical(dtype or default_dtype())), device, requires_grad)
 
 
 @creates
@@ -239,7 +207,7 @@ def arange(
 
 
 def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
-    """Numbers from `start` to `end`, which is included, in the default dtype. torch advises against it: use `arange`."""
+    """Numbers from `start` to `end`, which is included, in the default dtype. `arange` is to be preferred."""
     start, end = (0, start) if end is None else (start, end)
     count = int((end - start) / step) + 1
     return arange(0, count, dtype=options.pop("dtype", default_dtype()), **options) * step + start
@@ -252,8 +220,8 @@ def linspace(
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     numbers = np.linspace(start, end, steps)
-    wanted = canonical(dtype or (np.result_type(numbers, np.complex64) if numbers.dtype.kind == "c" else default_dtype()))
-    return made(jnp.asarray(numbers.astype(wanted)), device, requires_grad)
+    usual = np.complex64 if numbers.dtype.kind == "c" else default_dtype()
+    return made(jnp.asarray(numbers.astype(canonical(dtype or usual))), device, requires_grad)
 
 
 @creates
@@ -292,7 +260,7 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
 # Of other Tensors
 
 
-def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax.Array:  # noqa: N803
+def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax.Array:
     return jnp.vander(x, N, increasing)
 
 
@@ -301,7 +269,7 @@ vander = lift(_vander)
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """`input` where the condition is true, `other` elsewhere; of the condition alone, where it is true, axis by axis."""
+    """`input` where the condition is true, `other` elsewhere. Without these: where it is true, axis by axis."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
     return Tensor.where(input, condition, other)

@@ -142,7 +142,7 @@ def get_default_device() -> device:
     """The device on which Tensors are created."""
     if _default is not None:
         return _default
-    default = jax.config.read("jax_default_device")
+    default = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     return of_jax(default if isinstance(default, jax.Device) else jax.local_devices()[0])
 
 

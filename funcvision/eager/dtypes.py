@@ -177,7 +177,10 @@ def _in_order(groups: Iterable[list[np.dtype]]) -> np.dtype:
     with jax.numpy_dtype_promotion("standard"):
         first, *others = [functools.reduce(_common, group) for group in groups if group]
         for other in others:
-            first = _common(first, other) if kind(other) > kind(first) else first
+            if kind(other) == 3 and kind(first) == 2:  # the precision is that of the first
+                first = named(first).to_complex()._numpy
+            elif kind(other) > kind(first):
+                first = _common(first, other)
     return np.dtype(first)
 
 
@@ -231,10 +234,8 @@ class finfo:
         info = jnp.finfo(found._numpy)
         self.bits: builtins.int = builtins.int(info.bits)
         self.dtype: str = found.name
-        self.eps, self.max, self.min, self.tiny, self.resolution = (
-            builtins.float(number) for number in (info.eps, info.max, info.min, info.tiny, info.resolution)
-        )
-        self.smallest_normal = self.tiny
+        self.eps, self.max, self.min, self.tiny = map(builtins.float, (info.eps, info.max, info.min, info.tiny))
+        self.smallest_normal, self.resolution = self.tiny, 10.0 ** -builtins.int(info.precision)
 
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")

@@ -93,7 +93,7 @@ class Module:
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
         output, state = run(self._operation, inputs, {})
         for name, array in state.items():
-            self._buffers[name].data = array
+            self._buffers[name].array = array
         return output
 
     # Mode
@@ -112,12 +112,12 @@ class Module:
     @property
     def params(self) -> Arrays:
         """The parameters as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
-        return {name: parameter.data for name, parameter in self._parameters.items()}
+        return {name: parameter.array for name, parameter in self._parameters.items()}
 
     @property
     def state(self) -> Arrays:
         """The buffers as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
-        return {name: buffer.data for name, buffer in self._buffers.items()}
+        return {name: buffer.array for name, buffer in self._buffers.items()}
 
     def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
         """Names and parameters: all, or those of the submodule at the path `under`, such as "layer4.0"."""
@@ -148,7 +148,7 @@ class Module:
         """
         declared = self.model.declarations()
         return {
-            alias: self._tensors[name].data.transpose(np.argsort(declared[name].axes))
+            alias: self._tensors[name].array.transpose(np.argsort(declared[name].axes))
             for alias, name in _aliases(self.model).items()
         }
 
@@ -179,7 +179,7 @@ class Module:
             )
         for alias in expected.keys() & arrays.keys():
             tensor = self._tensors[aliases[alias]]
-            tensor.data = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
+            tensor.array = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
         return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -203,7 +203,7 @@ class Module:
             wanted = target
             if not is_place(target):
                 wanted = declared[name].dtype_for(target) if differentiable(tensor) else tensor.dtype
-            tensor.data = tensor.detach().to(wanted)
+            tensor.array = tensor.detach().to(wanted)
         return self
 
     # Python's own protocols
@@ -215,7 +215,7 @@ class Module:
             raise AttributeError(
                 f"{name!r} cannot be assigned to an eager.Module, whose model is a fixed description. To exchange a "
                 f"layer, make `eager.Module(model.replace({name!r}, layer))`; to assign the values of a parameter, "
-                f"write `net.get_parameter({name!r}).data = array`, or use load_state_dict"
+                f"write `net.get_parameter({name!r}).array = array`, or use load_state_dict"
             )
         super().__setattr__(name, value)
 

@@ -17,8 +17,8 @@ from .random import Generator, key_for
 from .tensor import Tensor
 
 __all__ = [
-    "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm",
+    "bernoulli", "binomial", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like",
+    "randn", "randn_like", "randperm",
 ]  # fmt: skip
 
 Size = int | Sequence[int]

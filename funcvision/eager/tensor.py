@@ -17,10 +17,16 @@ from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
 from ._conversion import ConversionMethods
-from ._graph import Node, is_grad_enabled
+from ._draws import DrawingMethods
+from ._everyday import EverydayMethods
+from ._filling import from_sizes_or_data
+from ._forms import add_forms
+from ._graph import is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, fitting
-from ._views import Sharing, expanded_strides, reshaped_strides
+from ._new import NewMethods
+from ._views import expanded_strides, reshaped_strides
+from .devices import placed
 from .dtypes import kind
 
 __all__ = ["Tensor"]
@@ -53,22 +59,6 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
     return changed
 
 
-def _augmented(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of an augmented assignment. A view may take the result, if its Tensor is assigned next."""
-
-    def changed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
-        result = method(self, *args, **kwargs)
-        bases = self._sharing.living() if self._sharing else ()
-        self._become(result, is_view=False)
-        for base in bases:
-            base._sharing = base._sharing or Sharing()
-            base._sharing.writer = self
-        return self
-
-    changed.__doc__ = f"`{method.__name__}` in place."
-    return changed
-
-
 def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callable[..., Any]:
     """A method that permutes axes. `order` gives their order, from their old order and the same arguments."""
 
@@ -76,7 +66,11 @@ def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callabl
     def permuted(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
         result, strides = method(self, *args, **kwargs), self.strides
         axes = order(np.arange(self.ndim), *args, **kwargs).tolist()
-        return self._has_view(result, tuple(strides[axis] for axis in axes))
+        back = tuple(int(axis) for axis in np.argsort(axes))
+        return self._has_view(
+            result, lambda base: method(base, *args, **kwargs), lambda base, value: _permute(value, back),
+            tuple(strides[axis] for axis in axes),
+        )
 
     return permuted
 
@@ -93,28 +87,40 @@ def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
     return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)
 
 
-def _reshaping(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method whose result is a view in torch where the strides allow it, and a copy elsewhere."""
+def _reshaping(method: Callable[..., Any], copies: bool = True) -> Callable[..., Any]:
+    """A method whose result is a view where the strides allow it; elsewhere it copies or, without `copies`, raises."""
 
     @functools.wraps(method)
     def reshaped(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
         result = method(self, *args, **kwargs)
         strides = reshaped_strides(self.shape, self.strides, result.shape)
-        return result if strides is None else self._has_view(result, strides)
+        if strides is not None:
+            shape = self.shape
+            return self._has_view(
+                result, lambda base: method(base, *args, **kwargs), lambda base, value: _reshape(value, shape), strides
+            )
+        if copies:
+            return result
+        raise RuntimeError(
+            f"a Tensor of shape {tuple(self.shape)} and strides {self.strides} has no view of shape "
+            f"{tuple(result.shape)}, because its elements do not lie in that order in memory: use reshape, which copies"
+        )
 
     return reshaped
 
 
-def _splitting(method: Callable[..., Any], drops_axis: bool = False) -> Callable[..., Any]:
-    """A method whose results are views in torch that differ in one axis, or lack it."""
+def _splitting(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that cuts an axis into parts, which are views."""
 
     @functools.wraps(method)
     def parts(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
-        results, strides = method(self, *args, **kwargs), self.strides
-        if drops_axis and results:
-            axis = kwargs.get("dim", args[0] if args else 0) % self.ndim
-            strides = strides[:axis] + strides[axis + 1 :]
-        return tuple(self._has_view(result, strides) for result in results)
+        results = method(self, *args, **kwargs)
+        axis = kwargs.get("dim", args[1] if len(args) > 1 else 0) % self.ndim
+        start = 0
+        for part in results:
+            self._is_part(part, (slice(None),) * axis + (slice(start, start + part.shape[axis]),))
+            start += part.shape[axis]
+        return tuple(results)
 
     return parts
 
@@ -169,20 +175,23 @@ _bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.b
 _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
 _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
+_permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
 _clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
-_expand = lift(_shapes.expand)
+_expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 
 
-class Tensor(ConversionMethods):
+class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods):
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
 
     Args:
-        data: anything that `jax.numpy.asarray` takes. Python's floats become float32, as in torch.
+        data: the sizes of a Tensor of the default dtype; or a sequence or an array of numpy, which become that dtype;
+            or an array of jax or a Tensor, which keep their dtypes. `eager.tensor` keeps the dtype of any data.
         requires_grad: whether `backward` stores a gradient in `grad`.
+        device: where the Tensor is placed.
 
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = (x**2).sum()
@@ -193,30 +202,34 @@ class Tensor(ConversionMethods):
 
     __slots__ = ()
 
-    def _become(self, result: "Tensor", is_view: "bool | None" = None) -> "Tensor":
+    def __init__(self, *data: Any, requires_grad: "bool" = False, device: Any = None):
+        super().__init__(placed(from_sizes_or_data(data), device), requires_grad)
+
+    def _become(self, result: "Tensor") -> "Tensor":
         """Takes the value of a result and, if operations are recorded, its history."""
-        if is_view is None and self._sharing is not None and self._sharing.living():
-            raise RuntimeError(
-                "this Tensor is a view of another one in torch, and a change in place would be lost there: write to "
-                "the other one, `x[index] = value` or `x[index] += value`, or change a copy, `view.clone()`"
-            )
-        if is_grad_enabled() and self.is_leaf and self.requires_grad:
-            raise RuntimeError(
-                "a leaf that requires a gradient cannot be changed in place, because it would no longer be a leaf: "
-                "make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
-            )
+        if is_grad_enabled():
+            self._check_writable()
         old, new = self._data, result._data
         if new.shape != old.shape:
-            raise ValueError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
+            raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
         if kind(new.dtype) > kind(old.dtype):
-            raise TypeError(f"an in-place operation cannot store {new.dtype} in a Tensor of {old.dtype}")
-        result = result.to(self.dtype)
-        self.data = result.data
-        if is_grad_enabled():
-            self._node, self._index = result._node, result._index
-            if isinstance(self._node, Node):  # it holds the array from before the change, which stays valid
-                self._node.needed = [(tensor, version) for tensor, version in self._node.needed if tensor is not self]
+            raise RuntimeError(f"an in-place operation cannot store {new.dtype} in a Tensor of {old.dtype}")
+        self._write(result.to(self.dtype))
         return self
+
+    def _check_writable(self) -> None:
+        """Raises RuntimeError if a write would give a leaf a history."""
+        tensor: TensorBase = self
+        while True:
+            if tensor.requires_grad and tensor.is_leaf:
+                what = "" if tensor is self else "a view of "
+                raise RuntimeError(
+                    f"{what}a leaf that requires a gradient cannot be changed in place, because the leaf would no "
+                    "longer be one: make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
+                )
+            if tensor._view is None or not tensor._view.has_history:
+                return
+            tensor = tensor._view.base
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
@@ -230,11 +243,22 @@ class Tensor(ConversionMethods):
     def __getitem__(self, index: Any) -> "Tensor":
         static, starts, arrays = _indexing.parse(_arrays(index), self.shape)
         result = _get(self, starts, arrays, static)
-        return result if arrays else self._has_view(result, static.strides(self.strides))
+        return result if arrays else self._shows(result, static, starts)
+
+    def _shows(self, result: "Tensor", static: _indexing.Index, starts: list[Any]) -> "Tensor":
+        """Makes `result` the view of the elements at an index without arrays."""
+        return self._has_view(
+            result, lambda base: _get(base, starts, [], static),
+            lambda base, value: _put(base, value, starts, [], static),
+            static.strides(self.strides), (static, tuple(starts)),
+        )
+
+    def _is_part(self, part: "Tensor", index: Any) -> "Tensor":
+        """Makes `part`, which equals `self[index]`, a view. The index holds slices and integers."""
+        static, starts, _ = _indexing.parse(index, self.shape)
+        return self._shows(part, static, starts)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self._sharing is not None and self._sharing.writer is value:  # the second half of `x[index] += 1`
-            self._sharing.writer = None
         index = _arrays(index)
         if not isinstance(value, Tensor | Number):
             value = as_array(value)
@@ -242,9 +266,12 @@ class Tensor(ConversionMethods):
         if is_mask and np.shape(value) == ():
             mask = index.reshape(*index.shape, *(1,) * (self.ndim - index.ndim))
             self._become(self.masked_fill(mask, value))  # compiled once for all masks
-        else:
-            static, starts, arrays = _indexing.parse(index, self.shape)
-            self._become(_put(self, value, starts, arrays, static))
+            return
+        static, starts, arrays = _indexing.parse(index, self.shape)
+        view = value._view if isinstance(value, Tensor) else None
+        if view is not None and view.base is self and view.key == (static, tuple(starts)) and not arrays:
+            return  # the second half of `x[index] += 1`
+        self._become(_put(self, value, starts, arrays, static))
 
     def __iter__(self) -> Iterator["Tensor"]:
         if not self.shape:
@@ -267,9 +294,10 @@ class Tensor(ConversionMethods):
         """The elements where the mask is true, in one axis."""
         return self[mask]
 
-    def nonzero(self) -> "Tensor":
-        """The indices of the elements that are not 0: one row for each element."""
-        return Tensor(np.argwhere(np.asarray(self.data)))
+    def nonzero(self, *, as_tuple: "bool" = False) -> Any:
+        """The indices of the elements that are not 0: one row for each element; or one Tensor for each axis."""
+        places = as_array(np.argwhere(np.atleast_1d(self.array) if as_tuple else np.asarray(self.array)))
+        return tuple(Tensor.wrap(axis) for axis in places.T) if as_tuple else Tensor.wrap(places)
 
     # Operators
 
@@ -294,16 +322,16 @@ class Tensor(ConversionMethods):
 
     # Methods that change the Tensor
 
-    add_, __iadd__ = _in_place(_add), _augmented(_add)
-    sub_, __isub__ = _in_place(_sub), _augmented(_sub)
-    mul_, __imul__ = _in_place(_mul), _augmented(_mul)
-    div_, __itruediv__ = _in_place(_div), _augmented(_div)
-    pow_, __ipow__ = _in_place(_pow), _augmented(_pow)
-    __ifloordiv__, __imod__ = _augmented(_floor_divide), _augmented(_remainder)
-    __ilshift__, __irshift__ = _augmented(_left_shift), _augmented(_right_shift)
-    __iand__, __ior__, __ixor__ = map(_augmented, (_bitwise_and, _bitwise_or, _bitwise_xor))
+    add_, __iadd__ = _in_place(_add), _in_place(_add)
+    sub_, __isub__ = _in_place(_sub), _in_place(_sub)
+    mul_, __imul__ = _in_place(_mul), _in_place(_mul)
+    div_, __itruediv__ = _in_place(_div), _in_place(_div)
+    pow_, __ipow__ = _in_place(_pow), _in_place(_pow)
+    __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
+    __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
+    __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
-    fill_, copy_ = _in_place(_fill), _in_place(_fill)
+    fill_ = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
         """Fills the Tensor with 0, in place."""
@@ -336,10 +364,10 @@ class Tensor(ConversionMethods):
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
     matmul = mm = bmm = _matmul
-    view = reshape = _reshaping(lift(_shapes.reshape))
+    reshape, view = _reshaping(_reshape), _reshaping(_reshape, copies=False)
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
-    permute = _permuting(lift(_shapes.permute), lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
+    permute = _permuting(_permute, lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
     transpose = _permuting(lift(_shapes.transpose), _swapped)
     movedim = _permuting(lift(_shapes.movedim), _moved)
     t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
@@ -347,11 +375,23 @@ class Tensor(ConversionMethods):
     def expand(self, *sizes: Any) -> "Tensor":
         """The Tensor broadcast to these sizes, with new axes in front. -1 keeps the size of an axis."""
         result = _expand(self, *sizes)
-        return self._has_view(result, expanded_strides(self.shape, self.strides, result.shape))
+        strides = expanded_strides(self.shape, self.strides, result.shape)
+        repeats = any(stride == 0 and size > 1 for stride, size in zip(strides, result.shape, strict=True))
+        shape = self.shape
+        return self._has_view(
+            result, lambda base: _expand(base, *sizes),
+            None if repeats else lambda base, value: _reshape(value, shape), strides,
+        )
 
     repeat, flip, roll = map(lift, (_shapes.repeat, _shapes.flip, _shapes.roll))
     split, chunk = _splitting(lift(_shapes.split)), _splitting(lift(_shapes.chunk))
-    unbind = _splitting(lift(_shapes.unbind), drops_axis=True)
+
+    def unbind(self, dim: int = 0) -> tuple["Tensor", ...]:
+        """The slices of one axis, as a tuple of views."""
+        parts = _unbind(self, dim)
+        before = (slice(None),) * (dim % self.ndim)
+        return tuple(self._is_part(part, (*before, place)) for place, part in enumerate(parts))
+
     tril, triu = lift(_shapes.tril), lift(_shapes.triu)
 
     @property
@@ -384,11 +424,11 @@ class Tensor(ConversionMethods):
 
     def equal(self, other: "Tensor") -> "bool":
         """Whether the shapes and all elements are equal."""
-        return self.shape == other.shape and bool(jnp.array_equal(self.data, other.data))
+        return self.shape == other.shape and bool(jnp.array_equal(self.array, other.array))
 
     def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
         """Whether all elements differ by at most `atol + rtol * |other|`."""
-        return bool(jnp.allclose(self.data, other.data, rtol, atol))
+        return bool(jnp.allclose(self.array, other.array, rtol, atol))
 
     abs, round = __abs__, lift(ew.round)
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
@@ -396,10 +436,11 @@ class Tensor(ConversionMethods):
 
 
 TensorBase.result = Tensor
+add_forms(Tensor)
 
 
 def _arrays(index: Any) -> Any:
     """An index with its Tensors replaced by their arrays."""
     if isinstance(index, tuple):
         return tuple(map(_arrays, index))
-    return index.data if isinstance(index, Tensor) else index
+    return index.array if isinstance(index, Tensor) else index

@@ -360,7 +360,7 @@ def test_a_model_that_holds_an_eager_module():
 def test_the_generator_decides_initial_values_and_dropout():
     def made():
         first, second = eager.Module(Net(drop=0.5)), eager.Module(Net(drop=0.5))
-        return first(X).data, second(X).data, first.params["fc.weight"], second.params["fc.weight"]
+        return first(X).array, second(X).array, first.params["fc.weight"], second.params["fc.weight"]
 
     eager.manual_seed(3)
     once = made()

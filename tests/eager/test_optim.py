@@ -61,7 +61,7 @@ def test_learning_rates_and_momenta_do_not_compile_anew(caplog):
 
 def test_parameters_held_elsewhere_stay():
     (x,) = params(1)
-    before = x.data
+    before = x.array
     optimizer = optim.Adam([x])
     optimizer.step()
     saved = optimizer.state_dict()

@@ -1,5 +1,7 @@
 """Tensors as Python objects: values, conversions, indexing errors."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +17,7 @@ def test_what_a_tensor_says_of_itself():
     assert x.dtype == np.float32
     assert x.is_floating_point()
     assert not eager.arange(3).is_floating_point()
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.device == jax.devices()[0]
     assert x.is_leaf
 
@@ -35,7 +37,7 @@ def test_tensors_within_a_compiled_function():
     def f(array):
         x = eager.Tensor(array)
         seen.append(repr(x))
-        return (x * 2 + 1).data
+        return (x * 2 + 1).array
 
     assert f(jnp.ones(2)).tolist() == [3, 3]
     assert seen[0].startswith("tensor(JitTracer")
@@ -78,7 +80,7 @@ def test_data_can_be_set():
     x = eager.tensor([1.0, 2.0], requires_grad=True)
     x.data -= 1
     assert x.tolist() == [0, 1]
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.is_leaf
     with pytest.raises(ValueError, match=r"grad must be None or a Tensor of shape \(2,\)"):
         x.grad = eager.ones(3)
@@ -225,11 +227,9 @@ def test_functions_are_the_methods():
     assert eager.exp(x).equal(x.exp())
     assert eager.max(x, 1)[1].equal(x.argmax(1))
     assert eager.flatten(eager.stack([x, x]), 1).shape == (2, 12)
-    for name in eager.functions.__all__:
-        assert getattr(eager, name) is getattr(eager.Tensor, name)
+    for name in set(eager.functions.__all__) - {"rsub"}:
+        assert inspect.unwrap(getattr(eager, name)) is inspect.unwrap(getattr(eager.Tensor, name))
 
 
 def test_the_signature_of_methods_is_that_of_the_function():
-    import inspect
-
     assert list(inspect.signature(eager.Tensor.sum).parameters) == ["x", "dim", "keepdim", "dtype"]

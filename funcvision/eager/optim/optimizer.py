@@ -140,13 +140,13 @@ class Optimizer:
                 if self._made_for.get(param) != of_group:
                     self._fit_state(group, param)
                     self._made_for[param] = of_group
-        arrays = [[param.data for param in params] for params in trained]
-        gradients = [[param.grad.data for param in params] for params in trained]
+        arrays = [[param.array for param in params] for params in trained]
+        gradients = [[param.grad.array for param in params] for params in trained]
         states = [[self._states[param] for param in params] for params in trained]
         arrays, states = self._update(flags, numbers, arrays, gradients, states)
         for params, new, new_states in zip(trained, arrays, states, strict=True):
             for param, array, state in zip(params, new, new_states, strict=True):
-                param.data, self._states[param] = array, state
+                param.array, self._states[param] = array, state
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Optimizer:
 
     def _first_state(self, group: Mapping[str, Any], param: Tensor) -> Any:
         flags, numbers = self._options(group)
-        return self.transformation(Options(numbers, flags)).init(param.data)
+        return self.transformation(Options(numbers, flags)).init(param.array)
 
     def _fit_state(self, group: Mapping[str, Any], param: Tensor) -> None:
         """Makes the state of a parameter, or the parts of it for options that were turned on after the last step.
