@@ -1,7 +1,8 @@
 """A PyTorch-style face: Tensors that record operations on them, modules that hold their arrays, and optimizers.
 
     from funcvision import eager
-    from funcvision.eager import functional as F, optim
+    from funcvision.eager import optim
+    from funcvision.eager.nn import functional as F
 
     net = eager.Module(models.resnet18(num_classes=10), seed=0)
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
@@ -11,8 +12,7 @@
     optimizer.zero_grad()
 """
 
-from . import accelerator, backends, cuda, dtypes, functional, mps, optim, random, xpu
-from ._graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from . import accelerator, autograd, backends, cuda, dtypes, mps, nn, optim, random, xpu
 from ._legacy import (
     BFloat16Tensor,
     BoolTensor,
@@ -26,6 +26,14 @@ from ._legacy import (
     ShortTensor,
 )
 from ._lift import lift
+from ._modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
@@ -262,10 +270,10 @@ from .sampling import (
 from .tensor import Tensor
 
 __all__ = [
-    "accelerator", "backends", "cuda", "dtypes", "functional", "mps", "optim", "random", "xpu",
+    "accelerator", "autograd", "backends", "cuda", "dtypes", "mps", "nn", "optim", "random", "xpu",
     # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "initial_seed", "is_grad_enabled", "lift", "manual_seed",
-    "no_grad", "set_grad_enabled",
+    "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
+    "lift", "manual_seed", "no_grad", "set_grad_enabled",
     # dtypes, devices, layouts, printing, generators
     "Generator", "Size", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "channels_last", "channels_last_3d",
     "complex64", "complex128", "contiguous_format", "default_generator", "device", "double", "dtype", "finfo", "float",

@@ -1,7 +1,7 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -10,16 +10,18 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from ._graph import Edge, Node, backward, is_grad_enabled, recording
-from ._limits import fitted, number
-from ._operation import ARRAY, Form, Operation, differentiable
-from ._printing import backward_name, text
+from ._graph import Edge, Node, is_grad_enabled
+from ._limits import fitted
+from ._modes import makes_inference_tensors, recording
+from ._operation import differentiable
+from ._printing import text
+from ._rare import Rare
 from ._size import Size
 from ._views import View, contiguous_strides
 from .devices import of_array
 from .dtypes import default_dtype, dtype, kind, named
 
-__all__ = ["TensorBase", "as_array", "record"]
+__all__ = ["TensorBase", "as_array"]
 
 Self = TypeVar("Self", bound="TensorBase")
 
@@ -44,7 +46,9 @@ def as_array(data: Any) -> jax.Array:
 class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "_version", "_view", "_writes")
+    __slots__ = (
+        "__weakref__", "_data", "_grad", "_index", "_node", "_rare", "_requires_grad", "_version", "_view", "_writes",
+    )  # fmt: skip
     result: "type[TensorBase]"  # the class of the results of operations: Tensor
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
@@ -62,6 +66,7 @@ class TensorBase:
         self._view: View | None = None
         self._grad: Any = None
         self._requires_grad = False
+        self._rare: Rare | None = Rare(inference=True) if makes_inference_tensors() else None
 
     @classmethod
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
@@ -266,7 +271,7 @@ class TensorBase:
 
     def __repr__(self) -> str:
         array, node = self.array, self.node
-        made_by = f"grad_fn=<{backward_name(node.name)}>" if node else ""
+        made_by = f"grad_fn=<{node.name()}>" if node else ""
         return text(array, made_by or ("requires_grad=True" if self.requires_grad else ""))
 
     def __format__(self, spec: str) -> str:
@@ -308,58 +313,21 @@ class TensorBase:
             self._make_again(view)
         return self._node
 
-    @property
-    def grad(self) -> Any:
-        """The sum of the gradients of all calls of `backward` so far, as a Tensor; None before the first call."""
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
-            raise ValueError(f"grad must be None or a Tensor of shape {self._data.shape}; got {value!r}")
-        self._grad = value
-
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Computes the gradient with respect to each leaf of the graph and adds it to the `grad` of the leaf.
-
-        Args:
-            gradient: the gradient, with respect to this Tensor, of the quantity to differentiate. It has the shape of
-                this Tensor and defaults to 1 if the Tensor has one element.
-            retain_graph: keep the graph, so that backward can run through it again.
-
-        Raises:
-            RuntimeError: nothing requires a gradient; the Tensor has several elements and no `gradient` is given; an
-                earlier call has freed the graph; or a value that is needed was changed in place.
-        """
-        if not self.requires_grad:
-            raise RuntimeError(
-                "backward has nothing to do: nothing that this Tensor was computed from requires a gradient, or it was "
-                "computed under no_grad"
-            )
-        shape = self._data.shape
-        if gradient is None:
-            if self.numel() != 1:
-                raise RuntimeError(
-                    f"backward() needs a Tensor with one element; this one has shape {shape}: call it on sum() or "
-                    "mean(), or call backward(gradient) with a gradient of that shape"
-                )
-            gradient = jnp.ones(self.shape, self.dtype)
-        gradient = as_array(gradient)
-        if gradient.shape != self.shape:
-            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {shape}")
-        backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
-
-    def retain_grad(self) -> None:
-        """Makes `backward` store the gradient in `grad` though this Tensor is not a leaf."""
-        if (node := self.node) is not None:
-            node.watchers[self._index] = self
-
-    def accumulate(self, gradient: jax.Array) -> None:
-        """Adds to `grad`. `backward` calls this."""
+    def accumulate(self, gradient: Any) -> None:
+        """Adds an array, or a Tensor if the backward pass is recorded, to `grad`. `backward` calls this."""
+        new = gradient if isinstance(gradient, TensorBase) else self.wrap(gradient)
         if self._grad is None:
-            self._grad = self.wrap(gradient)
+            self._grad = new
+        elif is_grad_enabled():  # the backward pass is recorded, so the sum is, too
+            self._grad = self._grad + new
         else:
-            self._grad.array = self._grad.array + gradient
+            self._grad.array = self._grad.array + new.array
+        if self._rare is not None:
+            self._rare.call_after_accumulation(self)
+
+    def hooked(self, gradient: Any) -> Any:
+        """A gradient with respect to this leaf as the hooks return it. `backward` calls this."""
+        return gradient if self._rare is None else self._rare.hooked(gradient)
 
     def _edge(self) -> Edge:
         node = self.node
@@ -382,59 +350,3 @@ def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any
     tensor = kind.wrap(array)
     tensor._requires_grad, tensor._grad = requires_grad, grad
     return tensor
-
-
-def record(
-    operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
-) -> tuple[Any, Any, Node | None]:
-    """Runs an operation on Tensors anywhere in its arguments.
-
-    Args:
-        operation: the operation.
-        args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
-            else is static.
-        kwargs: its keyword arguments.
-        numbers: whether Python numbers, and numpy's integers, are arguments of the compiled function, too.
-
-    Returns:
-        (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
-        Tensor requires a gradient or nothing is recorded.
-    """
-    leaves, structure = jax.tree.flatten((args, kwargs))
-    tensors, arrays, form = [], [], []
-    floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
-    for leaf in leaves:
-        tensor = leaf if isinstance(leaf, TensorBase) else None
-        if tensor is not None:
-            array = tensor.array
-        elif isinstance(leaf, np.ndarray):
-            array = fitted(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
-            form.append((type(leaf.item()), leaf.item()))
-            continue
-        elif isinstance(leaf, np.integer):
-            array = fitted(np.asarray(leaf))
-        elif isinstance(leaf, jax.Array | np.generic):
-            array = leaf
-        elif numbers and isinstance(leaf, complex | float | int):
-            array = number(leaf, floats)
-        else:
-            form.append((type(leaf), leaf))
-            continue
-        form.append(ARRAY)
-        tensors.append(tensor)
-        arrays.append(array)
-    called = Form(structure, tuple(form))
-    chosen = tuple(is_grad_enabled() and tensor is not None and tensor.requires_grad for tensor in tensors)
-    if not any(chosen):
-        return *operation.run(called, arrays), None
-    recorded = operation.record(called, arrays, chosen)
-    outputs = [leaf for leaf in jax.tree.leaves(recorded.output) if differentiable(leaf)]
-    node = Node(
-        operation.name, recorded.pullback,
-        edges=[tensor._edge() for tensor, pick in zip(tensors, chosen, strict=True) if pick],
-        outputs=[jax.ShapeDtypeStruct(output.shape, output.dtype) for output in outputs],
-        needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
-        holds_arrays=recorded.holds_arrays,
-    )
-    return recorded.output, recorded.aux, node

@@ -12,7 +12,7 @@ from jax.core import Tracer
 from . import devices
 from .dtypes import default_dtype, named
 
-__all__ = ["backward_name", "get_printoptions", "set_printoptions", "text"]
+__all__ = ["get_printoptions", "set_printoptions", "text"]
 
 
 @dataclasses.dataclass
@@ -88,11 +88,6 @@ def text(array: jax.Array, history: str = "") -> str:
         notes.append(history)
     values = np.asarray(array)
     return _with_notes("tensor(" + (_values(values, len("tensor(")) if values.size else "[]"), notes)
-
-
-def backward_name(operation: str) -> str:
-    """torch's name for the node that an operation has made: AddBackward0 for "add"."""
-    return "".join(part.capitalize() for part in operation.split("_")) + "Backward0"
 
 
 def _with_notes(start: str, notes: list[str]) -> str:

@@ -21,6 +21,7 @@ from ._draws import DrawingMethods
 from ._everyday import EverydayMethods
 from ._filling import from_sizes_or_data
 from ._forms import add_forms
+from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, fitting
@@ -32,6 +33,7 @@ from .dtypes import kind
 __all__ = ["Tensor"]
 
 Number = complex | float | int
+_OPERANDS = (jax.Array, np.ndarray, np.generic, complex, float, int)
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +44,7 @@ def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[...
     """A method for one of Python's operators. For operands of unknown types it returns NotImplemented."""
 
     def operator(self: "Tensor", other: Any) -> Any:
-        if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
+        if not isinstance(other, Tensor) and not isinstance(other, _OPERANDS):
             return NotImplemented
         return method(other, self) if swapped else method(self, other)
 
@@ -182,7 +184,7 @@ _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 _gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 
 
-class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods):
+class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods):
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -234,8 +236,9 @@ class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
-            "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with "
+            "funcvision.eager.lift. If a layer or a loss of funcvision.nn got it, wrap that: "
+            "eager.Module(nn.CrossEntropyLoss())"
         )
 
     # Elements

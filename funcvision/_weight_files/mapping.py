@@ -22,12 +22,13 @@ def map_file(stream: IO[bytes]) -> mmap.mmap:
 
 
 def view(
-    mapped: mmap.mmap, dtype: np.dtype, offset: int, shape: tuple[int, ...], strides: tuple[int, ...] | None = None
+    mapped: mmap.mmap | bytes, dtype: np.dtype, offset: int, shape: tuple[int, ...],
+    strides: tuple[int, ...] | None = None,
 ) -> np.ndarray:
     """A read-only array in a mapped file.
 
     Args:
-        mapped: the file.
+        mapped: the file, or its content.
         dtype: the type of the numbers.
         offset: where the array starts, in bytes.
         shape: the size of each axis.

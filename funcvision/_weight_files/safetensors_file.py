@@ -20,8 +20,8 @@ from typing import IO
 import numpy as np
 import safetensors
 
-from . import _mapping
-from ._element_types import BY_DTYPE, BY_SAFETENSORS
+from . import mapping
+from .element_types import BY_DTYPE, BY_SAFETENSORS
 
 __all__ = ["looks_like", "read", "write"]
 
@@ -49,14 +49,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     with open(path, "rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         header = json.loads(stream.read(length))
-        mapped = _mapping.map_file(stream)
+        mapped = mapping.map_file(stream)
     axes = json.loads(header.pop("__metadata__", {}).get(_AXES, "{}"))
     tensors = {}
     for name, entry in header.items():
         if entry["dtype"] not in BY_SAFETENSORS:
             raise ValueError(f"{os.fspath(path)}: {name} has the type {entry['dtype']}, which numpy does not have")
         dtype, offset = BY_SAFETENSORS[entry["dtype"]].dtype, 8 + length + entry["data_offsets"][0]
-        tensor = _mapping.view(mapped, dtype, offset, tuple(entry["shape"]))
+        tensor = mapping.view(mapped, dtype, offset, tuple(entry["shape"]))
         order = axes.get(name, range(tensor.ndim))
         if sorted(order) != list(range(tensor.ndim)):
             raise ValueError(f"{os.fspath(path)}: {name} of shape {tensor.shape} is said to have the axes {order}")
@@ -103,6 +103,6 @@ def write(
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
     stream.write(struct.pack("<Q", len(text)) + text)
     for name in stored:
-        for piece in _mapping.pieces(tensors[name]):
+        for piece in mapping.pieces(tensors[name]):
             stream.write(piece)
             progress(len(piece))

@@ -11,12 +11,13 @@ caller does not know in `foreign`.
 References: `pickletools` in Python's standard library documents every instruction.
 """
 
+import collections
 import dataclasses
 import pickletools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["Global", "PickleReader", "Placeholder"]
+__all__ = ["CONTAINERS", "Global", "PickleReader", "Placeholder"]
 
 _MAX_KEY_PARTS = 16  # elements of a tuple that is a key of a dict
 _MAX_KEY_BITS = 64  # bits of an integer that is a key of a dict: hashing a longer one takes time
@@ -219,6 +220,9 @@ class _Machine:
         target = self.top()
         if isinstance(target, Placeholder):
             target = target.items
+        if isinstance(target, set):  # of a caller that reads sets as sets
+            target.update(map(_key, values))
+            return
         if type(target) is not list:
             raise ValueError(f"has a damaged pickle: it appends to a {type(target).__name__}")
         target.extend(values)
@@ -228,15 +232,20 @@ class _Machine:
         target = self.top()
         if isinstance(target, Placeholder):
             target = target.entries
-        if type(target) is not dict or len(values) % 2:
+        if not isinstance(target, dict) or len(values) % 2:
             raise ValueError(f"has a damaged pickle: it sets items of a {type(target).__name__}")
         target.update(_pairs(zip(values[::2], values[1::2], strict=True)))
 
     def build(self, state: Any) -> None:
-        """Keeps the state of a placeholder. A dict loses its attributes: torch notes module versions there."""
+        """Keeps the state of a placeholder. A dict loses its attributes: torch notes module versions there.
+
+        An OrderedDict, of a caller that reads them as such, keeps them.
+        """
         target = self.top()
         if isinstance(target, Placeholder):
             target.state = state
+        elif type(target) is collections.OrderedDict and type(state) is dict:
+            vars(target).update({name: value for name, value in state.items() if type(name) is str})
         elif type(target) is not dict or type(state) is not dict:
             raise ValueError(f"sets attributes of a {type(target).__name__}, which plain data does not have")
 
@@ -253,11 +262,11 @@ class _Machine:
         if isinstance(function, Placeholder):
             return self.reader.placeholder(function.name.removesuffix("()") + "()", arguments)
         name = function.name
-        if name in _PLAIN and name not in self.reader.calls:
+        if name in _PLAIN:
             self.items_copied += sum(len(one) for one in arguments if type(one) in (list, dict))
             if self.items_copied > position:  # otherwise one list, copied by many calls, fills the memory
                 raise ValueError("has a damaged pickle: it copies more items than it holds")
-        elif name not in self.reader.calls:
+        if name not in _PLAIN and name not in self.reader.calls:
             return self.reader.placeholder(name, arguments)
         value = (self.reader.calls.get(name) or _PLAIN[name])(arguments)
         if value is NotImplemented:
@@ -355,6 +364,38 @@ _PLAIN: dict[str, Call] = {
         }.items()
     },
 }  # fmt: skip
+
+
+def _ordered_dict(arguments: tuple[Any, ...]) -> Any:
+    found = _dict_of(arguments)
+    return found if found is NotImplemented else collections.OrderedDict(found)
+
+
+def _counter(arguments: tuple[Any, ...]) -> Any:
+    found = _dict_of(arguments)
+    if found is NotImplemented or not all(type(count) is int for count in found.values()):
+        return NotImplemented
+    return collections.Counter(found)
+
+
+def _set(arguments: tuple[Any, ...]) -> Any:
+    found = _elements(arguments)
+    return found if found is NotImplemented else set(map(_key, found))
+
+
+def _byte_array(arguments: tuple[Any, ...]) -> Any:
+    found = _bytes(arguments)
+    return found if found is NotImplemented else bytearray(found)
+
+
+CONTAINERS: dict[str, Call] = {
+    "collections.OrderedDict": _ordered_dict, "collections.Counter": _counter,
+    **{
+        f"{module}.{name}": call for module in ("builtins", "__builtin__")
+        for name, call in {"set": _set, "bytearray": _byte_array}.items()
+    },
+}  # fmt: skip
+"""Calls for a reader that keeps the types of containers: each becomes what it was when it was saved."""
 
 
 # Instructions

@@ -1,30 +1,35 @@
 """Reads and writes torch's `.pth` files without torch. Reading maps the file; writing streams it.
 
 Since torch 1.6 a file is a zip archive of `data.pkl` and one uncompressed member per storage. Before that it was five
-pickles followed by the storages, each preceded by its number of elements. `_torch_pickle` reads the pickles.
+pickles followed by the storages, each preceded by its number of elements. `torch_pickle` reads the pickles.
 """
 
+import collections
+import dataclasses
 import io
 import os
 import pickle
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from ..functional._check import listed
-from . import _mapping
-from ._element_types import BY_DTYPE
-from ._torch_pickle import Tensor, TorchPickle
+from . import mapping
+from .element_types import BY_DTYPE
+from .pickle_writer import ORDERED_DICT, PickleWriter, named
+from .torch_pickle import Tensor, TorchPickle
 
-__all__ = ["TorchFile", "write"]
+__all__ = ["Call", "Name", "TorchFile", "Written", "state_dict", "write"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before the zip format
 _PROTOCOL = 1001  # the second
 _ALIGNMENT = 64  # torch aligns storages to this many bytes, so that it can map them
 _LARGE = 1 << 30  # a member of more bytes gets the 64-bit form of the zip header, which is 20 bytes longer
+_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
+_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
 _MOST_NAMES = 3  # foreign names that an error message lists
 _NOT_A_CHECKPOINT = (
     (b"<", "is a web page or XML, not a checkpoint (a failed download?)"),
@@ -43,23 +48,28 @@ class TorchFile:
         foreign: the names of those placeholders and globals. Nothing of them was imported, called or run.
         size: the size of the file in bytes.
 
+    Args:
+        source: the path of the file, or its content.
+        reader: reads the pickles; it decides what becomes of what they name.
+
     Raises:
         ValueError: the file is damaged or is not a torch checkpoint; the message names the file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, source: str | os.PathLike[str] | bytes, reader: TorchPickle | None = None):
         self._start: dict[str, int] = {}  # where the bytes of each storage begin
         self._swap = False  # whether the numbers are big-endian
-        self._pickle = TorchPickle()
-        with open(path, "rb") as stream:
+        self._pickle = TorchPickle() if reader is None else reader
+        name = "the content of this file" if isinstance(source, bytes) else os.fspath(source)
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream:
             try:
-                self.size = os.fstat(stream.fileno()).st_size
+                self.size = len(source) if isinstance(source, bytes) else os.fstat(stream.fileno()).st_size
                 if not self.size:
                     raise ValueError("is empty")
-                self._mapped = _mapping.map_file(stream)
+                self._mapped = source if isinstance(source, bytes) else mapping.map_file(stream)
                 self.content = self._open(stream)
             except ValueError as error:
-                raise ValueError(f"{os.fspath(path)} {error}{self.foreign_clause()}") from error
+                raise ValueError(f"{name} {error}{self.foreign_clause()}") from error
         self.foreign = tuple(self._pickle.foreign)
 
     def foreign_clause(self) -> str:
@@ -77,19 +87,25 @@ class TorchFile:
         storage, itemsize = tensor.storage, tensor.dtype.itemsize
         offset = self._start[storage.key] + storage.start * storage.dtype.itemsize + tensor.offset * itemsize
         strides = tuple(stride * itemsize for stride in tensor.strides)
-        array = _mapping.view(self._mapped, tensor.dtype, offset, tensor.shape, strides)
+        array = mapping.view(self._mapped, tensor.dtype, offset, tensor.shape, strides)
         if self._swap:
             array = _swapped(array)
         if tensor.conjugate:
             array = np.conj(array)
         return np.negative(array) if tensor.negative else array
 
+    def check_expansion(self, tensors: Iterable[Tensor]) -> None:
+        """Raises ValueError if tensors together are far larger than the file. They may share memory in it."""
+        total = sum(tensor.nbytes for tensor in tensors)
+        if total > _MAX_EXPANSION * self.size + _EXPANSION_ALLOWANCE:
+            raise ValueError(f"declares {total} bytes of tensors in a file of {self.size}")
+
     def _open(self, stream: IO[bytes]) -> Any:
         start = self._mapped[:512]
         if start[:2] == b"PK":
             return self._open_zip(stream)
         if start[:1] == b"\x80":
-            return self._open_legacy()
+            return self._open_legacy(stream if isinstance(self._mapped, bytes) else self._mapped)
         if start[257:262] == b"ustar":
             raise ValueError("is a tar archive, the format of torch 0.1; load and save it again with a later torch")
         if start[8:9] == b"{":
@@ -138,8 +154,8 @@ class TorchFile:
             raise ValueError("is a truncated or damaged zip archive")
         return slice(start, start + member.file_size)
 
-    def _open_legacy(self) -> Any:
-        stream, storages, read = self._mapped, self._pickle.storages, self._pickle.read
+    def _open_legacy(self, stream: Any) -> Any:
+        storages, read = self._pickle.storages, self._pickle.read
         if read(stream) != _MAGIC:
             raise ValueError("is a pickle, but not a torch checkpoint")
         if (protocol := read(stream)) != _PROTOCOL:
@@ -151,7 +167,7 @@ class TorchFile:
         if type(keys) is not list or not all(type(key) is str and key in storages for key in keys):
             raise ValueError("is a damaged torch checkpoint: its list of storages is not one")
         for key in keys:
-            count = int.from_bytes(stream[position : position + 8], "little", signed=True)
+            count = int.from_bytes(self._mapped[position : position + 8], "little", signed=True)
             end = position + 8 + storages[key].size * storages[key].dtype.itemsize
             if count != storages[key].size or end > self.size:
                 raise ValueError(f"is truncated or damaged: storage {key[:40]!r} is not whole")
@@ -168,14 +184,68 @@ def _swapped(array: np.ndarray) -> np.ndarray:
     return numbers.byteswap().view(array.dtype).reshape(array.shape)
 
 
-def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callable[[int], object]) -> None:
-    """Writes a state dict in torch's zip format: little-endian, one aligned storage per tensor.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Written:
+    """A tensor for `write`. Offset and strides count elements, as torch's do.
+
+    Attributes:
+        storage: the array whose elements in row-major order are the storage. Tensors with the same object share it.
+        offset: the first element.
+        shape: the size of each axis.
+        strides: the distance of neighbours along each axis.
+        requires_grad: whether the tensor requires a gradient when it is loaded.
+        parameter: whether it is a `torch.nn.Parameter`.
+        location: the device of the storage: `"cpu"` or `"cuda:0"`.
+    """
+
+    storage: np.ndarray
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    requires_grad: bool = False
+    parameter: bool = False
+    location: str = "cpu"
+
+
+class Name(str):
+    """The name of an object of torch that has no arguments: `Name("torch.float32")`."""
+
+
+class Call(NamedTuple):
+    """A call of a function of torch: `Call("torch.device", ("cpu",))`."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+
+def write(stream: IO[bytes], content: Any, progress: Callable[[int], object] = lambda _: None) -> None:
+    """Writes plain data and tensors in torch's zip format: little-endian, aligned storages.
 
     Args:
-        stream: where to write.
-        tensors: numpy arrays of types that torch has.
+        stream: where to write; nothing has been written to it yet.
+        content: dicts, lists, tuples and plain values, with tensors among them: a numpy array of a type that torch has
+            is a tensor with a storage of its own, a `Written` may share a storage with others. `Name` and `Call` stand
+            for torch's dtypes, devices and sizes.
         progress: called with a number of bytes whenever these have been written.
+
+    Raises:
+        PicklingError: the content holds something else. Nothing has been written then.
     """
+    storages: dict[int, tuple[int, np.ndarray]] = {}
+
+    def describe(value: Any) -> list[Any] | None:
+        if isinstance(value, np.ndarray) and value.dtype in BY_DTYPE:
+            value = Written(value, 0, value.shape, _contiguous_strides(value.shape))
+        if isinstance(value, Written):
+            number, _ = storages.setdefault(id(value.storage), (len(storages), value.storage))
+            return _described_tensor(str(number), value)
+        if type(value) is Name:
+            return [named(*value.rsplit(".", 1))]
+        if type(value) is Call:
+            return [named(*value.name.rsplit(".", 1)), tuple(value.arguments), pickle.REDUCE]
+        return None
+
+    pickled = PickleWriter(describe).dumps(content)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
 
         def add(name: str, size: int, content: Iterable[bytes | memoryview], progress: Callable[[int], object]) -> None:
@@ -192,50 +262,42 @@ def write(stream: IO[bytes], tensors: Mapping[str, np.ndarray], progress: Callab
         def note(name: str, content: bytes) -> None:
             add(name, len(content), [content], lambda _: None)
 
-        note("data.pkl", _state_dict_pickle(tensors))
+        note("data.pkl", pickled)
         note("byteorder", b"little")
-        for number, array in enumerate(tensors.values()):
-            add(f"data/{number}", array.nbytes, _mapping.pieces(array), progress)
+        for number, array in storages.values():
+            add(f"data/{number}", array.nbytes, mapping.pieces(array), progress)
         note("version", b"3\n")
 
 
-def _state_dict_pickle(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The pickle of an OrderedDict of tensors, as torch writes it.
+def state_dict(tensors: Mapping[str, np.ndarray]) -> collections.OrderedDict[str, np.ndarray]:
+    """A state dict for `write`.
 
     Torch stores a version of every module with a state dict. Here only the model itself has one, version 2, because
     torchvision's MNASNet refuses a state dict without it. No other model asks for versions.
     """
-    out = [pickle.PROTO, b"\x02", _ORDERED_DICT, pickle.MARK]
-    for number, (name, array) in enumerate(tensors.items()):
-        out += [_plain(name), *_tensor_pickle(str(number), array)]
-    out += [pickle.SETITEMS, pickle.EMPTY_DICT, _plain("_metadata"), _ORDERED_DICT]
-    out += [_plain(""), _plain({"version": 2}), pickle.SETITEM, pickle.SETITEM, pickle.BUILD, pickle.STOP]
-    return b"".join(out)
+    content: Any = collections.OrderedDict(tensors)
+    content._metadata = collections.OrderedDict({"": {"version": 2}})
+    return content
 
 
-def _tensor_pickle(key: str, array: np.ndarray) -> list[bytes]:
+def _described_tensor(key: str, tensor: Written) -> list[Any]:
+    """What makes a tensor of its storage, as torch writes it."""
+    array = tensor.storage
     element = BY_DTYPE[array.dtype]
-    storage = _name(f"torch {element.storage}") if element.storage else _name("torch.storage UntypedStorage")
-    size = array.size if element.storage else array.nbytes
-    strides = tuple(np.cumprod((1, *array.shape[:0:-1]), dtype=np.int64)[::-1].tolist()) if array.ndim else ()
-    return [
-        _name("torch._utils _rebuild_tensor_v2" if element.storage else "torch._utils _rebuild_tensor_v3"),
-        pickle.MARK,
-        pickle.MARK, _plain("storage"), storage, _plain(key), _plain("cpu"), _plain(size), pickle.TUPLE,
-        pickle.BINPERSID,
-        _plain(0), _plain(array.shape), _plain(strides), pickle.NEWFALSE, _ORDERED_DICT,
-        *([] if element.storage else [_name(f"torch {element.torch}")]),
-        pickle.TUPLE, pickle.REDUCE,
+    typed = element.storage is not None
+    storage = Name(f"torch.{element.storage}" if typed else "torch.storage.UntypedStorage")
+    identifier = ("storage", storage, key, tensor.location, array.size if typed else array.nbytes)
+    parts: list[Any] = [
+        named("torch._utils", "_rebuild_tensor_v2" if typed else "_rebuild_tensor_v3"), pickle.MARK,
+        identifier, pickle.BINPERSID, tensor.offset, tensor.shape, tensor.strides, tensor.requires_grad, ORDERED_DICT,
+        *([] if typed else [Name(f"torch.{element.torch}")]), pickle.TUPLE, pickle.REDUCE,
     ]  # fmt: skip
+    if tensor.parameter:
+        start = [named("torch._utils", "_rebuild_parameter"), pickle.MARK]
+        parts = [*start, *parts, tensor.requires_grad, ORDERED_DICT, pickle.TUPLE, pickle.REDUCE]
+    return parts
 
 
-def _name(module_and_name: str) -> bytes:
-    return pickle.GLOBAL + module_and_name.replace(" ", "\n").encode() + b"\n"
-
-
-def _plain(value: Any) -> bytes:
-    """The instructions that put a plain value on the stack: its pickle without the frame around them."""
-    return pickle.dumps(value, protocol=2)[2:-1]
-
-
-_ORDERED_DICT = _name("collections OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
+def _contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a tensor that lies in memory in row-major order, in elements."""
+    return tuple(np.cumprod((1, *shape[:0:-1]), dtype=np.int64)[::-1].tolist()) if shape else ()

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ._element_types import BY_STORAGE, BY_TORCH
-from ._pickle import Global, PickleReader, Placeholder
+from .element_types import BY_STORAGE, BY_TORCH
+from .pickles import Global, PickleReader, Placeholder
 
 __all__ = ["Storage", "Tensor", "TorchPickle", "why_unreadable"]
 
@@ -30,6 +30,7 @@ class Storage:
         size: the number of elements.
         start: the first element that tensors may use. It is not zero only for the storage views of torch before 0.4.
         view_size: the number of elements that tensors may use; None means all.
+        location: the device on which the storage was, `"cpu"` or `"cuda:0"`.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Storage:
     size: int
     start: int = 0
     view_size: int | None = None
+    location: str = "cpu"
 
     @property
     def readable(self) -> int:
@@ -56,6 +58,8 @@ class Tensor:
         strides: the distance of neighbours along each axis.
         conjugate: whether the numbers are the complex conjugates of those in the storage.
         negative: whether the numbers are the negatives of those in the storage.
+        requires_grad: whether the tensor requires a gradient.
+        parameter: whether it is a `torch.nn.Parameter`.
     """
 
     storage: Storage
@@ -65,6 +69,8 @@ class Tensor:
     strides: tuple[int, ...]
     conjugate: bool = False
     negative: bool = False
+    requires_grad: bool = False
+    parameter: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -89,8 +95,9 @@ class TorchPickle(PickleReader):
         match identifier:
             case ("module", Global() as cls, *_):
                 return cls
-            case ("storage", Global(name), str(key), _, int(size), *rest) if size >= 0:
-                storage = Storage(key, _storage_dtype(name), size)
+            case ("storage", Global(name), str(key), location, int(size), *rest) if size >= 0:
+                location = location if type(location) is str else "cpu"
+                storage = Storage(key, _storage_dtype(name), size, location=location)
             case _:
                 raise ValueError("refers to something outside the pickle that is not a storage")
         if self.storages.setdefault(key, storage) != storage:
@@ -131,7 +138,7 @@ def _tensor_v2(arguments: tuple[Any, ...]) -> Any:
     """(storage, offset, shape, strides, requires_grad, hooks, metadata); the metadata may be missing."""
     match arguments:
         case (Storage() as storage, *view):
-            return _tensor(storage, storage.dtype, view[:3], *view[5:6])
+            return _tensor(storage, storage.dtype, view[:4], *view[5:6])
         case (Placeholder() as quantised, *_):
             return quantised
     return NotImplemented
@@ -143,7 +150,7 @@ def _tensor_v3(arguments: tuple[Any, ...]) -> Any:
         case (Storage() as storage, *view) if len(view) > 5:
             match view[5]:
                 case Global(name) if known := BY_TORCH.get(name.removeprefix("torch.")):
-                    return _tensor(storage, known.dtype, view[:3], *view[6:7])
+                    return _tensor(storage, known.dtype, view[:4], *view[6:7])
                 case Global(name) if name in _TYPES_WITHOUT_NUMPY:
                     return Placeholder(name, arguments)
             raise ValueError(
@@ -155,7 +162,9 @@ def _tensor_v3(arguments: tuple[Any, ...]) -> Any:
 def _parameter(arguments: tuple[Any, ...]) -> Any:
     """(tensor, requires_grad, hooks, state); the state may be missing."""
     match arguments:
-        case (Tensor() | Placeholder() as data, *_):
+        case (Tensor() as data, *rest):
+            return dataclasses.replace(data, requires_grad=rest[:1] == [True], parameter=True)
+        case (Placeholder() as data, *_):
             return data
     return NotImplemented
 
@@ -190,7 +199,7 @@ def _device(arguments: tuple[Any, ...]) -> Any:
 def _tensor(storage: Storage, dtype: np.dtype, view: list[Any], flags: Any = None) -> Tensor:
     """A tensor that is known to lie inside its storage."""
     match view:
-        case [int(offset), tuple(shape), tuple(strides)] if len(shape) == len(strides) <= _MAX_AXES and offset >= 0:
+        case [int(offset), tuple(shape), tuple(strides), *_] if len(shape) == len(strides) <= _MAX_AXES and offset >= 0:
             pass
         case _:
             raise ValueError("has a tensor whose offset, shape and strides are not what torch writes")
@@ -203,7 +212,10 @@ def _tensor(storage: Storage, dtype: np.dtype, view: list[Any], flags: Any = Non
             f"{storage.readable} bytes"
         )
     flags = flags if type(flags) is dict else {}
-    return Tensor(storage, dtype, offset, shape, strides, flags.get("conj") is True, flags.get("neg") is True)
+    return Tensor(
+        storage, dtype, offset, shape, strides, flags.get("conj") is True, flags.get("neg") is True,
+        requires_grad=view[3:] == [True],
+    )
 
 
 _TENSOR_WITH_ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
