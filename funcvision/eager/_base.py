@@ -229,7 +229,7 @@ class TensorBase:
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise ValueError(f"item is for Tensors with one element; this one has shape {self._data.shape}: use tolist")
+            raise RuntimeError(f"item is for Tensors with one element; this one has shape {self._data.shape}: use tolist")
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -252,7 +252,7 @@ class TensorBase:
     def __bool__(self) -> bool:
         if self.numel() != 1:
             shape = self._data.shape
-            raise ValueError(f"the truth value of a Tensor of shape {shape} is ambiguous: use .any() or .all()")
+            raise RuntimeError(f"the truth value of a Tensor of shape {shape} is ambiguous: use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:

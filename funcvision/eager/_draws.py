@@ -25,7 +25,7 @@ class DrawingMethods(TensorBase):
         """Takes the values of `draw(key, shape, dtype)`."""
         dtype = self._data.dtype
         if real and kind(dtype) < 2:
-            raise RuntimeError(f"this distribution needs a floating-point Tensor; this one has {self.dtype}")
+            raise NotImplementedError(f"this distribution needs a floating-point Tensor; this one has {self.dtype}")
         drawn = draw(key_for(key, generator), self._data.shape, dtype if kind(dtype) == 2 else jnp.float32)
         return self._become(self.wrap(drawn.astype(dtype)))
 

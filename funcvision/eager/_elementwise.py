@@ -1,6 +1,6 @@
 """Elementwise functions of arrays and Python numbers, with torch's rules for shapes and dtypes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from .dtypes import canonical, default_dtype, kind, promoted
 
 __all__ = [
     "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
-    "ceil", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan", "kind", "le", "log",
+    "ceil", "common_shape", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan", "kind", "le", "log",
     "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne", "round", "sigmoid", "sign",
     "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
 ]  # fmt: skip
@@ -23,13 +23,26 @@ Operand = Any  # an array or a Python number; in calls from the eager face also 
 DEFAULT = np.dtype(np.float32)
 
 
+def common_shape(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape to which arrays of these shapes are broadcast.
+
+    Raises:
+        RuntimeError: they cannot be broadcast.
+    """
+    shapes = tuple(shapes)
+    try:
+        return jnp.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(f"the shapes {', '.join(map(str, shapes))} cannot be broadcast to one shape") from None
+
+
 def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
     """The operands converted to one dtype and broadcast to one shape. With `real`, integers get the default dtype."""
     arrays = [jnp.asarray(x) for x in operands]
     dtype = promoted(arrays)
     if real and not jnp.issubdtype(dtype, jnp.inexact):
         dtype = default_dtype()
-    shape = jnp.broadcast_shapes(*(x.shape for x in arrays))
+    shape = common_shape(x.shape for x in arrays)
     return [jnp.broadcast_to(lax.convert_element_type(x, dtype), shape) for x in arrays]
 
 
@@ -110,9 +123,9 @@ def abs(x: jax.Array) -> jax.Array:
 def where(condition: jax.Array, input: Operand, other: Operand) -> jax.Array:
     """`input` where the condition is true, `other` elsewhere."""
     if condition.dtype != jnp.bool_:
-        raise TypeError(f"where takes a condition of booleans; got {condition.dtype}: write `condition != 0`")
+        raise RuntimeError(f"where takes a condition of booleans; got {condition.dtype}: write `condition != 0`")
     input, other = together(input, other)
-    shape = jnp.broadcast_shapes(condition.shape, input.shape)
+    shape = common_shape((condition.shape, input.shape))
     return jnp.where(*(jnp.broadcast_to(x, shape) for x in (condition, input, other)))
 
 

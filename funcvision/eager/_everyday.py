@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _arithmetic as arithmetic
 from ._base import TensorBase, as_array
+from ._elementwise import common_shape
 from ._graph import is_grad_enabled
 from ._lift import lift
 from ._shapes import as_shape
@@ -68,7 +69,7 @@ class EverydayMethods(TensorBase):
 
     def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
         """Takes the elements of another Tensor, which is broadcast and converted to the dtype of this one."""
-        if np.ndim(src) > self.ndim or (np.shape(src) and np.broadcast_shapes(np.shape(src), self.shape) != self.shape):
+        if common_shape((tuple(np.shape(src)), self._data.shape)) != self._data.shape:
             raise RuntimeError(f"copy_ cannot broadcast shape {tuple(np.shape(src))} to {tuple(self.shape)}")
         return self.fill_(src)
 

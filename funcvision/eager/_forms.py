@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_forms", "in_place"]
+__all__ = ["add_forms", "in_place", "with_numpys_names"]
 
 IN_PLACE = (
     "abs", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin", "asinh", "atan",
@@ -27,7 +27,7 @@ OF_AXES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
 
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
-    "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "concat": "cat", "divide": "div", "fix": "trunc",
+    "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "divide": "div", "fix": "trunc",
     "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "moveaxis": "movedim", "multiply": "mul",
     "ndimension": "dim", "negative": "neg", "nelement": "numel", "not_equal": "ne", "subtract": "sub",
     "swapaxes": "transpose", "swapdims": "transpose", "true_divide": "div", "reshape_as": "view_as",
@@ -61,7 +61,9 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
     return changed
 
 
-def _with_numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
+def with_numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, which takes `axis` for `dim` and `keepdims` for `keepdim`, too."""
+
     @functools.wraps(method)
     def named(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
@@ -75,7 +77,7 @@ def add_forms(cls: type) -> None:
     """Adds the forms to a class, for the methods that it has."""
     for name, method in [(name, getattr(cls, name)) for name in dir(cls) if not name.startswith("_")]:
         if callable(method) and "dim" in inspect.signature(method).parameters:
-            setattr(cls, name, _with_numpys_names(method))
+            setattr(cls, name, with_numpys_names(method))
     for names, form in ((IN_PLACE, in_place), (OF_AXES, _of_axes_in_place)):
         for name in names:
             if hasattr(cls, name) and not hasattr(cls, f"{name}_"):

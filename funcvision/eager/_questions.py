@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ._base import TensorBase
+from ._elementwise import common_shape
 from ._size import Size
 from .dtypes import dtype, named, promoted
 from .tensor import Tensor
@@ -52,10 +53,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
         RuntimeError: they cannot be broadcast.
     """
     given = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
-    try:
-        return Size(jnp.broadcast_shapes(*given))
-    except ValueError:
-        raise RuntimeError(f"the shapes {', '.join(map(str, given))} cannot be broadcast to one") from None
+    return Size(common_shape(given))
 
 
 def typename(obj: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from . import _shapes
 from ._base import as_array
 from ._filling import converted, filled
+from ._forms import with_numpys_names
 from ._lift import lift
 from ._limits import fitted
 from ._out import with_out
@@ -20,7 +21,7 @@ from .dtypes import canonical, default_dtype
 from .tensor import Tensor
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "cat", "creates", "empty",
+    "arange", "as_tensor", "asarray", "cat", "concat", "concatenate", "creates", "empty",
     "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "linspace",
     "logspace", "made", "ones", "ones_like", "range", "scalar_tensor", "stack", "tensor",
     "tril_indices", "triu_indices", "vander", "where", "zeros", "zeros_like",
@@ -264,7 +265,8 @@ def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax
     return jnp.vander(x, N, increasing)
 
 
-cat, stack = with_out(lift(_shapes.cat)), with_out(lift(_shapes.stack))
+cat = concat = concatenate = with_out(with_numpys_names(lift(_shapes.cat)))
+stack = with_out(with_numpys_names(lift(_shapes.stack)))
 vander = lift(_vander)
 
 
