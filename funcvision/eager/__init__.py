@@ -285,8 +285,8 @@ __all__ = [
     "strided", "uint8", "uint16", "uint32", "uint64",
     # creation
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
-    "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "bernoulli", "binomial", "cat", "concat", "concatenate", "empty",
-    "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "linspace",
+    "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "bernoulli", "binomial", "cat", "concat",
+    "concatenate", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "linspace",
     "logspace", "multinomial", "normal", "ones", "ones_like", "poisson", "rand", "rand_like", "randint", "randint_like",
     "randn", "randn_like", "randperm", "range", "scalar_tensor", "stack", "tensor", "tril_indices", "triu_indices",
     "vander", "where", "zeros", "zeros_like",

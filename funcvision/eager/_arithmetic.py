@@ -135,9 +135,8 @@ def pow(x: Operand, exponent: Operand) -> jax.Array:
     Where the exponent is 0, the derivative is 0; where the base is 0, that with respect to an exponent of 0 or more is.
 
     Raises:
-        RuntimeError: both operands are Tensors of bools.
-        RuntimeError: integers are raised to a negative Python integer. A Tensor of negative exponents gives 0, except for
-            the bases 1 and -1.
+        RuntimeError: both operands are Tensors of bools, or integers are raised to a negative Python integer. A Tensor
+            of negative exponents gives 0, except for the bases 1 and -1.
     """
     if isinstance(exponent, float | int):
         base, _ = together(x, exponent)

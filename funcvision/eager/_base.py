@@ -229,7 +229,8 @@ class TensorBase:
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise RuntimeError(f"item is for Tensors with one element; this one has shape {self._data.shape}: use tolist")
+            shape = self._data.shape
+            raise RuntimeError(f"item is for Tensors with one element; this one has shape {shape}: use tolist")
         return self.array.item()
 
     def tolist(self) -> Any:

@@ -14,9 +14,9 @@ from .dtypes import canonical, default_dtype, kind, promoted
 
 __all__ = [
     "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
-    "ceil", "common_shape", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan", "kind", "le", "log",
-    "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne", "round", "sigmoid", "sign",
-    "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
+    "ceil", "common_shape", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan",
+    "kind", "le", "log", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne",
+    "round", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
 ]  # fmt: skip
 
 Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
