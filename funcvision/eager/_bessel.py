@@ -5,13 +5,15 @@ The trapezoidal rule converges exponentially for these integrals, because they a
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._lift import lift
 from ._math import of_floats
+from ._named import named
 
 __all__ = [
     "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "modified_bessel_k0", "modified_bessel_k1",
@@ -86,11 +88,15 @@ def _scaled_k(x: jax.Array, order: int) -> jax.Array:
     return jnp.where((x < 0) | jnp.isnan(x), jnp.nan, result)
 
 
-bessel_j0 = lift(of_floats("bessel_j0", lambda x: _bessel(x, 0, False)))
-bessel_j1 = lift(of_floats("bessel_j1", lambda x: _bessel(x, 1, False)))
-bessel_y0 = lift(of_floats("bessel_y0", lambda x: _bessel(x, 0, True)))
-bessel_y1 = lift(of_floats("bessel_y1", lambda x: _bessel(x, 1, True)))
-scaled_modified_bessel_k0 = lift(of_floats("scaled_modified_bessel_k0", lambda x: _scaled_k(x, 0)))
-scaled_modified_bessel_k1 = lift(of_floats("scaled_modified_bessel_k1", lambda x: _scaled_k(x, 1)))
-modified_bessel_k0 = lift(of_floats("modified_bessel_k0", lambda x: _scaled_k(x, 0) * jnp.exp(-x)))
-modified_bessel_k1 = lift(of_floats("modified_bessel_k1", lambda x: _scaled_k(x, 1) * jnp.exp(-x)))
+def _function(name: str, function: Callable[[jax.Array], jax.Array]) -> Callable[..., Any]:
+    return named(of_floats(name, function), name)
+
+
+bessel_j0 = _function("bessel_j0", lambda x: _bessel(x, 0, False))
+bessel_j1 = _function("bessel_j1", lambda x: _bessel(x, 1, False))
+bessel_y0 = _function("bessel_y0", lambda x: _bessel(x, 0, True))
+bessel_y1 = _function("bessel_y1", lambda x: _bessel(x, 1, True))
+scaled_modified_bessel_k0 = _function("scaled_modified_bessel_k0", lambda x: _scaled_k(x, 0))
+scaled_modified_bessel_k1 = _function("scaled_modified_bessel_k1", lambda x: _scaled_k(x, 1))
+modified_bessel_k0 = _function("modified_bessel_k0", lambda x: _scaled_k(x, 0) * jnp.exp(-x))
+modified_bessel_k1 = _function("modified_bessel_k1", lambda x: _scaled_k(x, 1) * jnp.exp(-x))

@@ -5,6 +5,7 @@ Gradients do not flow through them, as in torch.
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from ._base import TensorBase, as_array
 from ._elementwise import canonical
-from ._lift import lift
 from ._limits import fitted
+from ._named import named
 
 __all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted", "unravel_index"]
 
@@ -84,7 +85,7 @@ def unique_consecutive(
         The elements that are left, or a tuple with what else is asked for.
     """
     rows = input.reshape(-1) if dim is None else np.moveaxis(input, dim, 0)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     starts = np.ones(len(rows), bool)
     starts[1:] = (flat[1:] != flat[:-1]).any(1)
     counts = np.diff(np.append(np.flatnonzero(starts), len(rows)))
@@ -125,13 +126,18 @@ def histc(input: np.ndarray, bins: int = 100, min: float = 0, max: float = 0) ->
         RuntimeError: there are no bins, or the ends are infinite or in the wrong order.
     """
     low, high = float(min), float(max)
+    if not jnp.issubdtype(input.dtype, jnp.floating):
+        raise NotImplementedError(f"histc takes floating-point numbers; got {input.dtype}: call .float() first")
     if low == high and input.size:
         low, high = float(input.min()), float(input.max())
     if low == high:
         low, high = low - 1, high + 1
     if bins <= 0 or not low < high or not np.isfinite([low, high]).all():
         raise RuntimeError(f"histc takes bins=1 or more from a finite min to a larger max; got {bins}, {low}, {high}")
-    return np.histogram(input[~np.isnan(input)], bins, (low, high))[0].astype(input.dtype)
+    inside = input[(input >= low) & (input <= high)]
+    start, width = inside.dtype.type(low), inside.dtype.type(high) - inside.dtype.type(low)
+    places = ((inside - start) * bins / width).astype(np.int64)  # rounded as torch rounds
+    return np.bincount(np.minimum(places, bins - 1), minlength=bins).astype(input.dtype)
 
 
 def histogram(
@@ -209,6 +215,8 @@ def _searchsorted(
     if sorter is not None:
         sequence = jnp.take_along_axis(sequence, sorter, -1)
     values = jnp.asarray(input)
+    if not sequence.ndim:
+        raise RuntimeError("searchsorted takes sequences with an axis; got a number")
     if sequence.ndim > 1 and sequence.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(f"leading axes of sequences and elements differ: {sequence.shape}, {values.shape}")
     with jax.numpy_dtype_promotion("standard"):
@@ -218,7 +226,9 @@ def _searchsorted(
     def places(row: jax.Array, elements: jax.Array) -> jax.Array:
         return jnp.searchsorted(row, elements, side="right" if right or side == "right" else "left")
 
-    if sequence.ndim <= 1:
+    if not values.size:
+        found = jnp.zeros(values.shape, int)
+    elif sequence.ndim == 1:
         found = places(sequence, values)
     else:
         rows, elements = sequence.reshape(-1, sequence.shape[-1]), values.reshape(-1, values.shape[-1])
@@ -228,6 +238,8 @@ def _searchsorted(
 
 def _bucketize(input: Any, boundaries: jax.Array, *, out_int32: bool = False, right: bool = False) -> jax.Array:
     """The number of the bucket of each element: bucket `i` ends at boundary `i`, which it includes unless `right`."""
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"bucketize takes one axis of boundaries; got shape {boundaries.shape}")
     return _searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
@@ -261,19 +273,17 @@ def _combinations(input: jax.Array, r: int = 2, with_replacement: bool = False) 
 
 def _cartesian_prod(*tensors: jax.Array) -> jax.Array:
     """All tuples with one element of each vector, one in each row."""
+    if any(tensor.ndim != 1 for tensor in tensors):
+        raise RuntimeError(f"cartesian_prod takes vectors; got shapes {[tensor.shape for tensor in tensors]}")
     if len(tensors) == 1:
         return tensors[0]
     return jnp.stack([grid.reshape(-1) for grid in jnp.meshgrid(*tensors, indexing="ij")], -1)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-searchsorted, bucketize = _named(_searchsorted, "searchsorted"), _named(_bucketize, "bucketize")
-cartesian_prod, unravel_index = _named(_cartesian_prod, "cartesian_prod"), _named(_unravel_index, "unravel_index")
-combinations, histogramdd = _named(_combinations, "combinations"), on_host(_histogramdd)
+searchsorted, bucketize = named(_searchsorted, "searchsorted"), named(_bucketize, "bucketize")
+cartesian_prod, unravel_index = named(_cartesian_prod, "cartesian_prod"), named(_unravel_index, "unravel_index")
+combinations, histogramdd = named(_combinations, "combinations"), on_host(_histogramdd)
 
 
 class CountingMethods(TensorBase):

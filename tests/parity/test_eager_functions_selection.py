@@ -118,7 +118,7 @@ def test_selection(name):
     lambda t, x: t.quantile(x.long(), 0.5), lambda t, x: t.median(x[:0], 0), lambda t, x: t.einsum("ij,kj->il", x, x),
     lambda t, x: t.mm(x, x), lambda t, x: t.mv(x, x), lambda t, x: t.dot(x, x), lambda t, x: t.linalg.inv(x),
     lambda t, x: t.linalg.inv(t.zeros(2, 2)), lambda t, x: t.linalg.cholesky(-t.eye(2)), lambda t, x: t.isclose(x, x.long()),
-    lambda t, x: t.bincount(-t.ones(3, dtype=t.int64) if t is torch else eager.Tensor([-1])), lambda t, x: t.complex(x, x.long()), lambda t, x: t.view_as_complex(x[:, :1]),
+    lambda t, x: t.bincount(-t.ones(3, dtype=t.int64) if t is torch else eager.tensor([-1])), lambda t, x: t.complex(x, x.long()), lambda t, x: t.view_as_complex(x[:, :1]),
     lambda t, x: t.imag(x), lambda t, x: t.addmm(x, x, x), lambda t, x: t.cov(x[None]), lambda t, x: t.searchsorted(x, x[:1]),
 ])  # fmt: skip
 def test_errors_are_of_torchs_class(call):
@@ -126,4 +126,4 @@ def test_errors_are_of_torchs_class(call):
     with pytest.raises(Exception) as expected:  # noqa: PT011
         call(torch, torch.tensor(array))
     with pytest.raises(expected.type.__mro__[-4] if "LinAlgError" in expected.type.__name__ else expected.type):
-        call(eager, eager.Tensor(array))
+        call(eager, eager.tensor(array))
