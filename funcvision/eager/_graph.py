@@ -59,15 +59,12 @@ class Call(NamedTuple):
     """The recorded call of an operation, from which its pullback can be computed again.
 
     Attributes:
-        operation: the operation.
-        form: the form of the call.
-        chosen: which arrays of the call are differentiated.
-        arrays: the arrays of the call; the abstract value of an array where the pullback does not depend on its values.
+        program: what ran the call.
+        arrays: what the pullback holds, if all of it are arrays of the call and its results; else the arrays of the
+            call.
     """
 
-    operation: Any
-    form: Any
-    chosen: tuple[bool, ...]
+    program: Any
     arrays: Sequence[Any]
 
 

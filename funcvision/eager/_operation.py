@@ -13,7 +13,7 @@ from jax.core import Tracer
 from ._graph import Call
 from ._tiered import Tiered, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -72,7 +72,7 @@ class Operation:
         self.jit = jit
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
-        self.pullbacks: dict[Any, Operation] = {}  # the pullbacks as operations, for a recorded backward pass
+        self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
         """What runs a call on arrays of these shapes and dtypes.
@@ -116,17 +116,25 @@ class Program:
         mask: for each array of the call whether to differentiate it. If none is, there is no pullback.
 
     Attributes:
+        operation: the operation.
         form: the form of the call.
+        mask: as given.
         chosen: the numbers of the arrays that are differentiated.
         used: the numbers of those arrays of the call whose values the pullback needs. It is known after a call.
         outputs: shape and dtype of each differentiable leaf of the output. It is known after a call.
+        held: for each array that the pullback holds, the number of the array of the call that it is, or minus one minus
+            the number of the differentiable output that it is. None if it holds any other array. It is known after a
+            call.
+        pullback: the pullback as an operation, if there was a recorded backward pass.
     """
 
     def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...]):
-        self._operation, self.form, self._mask = operation, form, mask
+        self.operation, self.form, self.mask = operation, form, mask
         self.chosen = [place for place, pick in enumerate(mask) if pick]
         self.used: list[int] = []
         self.outputs: list[jax.ShapeDtypeStruct] = []
+        self.held: list[int] | None = None
+        self.pullback: Operation | None = None
         self.results: Callable[[Sequence[Any]], Sequence[Any]] = self._plain
         self._backward: Tiered | None = None  # None before the first backward pass
         self._interpret = self._is_cached = False
@@ -134,7 +142,7 @@ class Program:
     def make(self, interpret: bool) -> None:
         """Compiles the function, or interprets its first calls. Without this the function is called as it is."""
         self._interpret, self._is_cached = interpret, True
-        self._forward = Tiered(self._flat, self._operation.name, interpret)
+        self._forward = Tiered(self._flat, self.operation.name, interpret)
         self.results = self._tiered
 
     def _plain(self, arrays: Sequence[Any]) -> Sequence[Any]:
@@ -145,18 +153,12 @@ class Program:
         results = self._forward.call(*arrays)
         if self._interpret and self._forward.refused:
             self._interpret = False
-            self._operation.compiled_only.add(self.form)
+            self.operation.compiled_only.add(self.form)
         return results
 
-    def call(self, arrays: Sequence[Any]) -> Call:
-        """The call, without the arrays on whose values the pullback does not depend."""
-        mask = self._mask
-        if not self._operation.jit or any(source >= len(arrays) for source in self._sources):
-            return Call(self._operation, self.form, mask, arrays)
-        kept = [
-            array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
-        ]
-        return Call(self._operation, self.form, mask, kept)
+    def call(self, arrays: Sequence[Any], residuals: Sequence[Any]) -> Call:
+        """The call, with the arrays from which its pullback can be computed again. They are as few as possible."""
+        return Call(self, arrays if self.held is None else residuals)
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
@@ -173,9 +175,9 @@ class Program:
     def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
         """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
         if not self._is_cached or any(isinstance(array, Tracer) for array in cotangents):
-            return self._flat_pullback(*residuals, *cotangents)
+            return self.flat_pullback(*residuals, *cotangents)
         if self._backward is None:
-            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", self._interpret)
+            self._backward = Tiered(self.flat_pullback, f"{self.operation.name}_backward", self._interpret)
         return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
 
     def _flat(self, *arrays: Any) -> list[Any]:
@@ -183,7 +185,7 @@ class Program:
 
         What the pullback needs and is an array of the call, or a leaf of the output, is not returned a second time.
         """
-        function, chosen = self._operation.function, self._mask
+        function, chosen = self.operation.function, self.mask
         if not self.chosen:
             leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self.form.call(function, arrays)))
             self._is_single = self._structure == _SINGLE
@@ -199,7 +201,7 @@ class Program:
             real = [leaf for leaf, pick in zip(leaves, is_real, strict=True) if pick]
             return real, (_Static(is_real), [leaf for leaf, pick in zip(leaves, is_real, strict=True) if not pick])
 
-        if self._operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
+        if self.operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
             of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
         picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
         real, pullback, (is_real, others) = jax.vjp(of_chosen, *picked, has_aux=True)
@@ -210,13 +212,18 @@ class Program:
             if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
                 results.append(residual)
         self._sources = [places[id(residual)] for residual in residuals]
+        real_places = [place for place, pick in enumerate(is_real.value, len(arrays)) if pick]
+        held = {**{i: i for i in range(len(arrays))}, **{place: -1 - i for i, place in enumerate(real_places)}}
+        is_known = all(source in held for source in self._sources)
+        self.held = [held[source] for source in self._sources] if is_known else None
         self.used = sorted({source for source in self._sources if source < len(arrays)})
         self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
         return results
 
-    def _flat_pullback(self, *arrays: Any) -> list[Any]:
+    def flat_pullback(self, *arrays: Any) -> list[Any]:
+        """The cotangents of the chosen arrays, from what the pullback holds and the cotangents of the outputs."""
         count = self._pullback_structure.num_leaves
-        return list(jax.tree.unflatten(self._pullback_structure, arrays[:count])(list(arrays[count:])))
+        return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -245,6 +252,14 @@ _SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
+
+
+def conjugated(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays, complex ones conjugated.
+
+    torch's gradient with respect to a complex array is the conjugate of jax's.
+    """
+    return [jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in arrays]
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

@@ -76,7 +76,7 @@ def record(
         outputs=program.outputs,
         needed=[(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
         holds_arrays=bool(residuals),
-        call=program.call(arrays),
+        call=program.call(arrays, residuals),
     )
     return output, aux, node
 
