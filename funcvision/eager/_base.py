@@ -322,7 +322,7 @@ class TensorBase:
         new = gradient if isinstance(gradient, TensorBase) else self.wrap(gradient)
         if self._grad is None:
             self._grad = new
-        elif is_grad_enabled():  # the backward pass is recorded, so the sum is, too
+        elif self.node is not None or is_grad_enabled():  # torch has a new Tensor here, and a write for leaves
             self._grad = self._grad + new
         else:
             self._grad.array = self._grad.array + new.array
