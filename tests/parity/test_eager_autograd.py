@@ -276,6 +276,43 @@ def test_functions():
     check(program)
 
 
+def test_functions_within_compile():
+    def program(t):
+        Cube, Exp, Two, Add, Sparse, Reversed, _ = function_classes(t)
+
+        def loss(x, y):
+            product, _, rounded, total = Two.apply(Cube.apply(x, 2.0), Exp.apply(y))
+            changed = Add.apply(product * 1, total * rounded.sum())
+            return (changed * Reversed.apply(x, 0.5)).sum() + Sparse.apply(x)[1].sum()
+
+        results = []
+        for f in (loss, loss if t is torch else eager.compile(loss)):
+            for _ in range(2):
+                x, y = leaf(t, 1.0, 2.0), leaf(t, 0.3, 0.2)
+                value = f(x, y)
+                value.backward()
+                results += [value, x.grad, y.grad]
+            with t.no_grad():
+                results.append(f(x, y))
+        return results
+
+    check(program)
+
+
+def test_second_derivatives_of_a_compiled_function():
+    def program(t):
+        Cube = function_classes(t)[0]
+
+        def f(x):
+            return (Cube.apply(x, 2.0) * x).sum()
+
+        x = leaf(t, 1.0, 2.0)
+        (slope,) = t.autograd.grad((f if t is torch else eager.compile(f))(x), x, create_graph=True)
+        return slope, t.autograd.grad((slope * slope).sum(), x)
+
+    check(program)
+
+
 def test_a_function_frees_what_it_saved():
     def program(t):
         Cube = function_classes(t)[0]
