@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
 from ._modes import recording
-from ._rare import Rare
+from ._rare import INFERENCE, Rare
 from ._recorded_backward import pull_recorded
 from .utils.hooks import RemovableHandle
 
@@ -131,8 +131,8 @@ class GradientMethods(TensorBase):
         return self
 
     def _with_rare(self) -> Rare:
-        if self._rare is None:
-            self._rare = Rare()
+        if self._rare is None or self._rare is INFERENCE:
+            self._rare = Rare(inference=self._rare is INFERENCE)
         return self._rare
 
 

@@ -225,6 +225,8 @@ class Tensor(
         """Takes the value of a result and, if operations are recorded, its history."""
         if is_grad_enabled():
             self._check_writable()
+        if self._rare is not None:
+            self._rare.check_inference("an in-place update")
         old, new = self._data, result._data
         if new.shape != old.shape:
             raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
