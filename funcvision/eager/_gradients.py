@@ -222,7 +222,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
         given = jnp.ones(tensor.shape, tensor.array.dtype)
     if create_graph and not isinstance(given, TensorBase):
         given = TensorBase.result.wrap(as_array(given))
-    cotangent = given if create_graph else as_array(given)
+    cotangent: Any = given if create_graph else as_array(given)
     if cotangent.shape != tensor.shape:
         raise RuntimeError(
             f"Mismatch in shape: backward got a gradient of shape {tuple(cotangent.shape)} for a Tensor of shape "

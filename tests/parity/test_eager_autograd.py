@@ -52,7 +52,7 @@ def penalty(t):
     v = t.tensor(rng.standard_normal((4, 1), np.float32), requires_grad=True)
     x = t.tensor(rng.standard_normal((5, 3), np.float32), requires_grad=True)
     score = t.tanh(x @ w).matmul(v)
-    (slopes,) = t.autograd.grad(score, x, t.ones_like(score), create_graph=True, retain_graph=True)
+    (slopes,) = t.autograd.grad(score, x, t.ones_like(score), retain_graph=True, create_graph=True, only_inputs=True)
     loss = ((slopes.norm(2, dim=1) - 1) ** 2).mean() - score.mean()
     loss.backward()
     return loss, w.grad, v.grad, x.grad
