@@ -169,7 +169,7 @@ class RNNBase(Module):
             x, final = x[:, 0], tuple(part[:, 0] for part in final)
         elif self.batch_first:
             x = x.swapaxes(0, 1)
-        return x, final if len(final) > 1 else final[0]
+        return x, final if len(states) > 1 else final[0]
 
     def _scan(self, x: jax.Array, state: State, suffix: str) -> tuple[State, jax.Array]:
         """Runs one layer in one direction: (final state, hidden states [length, batch, features] in order of time)."""
