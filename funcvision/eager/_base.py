@@ -1,7 +1,7 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -11,14 +11,14 @@ from jax import lax
 from jax.core import Tracer
 
 from ._elementwise import DEFAULT, canonical
-from ._graph import Call, Edge, Node, is_grad_enabled
-from ._limits import fitted, number
-from ._modes import makes_inference_tensors, recording
-from ._operation import ARRAY, Form, Operation, differentiable
+from ._graph import Edge, Node, is_grad_enabled
+from ._limits import fitted
+from ._modes import makes_inference_tensors, mode, recording
+from ._operation import differentiable
 from ._rare import Rare
 from ._views import View, contiguous_strides
 
-__all__ = ["TensorBase", "as_array", "record"]
+__all__ = ["TensorBase", "as_array"]
 
 Self = TypeVar("Self", bound="TensorBase")
 
@@ -88,6 +88,8 @@ class TensorBase:
         view = self._view
         if view is not None and view.seen != self._writes[0]:
             self._make_again(view)
+        if mode.trace is not None:
+            mode.trace.meet(self)
         return self._data
 
     @array.setter
@@ -157,6 +159,8 @@ class TensorBase:
 
         `counted` says whether the graph is told: a value that it holds for backward must not be written.
         """
+        if mode.trace is not None:
+            mode.trace.meet(self)
         view = self._view
         if view is not None:
             self._find_base(view)
@@ -350,63 +354,3 @@ def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any
     tensor = kind.wrap(array)
     tensor._requires_grad, tensor._grad = requires_grad, grad
     return tensor
-
-
-def record(
-    operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
-) -> tuple[Any, Any, Node | None]:
-    """Runs an operation on Tensors anywhere in its arguments.
-
-    Args:
-        operation: the operation.
-        args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
-            else is static.
-        kwargs: its keyword arguments.
-        numbers: whether Python numbers, and numpy's integers, are arguments of the compiled function, too.
-
-    Returns:
-        (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
-        Tensor requires a gradient or nothing is recorded.
-    """
-    leaves, structure = jax.tree.flatten((args, kwargs))
-    tensors, arrays, form = [], [], []
-    floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
-    for leaf in leaves:
-        tensor = leaf if isinstance(leaf, TensorBase) else None
-        if tensor is not None:
-            array = tensor.array
-        elif isinstance(leaf, np.ndarray):
-            array = fitted(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
-            form.append((type(leaf.item()), leaf.item()))
-            continue
-        elif isinstance(leaf, np.integer):
-            array = fitted(np.asarray(leaf))
-        elif isinstance(leaf, jax.Array | np.generic):
-            array = leaf
-        elif numbers and isinstance(leaf, complex | float | int):
-            array = number(leaf, floats)
-        else:
-            form.append((type(leaf), leaf))
-            continue
-        form.append(ARRAY)
-        tensors.append(tensor)
-        arrays.append(array)
-    called = Form(structure, tuple(form))
-    chosen = tuple(is_grad_enabled() and tensor is not None and tensor.requires_grad for tensor in tensors)
-    if not any(chosen):
-        return *operation.run(called, arrays), None
-    recorded = operation.record(called, arrays, chosen)
-    outputs = [leaf for leaf in jax.tree.leaves(recorded.output) if differentiable(leaf)]
-    node = Node(
-        operation.name, recorded.pullback,
-        edges=[tensor._edge() for tensor, pick in zip(tensors, chosen, strict=True) if pick],
-        outputs=[jax.ShapeDtypeStruct(output.shape, output.dtype) for output in outputs],
-        needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
-        holds_arrays=recorded.holds_arrays,
-        call=Call(operation, called, chosen, arrays if recorded.holds_results or not operation.jit else [
-            array if i in recorded.used or not isinstance(array, jax.Array) else array.aval
-            for i, array in enumerate(arrays)
-        ]),
-    )
-    return recorded.output, recorded.aux, node

@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 
-from ._base import TensorBase, record
+from ._base import TensorBase
 from ._operation import Operation, differentiable
+from ._record import record
 
 __all__ = ["lift", "run"]
 
@@ -15,6 +16,8 @@ __all__ = ["lift", "run"]
 def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
     """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
     output, aux, node = record(operation, args, kwargs, numbers=numbers)
+    if isinstance(output, jax.Array):
+        return TensorBase.result.wrap(output, node if node is not None and differentiable(output) else None), aux
     leaves, structure = jax.tree.flatten(output)
     wrapped, made = [], 0
     for leaf in leaves:

@@ -14,8 +14,8 @@ from jax import lax
 
 from funcvision import eager, nn
 from funcvision import functional as pure
-from funcvision.eager.nn import functional as F
 from funcvision.eager import optim
+from funcvision.eager.nn import functional as F
 
 
 class Net(nn.Module):
