@@ -18,7 +18,7 @@ import numpy as np
 
 from ....data._workers import LoadError, WorkerInfo, enter_sample, enter_worker
 from ...random import manual_seed
-from .collate import stacked
+from .collate import stacked, unconverted
 
 __all__ = ["Fetch", "StreamFetch"]
 
@@ -73,7 +73,7 @@ class Fetch:
             if not self.batched:
                 return self.collate(self._sample(seed, first, keys))
             if self._gathers():
-                return self.dataset.load_batch(keys)
+                return unconverted(self.dataset.load_batch(keys))
             if hasattr(self.dataset, "__getitems__") and not hasattr(self.dataset, "load_sample"):
                 return self.collate(self.dataset.__getitems__(keys))
             samples = []

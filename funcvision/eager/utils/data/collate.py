@@ -41,7 +41,10 @@ def stacked(batch: Sequence[Any]) -> Any:
 
 def unconverted(data: Any) -> Any:
     """`default_convert` with arrays in place of Tensors: what a worker sends."""
-    return _mapped(lambda leaf: np.asarray(as_array(leaf)) if isinstance(leaf, Tensor | jax.Array) else leaf, data)
+    def one(leaf: Any) -> Any:
+        return np.asarray(as_array(leaf)) if isinstance(leaf, Tensor | jax.Array) else leaf
+
+    return _mapped(one, data, tuples=list)
 
 
 def as_tensors(data: Any) -> Any:
@@ -53,16 +56,16 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind not in "USO")
 
 
-def _mapped(function: Callable[[Any], Any], data: Any) -> Any:
-    """The function applied to the leaves of dicts, lists and tuples; as in torch, tuples become lists."""
+def _mapped(function: Callable[[Any], Any], data: Any, tuples: type = tuple) -> Any:
+    """The function applied to the leaves of dicts, lists and tuples; `tuples` is what becomes of tuples."""
     if isinstance(data, Mapping):
-        return _like(data, {key: _mapped(function, value) for key, value in data.items()})
+        return _like(data, {key: _mapped(function, value, tuples) for key, value in data.items()})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(_mapped(function, value) for value in data))
+        return type(data)(*(_mapped(function, value, tuples) for value in data))
     if isinstance(data, tuple):
-        return [_mapped(function, value) for value in data]
+        return tuples(_mapped(function, value, tuples) for value in data)
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
-        return _like(data, [_mapped(function, value) for value in data])
+        return _like(data, [_mapped(function, value, tuples) for value in data])
     return function(data)
 
 
