@@ -12,9 +12,10 @@
     optimizer.zero_grad()
 """
 
-from . import autograd, fft, func, linalg, nn, operations, optim, special, utils
+from . import amp, autograd, distributions, fft, func, linalg, nn, operations, optim, special, utils
 from ._lift import lift
 from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from .amp import autocast, get_autocast_dtype, is_autocast_enabled
 from .compile import compile
 from .creation import (
     arange,
@@ -101,14 +102,14 @@ from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
-    "Module", "Tensor", "abs", "all", "allclose", "any", "arange", "argmax", "argmin", "argsort", "autograd", "cat",
-    "chunk", "clamp", "clone", "compile", "cos", "cumsum", "enable_grad", "equal", "exp", "eye", "fft", "flatten",
-    "flip", "from_numpy", "full", "full_like", "func", "functional", "gather", "inference_mode", "initial_seed",
-    "is_grad_enabled", "is_inference_mode_enabled", "lift", "linalg", "linspace", "load", "log", "logsumexp",
-    "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "nn", "no_grad", "nonzero",
-    "norm", "ones", "ones_like", "optim", "permute", "pow", "prod", "rand", "rand_like", "randint", "randn",
-    "randn_like", "randperm", "relu", "reshape", "roll", "round", "save", "set_grad_enabled", "sigmoid", "sign",
-    "sin", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "sum", "tanh",
-    "tensor", "topk", "transpose", "tril", "triu", "unbind", "unsqueeze", "utils", "var", "where", "zeros",
-    "zeros_like",
+    "Module", "Tensor", "abs", "all", "allclose", "amp", "any", "arange", "argmax", "argmin", "argsort", "autocast",
+    "autograd", "cat", "chunk", "clamp", "clone", "compile", "cos", "cumsum", "distributions", "enable_grad", "equal", "exp", "eye",
+    "fft", "flatten", "flip", "from_numpy", "full", "full_like", "func", "gather", "get_autocast_dtype",
+    "inference_mode", "initial_seed", "is_autocast_enabled", "is_grad_enabled", "is_inference_mode_enabled", "lift",
+    "linalg", "linspace", "load", "log", "logsumexp", "manual_seed", "masked_select", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "nn", "no_grad", "nonzero", "norm", "ones", "ones_like", "optim", "permute", "pow",
+    "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "relu", "reshape", "roll", "round",
+    "save", "set_grad_enabled", "sigmoid", "sign", "sin", "softmax", "sort", "special", "split", "sqrt", "square",
+    "squeeze", "stack", "std", "sum", "tanh", "tensor", "topk", "transpose", "tril", "triu", "unbind", "unsqueeze",
+    "utils", "var", "where", "zeros", "zeros_like",
 ]
