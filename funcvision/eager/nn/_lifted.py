@@ -71,9 +71,11 @@ class Lifted(Module):
             _describe(self, layer._copy({name: value}))
             return
         super().__setattr__(name, value)
-        if layer is not None and isinstance(value, Parameter) and vars(layer).get(name, value) is None:
-            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))  # such as a bias of a layer without one
-        elif value is None and isinstance(vars(layer or self).get(name), Declaration):
+        if layer is None or name not in vars(layer):
+            return
+        if isinstance(value, Parameter) and vars(layer)[name] is None:  # such as a bias of a layer without one
+            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))
+        elif value is None and isinstance(vars(layer)[name], Declaration):
             _describe(self, layer._copy({name: None}))
 
     def __getstate__(self) -> dict[str, Any]:

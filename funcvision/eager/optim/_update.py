@@ -9,7 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Options", "update"]
+__all__ = ["Options", "State", "update"]
+
+State = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
