@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import jax
-import numpy as np
 
 from .._base import as_array
 from .._graph import enable_grad, no_grad
@@ -191,20 +190,19 @@ class Optimizer:
         for group, params in zip(self.param_groups, trained, strict=True):
             static = Options.of(self.defaults, group, self.STATIC)
             steps = [self._begin(group, param, static) for param in params]
-            values = {step: self.numbers(group, step) for step in {*steps, 1.0}}
-            flags.append((static, tuple(values[1.0])))
-            rows = [tuple(values[step].values()) for step in steps]
-            numbers.append(np.array(rows, np.float64).reshape(len(rows), len(values[1.0])))
+            distinct = list(dict.fromkeys(steps))  # mostly one: parameters without a gradient fall behind
+            flags.append((static, tuple(map(distinct.index, steps))))
+            numbers.append([{n: float(v) for n, v in self.numbers(group, step).items()} for step in distinct])
         arrays = [[as_array(param) for param in params] for params in trained]
         gradients = [[as_array(param.grad) for param in params] for params in trained]
         states = [[{n: donatable(v) for n, v in self.state[param].items()} for param in params] for params in trained]
         arrays, states = update(type(self), tuple(flags), numbers, arrays, gradients, states)
         for params, new, new_states in zip(trained, arrays, states, strict=True):
             for param, array, state in zip(params, new, new_states, strict=True):
-                param.array = array
+                param._write(Tensor.wrap(array))
                 tensors = self.state[param]
                 for name, value in state.items():
-                    tensors[name].array = value
+                    tensors[name]._write(Tensor.wrap(value))
                 if "step" in state:
                     self._counted[param] = (tensors["step"], tensors["step"].version, self._counted[param][2])
 
