@@ -14,6 +14,7 @@ from ._graph import Node
 from ._limits import fitted, number
 from ._modes import mode
 from ._operation import Operation, differentiable
+from ._tiered import on_device
 
 __all__ = ["record"]
 
@@ -38,6 +39,8 @@ def record(
         (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
         Tensor requires a gradient or nothing is recorded.
     """
+    if mode.autocast is not None:
+        args, kwargs = mode.autocast(operation.name, args, kwargs)
     leaves, structure = _flatten(args, kwargs)
     recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
@@ -61,22 +64,21 @@ def record(
         tensors.append(tensor)
         arrays.append(array)
     program = operation.program(key, arrays, is_traced)
-    results = program.results(arrays)
-    output, aux = program.tree(results)
-    if not is_recorded:
-        if mode.trace is not None and not mode.recording:
-            output = jax.tree.map(lambda leaf: lax.stop_gradient(leaf) if differentiable(leaf) else leaf, output)
-        return output, aux, None
-    residuals = program.residuals(arrays, results)
-    node = Node(
-        operation.name, functools.partial(program.pull, residuals),
-        edges=[tensors[i]._edge() for i in program.chosen],
-        outputs=program.outputs,
-        needed=[(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-        holds_arrays=bool(residuals),
-        call=program.call(arrays),
-    )
-    return output, aux, node
+    results = program.forward(*arrays)
+    node = None
+    if is_recorded:
+        count = len(arrays)
+        residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        node = Node(
+            operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
+            program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
+            bool(residuals), program.call(arrays),
+        )
+    elif mode.trace is not None and not mode.recording:
+        results = [lax.stop_gradient(leaf) if differentiable(leaf) else leaf for leaf in results]
+    if program.is_single:
+        return on_device(results[0]), None, node
+    return *program.tree(results), node
 
 
 def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tuple[Any, ...]]:

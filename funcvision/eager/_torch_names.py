@@ -1,4 +1,4 @@
-"""What files of torch name besides numbers: Parameters, dtypes, devices and sizes, as the eager face has them."""
+"""What files of torch name besides numbers: dtypes, devices and sizes, as the eager face has them."""
 
 from typing import Any
 
@@ -6,33 +6,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .tensor import Tensor
+from . import devices, dtypes
+from ._size import Size
 
-__all__ = ["described", "device", "dtype", "is_parameter", "location", "parameter", "placed", "size"]
+__all__ = ["described", "device", "dtype", "location", "placed", "size"]
 
 _PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}
 
 
 def described(value: Any) -> tuple[str, tuple[Any, ...] | None] | None:
     """The name of a dtype, device or size, and its arguments; None for any other value."""
-    if isinstance(value, np.dtype):
+    if isinstance(value, np.dtype | dtypes.dtype):
         return f"torch.{value.name}", None
+    if isinstance(value, devices.device):
+        return "torch.device", (value.type,) if value.index is None else (value.type, value.index)
+    if isinstance(value, Size):
+        return "torch.Size", (tuple(value),)
     return None
 
 
 def dtype(name: str) -> Any:
     """The dtype of a name such as `"float32"`."""
-    return jnp.dtype(name)
+    return dtypes.named(name)
 
 
 def size(shape: tuple[int, ...]) -> Any:
     """A `torch.Size`."""
-    return shape
+    return Size(shape)
 
 
 def device(name: str) -> Any:
     """A `torch.device` of a name such as `"cuda:0"`."""
-    return name
+    return devices.device(name)
 
 
 def location(array: jax.Array) -> str:
@@ -55,13 +60,3 @@ def placed(array: np.ndarray, where: Any) -> jax.Array:
             f"a storage is for the device {str(where)!r}, which is not here: pass map_location='cpu'"
         ) from error
     return jnp.asarray(array) if found == jax.local_devices()[0] else jax.device_put(array, found)
-
-
-def is_parameter(tensor: Tensor) -> bool:
-    """Whether a Tensor is a Parameter."""
-    return type(tensor).__name__ == "Parameter"
-
-
-def parameter(data: Tensor, requires_grad: bool) -> Tensor:
-    """A Parameter of a Tensor."""
-    return data.requires_grad_(requires_grad)

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._base import TensorBase
-from .._elementwise import DEFAULT, exp, sqrt, together
+from .._base import TensorBase, as_array
+from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
+from ..dtypes import default_dtype
 from ..random import next_key
 from ..tensor import Tensor
 from . import constraints
@@ -41,7 +42,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Tensor]:
         ValueError: a value is neither a number nor a Tensor.
     """
     given = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtype = next((x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.inexact)), DEFAULT)
+    dtype = next((x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.inexact)), default_dtype())
     tensors: list[Any] = []
     for value in values:
         if isinstance(value, int | float | np.generic):
@@ -49,7 +50,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Tensor]:
         elif isinstance(value, TensorBase):
             tensors.append(value if jnp.issubdtype(value.dtype, jnp.inexact) else value.to(dtype))  # pyright: ignore
         elif isinstance(value, jax.Array | np.ndarray):
-            tensors.append(Tensor(value))
+            tensors.append(Tensor.wrap(as_array(value)))
         else:
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
     dtypes, shapes = {x.dtype for x in tensors}, {x.shape for x in tensors}
@@ -110,7 +111,7 @@ class Distribution(Lifted):
 
     options: ClassVar[tuple[str, ...]] = ("_batch_shape", "_event_shape")
     event_dims: ClassVar[dict[str, int]] = {}  # the numbers of axes of the event in the parameters; 0 by default
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
     support: Any = None
     has_rsample: Any = False
     has_enumerate_support = False
@@ -239,7 +240,7 @@ class Distribution(Lifted):
         return _sqrt(self.variance)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Any:
-        """Draws from the generator. The result has the shape sample_shape + batch_shape + event_shape and no history."""
+        """Draws from the generator, without history: a Tensor of shape sample_shape + batch_shape + event_shape."""
         with no_grad():
             if type(self)._draw is Distribution._draw:
                 return self.rsample(sample_shape)

@@ -1,7 +1,7 @@
 """The distribution of a transformed sample."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .._arithmetic import add, mul, sub
 from . import constraints
@@ -28,11 +28,11 @@ class TransformedDistribution(Distribution):
     >>> from funcvision.eager.distributions import AffineTransform, SigmoidTransform, Uniform
     >>> logistic = TransformedDistribution(Uniform(0.0, 1.0), [SigmoidTransform().inv, AffineTransform(1.0, 2.0)])
     >>> logistic.log_prob(torch.tensor(1.0)).exp()
-    Tensor(0.125)
+    tensor(0.1250)
     """
 
     leaves = ("base_dist", "transforms")
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
 
     def __init__(
         self, base_distribution: Distribution, transforms: Transform | Sequence[Transform],

@@ -31,6 +31,8 @@ class Lifted(Module):
 
     def __init__(self, *args: Any, device: Any = None, dtype: Any = None, **kwargs: Any):
         super().__init__()
+        if type(self).described is pure.CosineSimilarity and not args:
+            kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
         layer = type(self).described(*args, **kwargs)
         params, state = layer.init(next_key(), **({} if dtype is None else {"dtype": np.dtype(dtype)}))
         _fill(self, layer, {**params, **state})
@@ -95,7 +97,7 @@ def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: st
             if isinstance(value, pure.Param):
                 module.register_parameter(name, Parameter(tensor))
             else:
-                module.register_buffer(name, Tensor(tensor))
+                module.register_buffer(name, Tensor.wrap(tensor))
         elif value is None and name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             module._register("_buffers" if name.startswith(("running", "num")) else "_parameters", name, None)
     for name, child in layer.children().items():
@@ -196,12 +198,15 @@ def _call(
     """(the output, the new buffers if they can differ from the old ones), in torch's layouts."""
     declared = layer.declarations()
     params = {name: array.transpose(declared[name].axes) for name, array in params.items()}
-    changed = {}
+    changed, alone = {}, []
 
     def computed(*args: Any) -> Any:
+        if type(layer).__name__.startswith("InstanceNorm") and args[0].ndim == layout + 1:  # one image
+            args = (args[0][None],)
+            alone.append(True)
         output, new_state = layer.apply(params, state, *args, train=train, key=key, **kwargs)
         changed.update(new_state if train else {})
-        return output
+        return output[0] if alone else output
 
     return channels_first(computed, layout, arrays)(*args), changed
 
