@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from funcvision import eager
+from funcvision.eager import nn
 from funcvision.eager.nn.utils import rnn
 
 from .reference import assert_close, random
@@ -89,3 +90,33 @@ def test_refusals(lengths, options, error, message):
         rnn.pack_padded_sequence(eager.ones(3, 2, 1), lengths, **options)
     with pytest.raises(ValueError, match="total_length"):
         rnn.pad_packed_sequence(rnn.pack_sequence([eager.ones(3, 1)]), total_length=2)
+
+
+LAYERS = {
+    "lstm": ("LSTM", {"num_layers": 2, "bidirectional": True}), "projected": ("LSTM", {"proj_size": 2}),
+    "gru": ("GRU", {"bidirectional": True, "batch_first": True}), "rnn": ("RNN", {"nonlinearity": "relu"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_recurrent_layers(name):
+    kind, options = LAYERS[name]
+    batch_first = options.get("batch_first", False)
+    ours, theirs = getattr(nn, kind)(3, 4, **options), getattr(torch.nn, kind)(3, 4, **options)
+    ours.load_state_dict({key: tensor.numpy() for key, tensor in theirs.state_dict().items()})
+    x, y = sequences(eager), sequences(torch)
+    packed, wanted = rnn.pack_sequence(x, enforce_sorted=False), R.pack_sequence(y, enforce_sorted=False)
+    _, start = theirs(wanted)
+    start = tuple(s.detach() for s in start) if kind == "LSTM" else start.detach()
+    hx = tuple(eager.tensor(s.numpy()) for s in start) if kind == "LSTM" else eager.tensor(start.numpy())
+    for given, given_torch in (((), ()), ((hx,), (start,))):
+        (output, final), (wanted_output, wanted_final) = ours(packed, *given), theirs(wanted, *given_torch)
+        assert_close(numbers(output.data), wanted_output.data)
+        assert output.batch_sizes.tolist() == wanted_output.batch_sizes.tolist()
+        pairs = zip(final, wanted_final, strict=True) if kind == "LSTM" else [(final, wanted_final)]
+        for state, wanted_state in pairs:
+            assert_close(numbers(state), wanted_state)
+    last, wanted_last = (state[0] if kind == "LSTM" else state for state in (final, wanted_final))
+    assert_same_gradients(x, y, last, wanted_last)
+    padded, _ = rnn.pad_packed_sequence(output, batch_first)
+    assert_close(numbers(padded), R.pad_packed_sequence(wanted_output, batch_first)[0])
