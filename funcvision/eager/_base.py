@@ -14,6 +14,7 @@ from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, backward, is_grad_enabled, recording
 from ._limits import fitted
 from ._operation import differentiable
+from ._tiered import on_device
 from ._views import View, contiguous_strides
 
 __all__ = ["TensorBase", "as_array"]
@@ -34,7 +35,7 @@ def as_array(data: Any) -> jax.Array:
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return jnp.array(array.astype(DEFAULT))
+            return on_device(array.astype(DEFAULT))
     return fitted(array)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+
+from ._tiered import on_device
 
 __all__ = ["check_divisor", "check_integers", "fitted", "fitting", "number"]
 
@@ -31,10 +32,10 @@ def fitted(array: np.ndarray) -> jax.Array:
         raise TypeError(f"a Tensor takes numbers of up to 64 bits; got {array.reshape(-1)[:1].tolist()}")
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(array.dtype))
     if dtype == array.dtype:
-        return jnp.array(array)
+        return on_device(np.array(array))
     if array.dtype.kind in "iu":
         check_integers(array, dtype)
-        return jnp.array(array, dtype)
+        return on_device(array.astype(dtype))
     with np.errstate(over="ignore", under="ignore"):
         rounded = array.astype(dtype)
     if not np.array_equal(rounded, array, equal_nan=True):
@@ -44,7 +45,7 @@ def fitted(array: np.ndarray) -> jax.Array:
             f"an array of {array.dtype} is rounded to {dtype}: {_MEND}, or convert it by .astype(np.{dtype}) first",
             UserWarning, stacklevel=_caller(),
         )
-    return jnp.array(rounded)
+    return on_device(rounded)
 
 
 def _caller() -> int:

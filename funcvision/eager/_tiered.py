@@ -88,5 +88,5 @@ def _backend() -> str:
 
 
 def on_device(array: Any) -> jax.Array:
-    """A result as a jax array."""
-    return jax.numpy.asarray(array) if type(array) is np.ndarray else array
+    """A result as a jax array. `jax.numpy.asarray` would compile a program for each new shape."""
+    return jax.device_put(array) if type(array) is np.ndarray else array
