@@ -26,8 +26,8 @@ def through_eager(size: int, side: int) -> Prepared:
     import jax
 
     from funcvision import eager
-    from funcvision.eager import functional as F
     from funcvision.eager import optim
+    from funcvision.eager.nn import functional as F
     from funcvision.vision import models
 
     images, labels = map(eager.tensor, batch(size, side))

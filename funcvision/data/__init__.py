@@ -1,9 +1,10 @@
 """Loading data: map-style datasets, the order of their samples, and a loader that has batches ready ahead of use."""
 
+from ._workers import WorkerInfo, get_worker_info
 from .collate import default_collate, list_collate, pad_collate
 from .dataset import ArrayDataset, ConcatDataset, Dataset, Subset, random_split
 from .loader import DataLoader, device_prefetch
-from .sampler import RandomSampler, Sampler, SequentialSampler
+from .sampler import RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler
 
 __all__ = [
     "ArrayDataset",
@@ -14,8 +15,12 @@ __all__ = [
     "Sampler",
     "SequentialSampler",
     "Subset",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+    "WorkerInfo",
     "default_collate",
     "device_prefetch",
+    "get_worker_info",
     "list_collate",
     "pad_collate",
     "random_split",

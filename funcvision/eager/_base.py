@@ -11,9 +11,11 @@ from jax import lax
 from jax.core import Tracer
 
 from ._elementwise import DEFAULT, canonical
-from ._graph import Edge, Node, backward, is_grad_enabled, recording
+from ._graph import Edge, Node, is_grad_enabled
 from ._limits import fitted
+from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
+from ._rare import Rare
 from ._tiered import on_device
 from ._views import View, contiguous_strides
 
@@ -42,7 +44,9 @@ def as_array(data: Any) -> jax.Array:
 class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_requires_grad", "_version", "_view", "_writes")
+    __slots__ = (
+        "__weakref__", "_data", "_grad", "_index", "_node", "_rare", "_requires_grad", "_version", "_view", "_writes",
+    )  # fmt: skip
     result: "type[TensorBase]"  # the class of the results of operations: Tensor
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
@@ -60,6 +64,7 @@ class TensorBase:
         self._view: View | None = None
         self._grad: Any = None
         self._requires_grad = False
+        self._rare: Rare | None = Rare(inference=True) if makes_inference_tensors() else None
 
     @classmethod
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
@@ -84,6 +89,8 @@ class TensorBase:
         view = self._view
         if view is not None and view.seen != self._writes[0]:
             self._make_again(view)
+        if mode.trace is not None:
+            mode.trace.meet(self)
         return self._data
 
     @array.setter
@@ -153,6 +160,8 @@ class TensorBase:
 
         `counted` says whether the graph is told: a value that it holds for backward must not be written.
         """
+        if mode.trace is not None:
+            mode.trace.meet(self)
         view = self._view
         if view is not None:
             self._find_base(view)
@@ -267,7 +276,7 @@ class TensorBase:
         else:
             values = np.array2string(np.asarray(self.array), separator=", ", prefix="Tensor(")
         usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
-        history = f", made by {self.node.name}" if self.node else ", requires_grad=True" if self.requires_grad else ""
+        history = f", made by {self.node.operation}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
 
     def __format__(self, spec: str) -> str:
@@ -309,57 +318,21 @@ class TensorBase:
             self._make_again(view)
         return self._node
 
-    @property
-    def grad(self) -> Any:
-        """The sum of the gradients of all calls of `backward` so far, as a Tensor; None before the first call."""
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
-            raise ValueError(f"grad must be None or a Tensor of shape {self.shape}; got {value!r}")
-        self._grad = value
-
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Computes the gradient with respect to each leaf of the graph and adds it to the `grad` of the leaf.
-
-        Args:
-            gradient: the gradient, with respect to this Tensor, of the quantity to differentiate. It has the shape of
-                this Tensor and defaults to 1 if the Tensor has one element.
-            retain_graph: keep the graph, so that backward can run through it again.
-
-        Raises:
-            RuntimeError: nothing requires a gradient; the Tensor has several elements and no `gradient` is given; an
-                earlier call has freed the graph; or a value that is needed was changed in place.
-        """
-        if not self.requires_grad:
-            raise RuntimeError(
-                "backward has nothing to do: nothing that this Tensor was computed from requires a gradient, or it was "
-                "computed under no_grad"
-            )
-        if gradient is None:
-            if self.numel() != 1:
-                raise RuntimeError(
-                    f"backward() needs a Tensor with one element; this one has shape {self.shape}: call it on sum() or "
-                    "mean(), or call backward(gradient) with a gradient of that shape"
-                )
-            gradient = jnp.ones(self.shape, self.dtype)
-        gradient = as_array(gradient)
-        if gradient.shape != self.shape:
-            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {self.shape}")
-        backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
-
-    def retain_grad(self) -> None:
-        """Makes `backward` store the gradient in `grad` though this Tensor is not a leaf."""
-        if (node := self.node) is not None:
-            node.watchers[self._index] = self
-
-    def accumulate(self, gradient: jax.Array) -> None:
-        """Adds to `grad`. `backward` calls this."""
+    def accumulate(self, gradient: Any) -> None:
+        """Adds an array, or a Tensor if the backward pass is recorded, to `grad`. `backward` calls this."""
+        new = gradient if isinstance(gradient, TensorBase) else self.wrap(gradient)
         if self._grad is None:
-            self._grad = self.wrap(gradient)
+            self._grad = new
+        elif is_grad_enabled():  # the backward pass is recorded, so the sum is, too
+            self._grad = self._grad + new
         else:
-            self._grad.array = self._grad.array + gradient
+            self._grad.array = self._grad.array + new.array
+        if self._rare is not None:
+            self._rare.call_after_accumulation(self)
+
+    def hooked(self, gradient: Any) -> Any:
+        """A gradient with respect to this leaf as the hooks return it. `backward` calls this."""
+        return gradient if self._rare is None else self._rare.hooked(gradient)
 
     def _edge(self) -> Edge:
         node = self.node

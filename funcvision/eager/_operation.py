@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
 
+from ._graph import Call
 from ._tiered import Tiered, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -71,6 +72,7 @@ class Operation:
         self.jit = jit
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
+        self.pullbacks: dict[Any, Operation] = {}  # the pullbacks as operations, for a recorded backward pass
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
         """What runs a call on arrays of these shapes and dtypes.
@@ -147,6 +149,16 @@ class Program:
             self.forward = tiered.call
         return results
 
+    def call(self, arrays: Sequence[Any]) -> Call:
+        """The call, without the arrays on whose values the pullback does not depend."""
+        mask = self._mask
+        if not self._operation.jit or any(source >= len(arrays) for source in self.sources):
+            return Call(self._operation, self.form, mask, arrays)
+        kept = [
+            array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
+        ]
+        return Call(self._operation, self.form, mask, kept)
+
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
         leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
@@ -199,7 +211,7 @@ class Program:
 
     def _flat_pullback(self, *arrays: Any) -> list[Any]:
         count = self._pullback_structure.num_leaves
-        return list(jax.tree.unflatten(self._pullback_structure, arrays[:count])(list(arrays[count:])))
+        return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -228,6 +240,14 @@ _SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
+
+
+def conjugated(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays, complex ones conjugated.
+
+    torch's gradient with respect to a complex array is the conjugate of jax's.
+    """
+    return [jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in arrays]
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

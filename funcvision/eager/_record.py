@@ -6,11 +6,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
 from ._base import TensorBase
-from ._graph import Node, is_grad_enabled
+from ._graph import Node
 from ._limits import fitted, number
+from ._modes import mode
 from ._operation import Operation, differentiable
 from ._tiered import on_device
 
@@ -38,7 +40,7 @@ def record(
         Tensor requires a gradient or nothing is recorded.
     """
     leaves, structure = _flatten(args, kwargs)
-    recording = is_grad_enabled()
+    recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
     # (_NUMBER, class); for a static argument (class, value).
     key: list[Any] = [structure, jax.config.jax_enable_x64]
@@ -68,8 +70,10 @@ def record(
         node = Node(
             operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
             program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-            bool(residuals),
+            bool(residuals), program.call(arrays),
         )
+    elif mode.trace is not None and not mode.recording:
+        results = [lax.stop_gradient(leaf) if differentiable(leaf) else leaf for leaf in results]
     if program.is_single:
         return on_device(results[0]), None, node
     return *program.tree(results), node

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
+from ._modes import mode
+
 __all__ = ["initial_seed", "manual_seed", "next_key"]
 
 _generator: tuple[int, Iterator[int]] = (0, itertools.count())
@@ -31,7 +33,9 @@ def initial_seed() -> int:
 
 
 def next_key() -> jax.Array:
-    """A new key from the generator."""
+    """A new key from the generator; in a compiled function one that differs in every call."""
+    if mode.trace is not None and (key := mode.trace.next_key()) is not None:
+        return key
     seed, count = _generator
     return _key(np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF), np.uint32(next(count)))
 

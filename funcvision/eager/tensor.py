@@ -17,9 +17,21 @@ from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._comparison import ComparisonMethods
+from ._complex import ComplexMethods
+from ._counting import CountingMethods
+from ._cumulative import CumulativeMethods
+from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, check_integers, fitting
+from ._math import MathMethods
+from ._matrices import MatrixMethods
+from ._products import ProductMethods
+from ._rearranging import RearrangingMethods
+from ._scattering import ScatteringMethods
+from ._special import SpecialMethods
+from ._statistics import StatisticsMethods
 from ._views import contiguous_strides, expanded_strides, reshaped_strides
 
 __all__ = ["Tensor", "is_place"]
@@ -173,11 +185,13 @@ _permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
 _cast, _clone = lift(ew.cast), lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
 _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
-_gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 _place = lift(jax.device_put, jit=False)
 
 
-class Tensor(TensorBase):
+class Tensor(
+    GradientMethods, MathMethods, ComparisonMethods, ComplexMethods, SpecialMethods, StatisticsMethods,
+    CumulativeMethods, CountingMethods, ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods,
+):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -223,7 +237,7 @@ class Tensor(TensorBase):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
             "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
         )
 
@@ -267,25 +281,9 @@ class Tensor(TensorBase):
             raise TypeError("a Tensor without axes is not iterable")
         return iter(self.unbind())
 
-    def gather(self, dim: int, index: Any) -> "Tensor":
-        """Elements of axis `dim` at `index`, which has as many axes as this Tensor and may be shorter in the others."""
-        return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
-
-    def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
-        """A copy with elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
-        return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
-
-    def index_select(self, dim: int, index: Any) -> "Tensor":
-        """The slices of axis `dim` at these indices."""
-        return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
-
     def masked_select(self, mask: Any) -> "Tensor":
         """The elements where the mask is true, in one axis."""
         return self[mask]
-
-    def nonzero(self) -> "Tensor":
-        """The indices of the elements that are not 0: one row for each element."""
-        return Tensor(np.argwhere(np.asarray(self.array)))
 
     # Dtype and device
 
@@ -365,7 +363,7 @@ class Tensor(TensorBase):
     __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
     __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
-    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
+    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
     fill_, copy_ = _in_place(_fill), _in_place(_fill)
 
     def zero_(self) -> "Tensor":
@@ -398,7 +396,7 @@ class Tensor(TensorBase):
     argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
-    matmul = mm = bmm = _matmul
+    matmul = _matmul
     reshape, view = _reshaping(_reshape), _reshaping(_reshape, copies=False)
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))

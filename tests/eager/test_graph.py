@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 
 def leaf(*values):
@@ -53,7 +53,7 @@ def test_backward_frees_the_arrays_it_held():
     node = y._node
     y.backward()
     while node is not None:
-        if node.name != "sum":
+        if node.operation != "sum":
             assert node.pullback is None
         node = next((edge.target for edge in node.edges if not isinstance(edge.target, eager.Tensor)), None)
 

@@ -14,8 +14,8 @@ from jax import lax
 
 from funcvision import eager, nn
 from funcvision import functional as pure
-from funcvision.eager import functional as F
 from funcvision.eager import optim
+from funcvision.eager.nn import functional as F
 
 
 class Net(nn.Module):
@@ -77,7 +77,7 @@ def test_a_call_is_one_node_and_compiles_once():
     net = eager.Module(Counted())
     for _ in range(3):
         y = net(eager.Tensor(X))
-        assert y._node.name == "Counted"
+        assert y._node.operation == "Counted"
         assert {type(edge.target) for edge in y._node.edges} == {eager.Tensor}
         y.sum().backward()
     assert len(traces) == 1

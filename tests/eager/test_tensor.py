@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 
 def test_what_a_tensor_says_of_itself():
@@ -80,7 +80,7 @@ def test_data_can_be_set():
     assert x.tolist() == [0, 1]
     assert isinstance(x.array, jax.Array)
     assert x.is_leaf
-    with pytest.raises(ValueError, match=r"grad must be None or a Tensor of shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"grad must have the shape of its Tensor, \(2,\)"):
         x.grad = eager.ones(3)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from funcvision import eager, nn
 from funcvision import functional as pure
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 from .reference import assert_close, nchw, random
 

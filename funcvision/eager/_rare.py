@@ -1,0 +1,36 @@
+"""`Rare`: what only few Tensors have, so that the others need one attribute for all of it."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Rare"]
+
+
+class Rare:
+    """What only few Tensors have.
+
+    Attributes:
+        inference: whether the Tensor was made in inference mode.
+        retains: whether the Tensor retains its gradient though it is not a leaf.
+        hooks: of a leaf: functions of its gradient that return it, or another one in its place.
+        after: of a leaf: functions of the leaf, called after its gradient was accumulated.
+    """
+
+    __slots__ = ("after", "hooks", "inference", "retains")
+
+    def __init__(self, inference: bool = False):
+        self.inference, self.retains = inference, False
+        self.hooks: OrderedDict[int, Callable[[Any], Any]] = OrderedDict()
+        self.after: OrderedDict[int, Callable[[Any], None]] = OrderedDict()
+
+    def hooked(self, gradient: Any) -> Any:
+        """The gradient as the hooks return it."""
+        for hook in list(self.hooks.values()):
+            gradient = hook(gradient)
+        return gradient
+
+    def call_after_accumulation(self, leaf: Any) -> None:
+        """Calls the functions of the leaf."""
+        for hook in list(self.after.values()):
+            hook(leaf)
