@@ -16,7 +16,7 @@ from ._limits import fitted
 from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
 from ._rare import Rare
-from ._tiered import on_device
+from ._tiered import on_device, plus
 from ._views import View, contiguous_strides
 
 __all__ = ["TensorBase", "as_array"]
@@ -326,7 +326,7 @@ class TensorBase:
         elif is_grad_enabled():  # the backward pass is recorded, so the sum is, too
             self._grad = self._grad + new
         else:
-            self._grad.array = self._grad.array + new.array
+            self._grad.array = plus(self._grad.array, new.array)
         if self._rare is not None:
             self._rare.call_after_accumulation(self)
 

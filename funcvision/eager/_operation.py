@@ -151,13 +151,12 @@ class Program:
 
     def call(self, arrays: Sequence[Any]) -> Call:
         """The call, without the arrays on whose values the pullback does not depend."""
-        mask = self._mask
-        if not self._operation.jit or any(source >= len(arrays) for source in self.sources):
-            return Call(self._operation, self.form, mask, arrays)
+        if self._needs_all:
+            return Call(self._operation, self.form, self._mask, arrays)
         kept = [
             array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
         ]
-        return Call(self._operation, self.form, mask, kept)
+        return Call(self._operation, self.form, self._mask, kept)
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
@@ -207,6 +206,9 @@ class Program:
         self.sources = [places[id(residual)] for residual in residuals]
         self.used = sorted({source for source in self.sources if source < len(arrays)})
         self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
+        count = len(arrays)
+        needs_result = any(source >= count for source in self.sources)
+        self._needs_all = needs_result or len(self.used) == count or not self._operation.jit
         return results
 
     def _flat_pullback(self, *arrays: Any) -> list[Any]:
