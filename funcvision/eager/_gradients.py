@@ -5,13 +5,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
-
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
 from ._modes import mode, set_grad_enabled
 from ._rare import Rare
 from ._recorded_backward import pull_recorded
+from ._tiered import full
 from .utils.hooks import RemovableHandle
 
 __all__ = ["GradientMethods", "gradients", "propagate"]
@@ -211,7 +210,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
                 f"this one has shape {tuple(tensor.shape)}: call it on sum() or mean(), or call backward(gradient) "
                 "with a gradient of that shape"
             )
-        given = jnp.ones(tensor.shape, tensor._data.dtype)
+        given = full(tensor._data.shape, 1, tensor._data.dtype)
     if create_graph and not isinstance(given, TensorBase):
         given = TensorBase.result(given)
     cotangent = given if create_graph else as_array(given)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from ._modes import enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
-from ._tiered import plus, zeros
+from ._tiered import full, plus
 from .utils.hooks import RemovableHandle
 
 __all__ = [
@@ -169,7 +169,7 @@ class Node:
     def filled(self, cotangents: Sequence[Cotangent | None]) -> list[Cotangent]:
         """The cotangents with zeros for outputs that received none."""
         return [
-            zeros(output.shape, output.dtype) if cotangent is None else cotangent
+            full(output.shape, 0, output.dtype) if cotangent is None else cotangent
             for cotangent, output in zip(cotangents, self.outputs, strict=True)
         ]
 

@@ -153,9 +153,8 @@ class Program:
         """The call, without the arrays on whose values the pullback does not depend."""
         if self._needs_all:
             return Call(self._operation, self.form, self._mask, arrays)
-        kept = [
-            array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
-        ]
+        used = self.used
+        kept = [x if i in used or not isinstance(x, jax.Array) else x.aval for i, x in enumerate(arrays)]
         return Call(self._operation, self.form, self._mask, kept)
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from ._interpreter import LARGEST, Plan, UnsupportedError
 
-__all__ = ["Tiered", "is_small", "on_device", "plus", "zeros"]
+__all__ = ["Tiered", "full", "is_small", "on_device", "plus"]
 
 # Compiling takes tens of milliseconds, and an interpreted call some tens of microseconds more than a compiled one.
 INTERPRETED_CALLS = 100
@@ -102,11 +102,11 @@ def plus(x: Any, y: Any) -> Any:
     return on_device(_sums[key].call(x, y)[0])
 
 
-def zeros(shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """An array of zeros. `jax.numpy.zeros` would compile a program for each new shape."""
+def full(shape: tuple[int, ...], value: float, dtype: Any) -> jax.Array:
+    """An array filled with a number. `jax.numpy.full` would compile a program for each new shape."""
     if math.prod(shape) > LARGEST or _backend() != "cpu":
-        return jax.numpy.zeros(shape, dtype)
-    return on_device(np.zeros(shape, dtype))
+        return jax.numpy.full(shape, value, dtype)
+    return on_device(np.full(shape, value, dtype))
 
 
 _uses: dict[tuple[tuple[int, ...], np.dtype], int] = {}
