@@ -10,14 +10,17 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from ._elementwise import DEFAULT, canonical
 from ._graph import Edge, Node, is_grad_enabled
 from ._limits import fitted
 from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
+from ._printing import text
 from ._rare import Rare
+from ._size import Size
 from ._tiered import on_device, plus
 from ._views import View, contiguous_strides
+from .devices import of_array
+from .dtypes import default_dtype, dtype, kind, named
 
 __all__ = ["TensorBase", "as_array"]
 
@@ -37,7 +40,7 @@ def as_array(data: Any) -> jax.Array:
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return on_device(array.astype(DEFAULT))
+            return on_device(array.astype(default_dtype()))
     return fitted(array)
 
 
@@ -191,14 +194,14 @@ class TensorBase:
         return contiguous_strides(self.shape) if self._view is None else self._view.strides
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The sizes of the axes."""
-        return self._data.shape
+        return Size(self._data.shape)
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> dtype:
         """The dtype of the elements."""
-        return self._data.dtype
+        return named(self._data.dtype)
 
     @property
     def ndim(self) -> int:
@@ -208,7 +211,7 @@ class TensorBase:
     @property
     def device(self) -> Any:
         """The device, or the sharding if the array lies on several devices."""
-        return self._data.device
+        return of_array(self.array)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
@@ -224,14 +227,15 @@ class TensorBase:
 
     def is_floating_point(self) -> Any:
         """Whether the elements are floating-point numbers."""
-        return jnp.issubdtype(self.dtype, jnp.floating)
+        return kind(self._data.dtype) == 2
 
     # Values on the host
 
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise ValueError(f"item is for Tensors with one element; this one has shape {self.shape}: use tolist")
+            shape = self._data.shape
+            raise RuntimeError(f"item is for Tensors with one element; this one has shape {shape}: use tolist")
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -253,7 +257,8 @@ class TensorBase:
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
-            raise ValueError(f"the truth value of a Tensor of shape {self.shape} is ambiguous: use .any() or .all()")
+            shape = self._data.shape
+            raise RuntimeError(f"the truth value of a Tensor of shape {shape} is ambiguous: use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -271,16 +276,12 @@ class TensorBase:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        if isinstance(self._data, Tracer):
-            values = repr(self._data)
-        else:
-            values = np.array2string(np.asarray(self.array), separator=", ", prefix="Tensor(")
-        usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
-        history = f", made by {self.node.operation}" if self.node else ", requires_grad=True" if self.requires_grad else ""
-        return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
+        array, node = self.array, self.node
+        made_by = f"grad_fn=<{node.name()}>" if node else ""
+        return text(array, made_by or ("requires_grad=True" if self.requires_grad else ""))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec else str(self), spec)
+        return object.__format__(self, spec) if self.shape else format(self.item(), spec)
 
     # The graph
 
@@ -297,7 +298,7 @@ class TensorBase:
         if self.node is not None and not value:
             raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
         if value and not differentiable(self._data):
-            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self.dtype}")
+            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self._data.dtype}")
         self._requires_grad = value
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:

@@ -42,7 +42,7 @@ def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = Fals
     >>> v = Tensor([3.0, 4.0], requires_grad=True)
     >>> length(v).backward()
     >>> v.grad
-    Tensor([0.6, 0.8])
+    tensor([0.6000, 0.8000])
     """
     operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
 

@@ -18,6 +18,7 @@ from ._tiered import on_device
 
 __all__ = ["check_divisor", "check_integers", "fitted", "fitting", "number"]
 
+_INT32 = np.dtype(np.int32)
 _MEND = 'turn on 64-bit dtypes with jax.config.update("jax_enable_x64", True)'
 
 
@@ -93,13 +94,13 @@ def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Cal
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if result.dtype == np.int32 and not jax.config.read("jax_enable_x64"):
+        if result.array.dtype == _INT32 and not jax.config.read("jax_enable_x64"):
             given = [_value(arg) for arg in args]
             if not any(isinstance(arg, Tracer) for arg in given):
                 arrays = [np.asarray(a, np.float64) if isinstance(a, jax.Array | np.ndarray) else a for a in given]
                 with np.errstate(all="ignore"):
                     values = np.asarray(in_float64(*arrays, **kwargs))
-                check_integers(values, result.dtype, f"{function.__name__} would give")
+                check_integers(values, _INT32, f"{function.__name__} would give")
         return result
 
     return checked

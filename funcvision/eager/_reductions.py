@@ -11,9 +11,10 @@ import numpy as np
 from jax import lax
 
 from ._arithmetic import maximum, minimum
-from ._elementwise import canonical, together
+from ._elementwise import together
 from ._norms import nuclear_norm, vector_norm
 from ._rules import with_rules
+from .dtypes import canonical
 
 __all__ = [
     "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "logsumexp", "max", "mean",
@@ -60,7 +61,7 @@ def mean(x: jax.Array, dim: Dim = None, keepdim: bool = False) -> jax.Array:
     """Mean over one, several or all axes.
 
     Raises:
-        TypeError: the array has integers. Convert it by `.float()`.
+        RuntimeError: the array has integers. Convert it by `.float()`.
     """
     _require_real("mean", x)
     return jnp.mean(x, _axes(dim), keepdims=keepdim)
@@ -131,14 +132,14 @@ def norm(x: jax.Array, p: float | str | None = "fro", dim: Dim = None, keepdim: 
         keepdim: whether to keep the axes with size 1.
 
     Raises:
-        TypeError: the array has integers. Convert it by `.float()`.
-        ValueError: `p` is another text, the axes are not those of matrices, or there are no elements.
+        RuntimeError: the array has integers. Convert it by `.float()`.
+        RuntimeError: `p` is another text, the axes are not those of matrices, or there are no elements.
     """
     _require_real("norm", x)
     if p == "nuc":
         return nuclear_norm(x, dim, keepdim)
     if isinstance(p, str) and p != "fro":
-        raise ValueError(f'norm takes a number, "fro" or "nuc" as p; got {p!r}')
+        raise RuntimeError(f'norm takes a number, "fro" or "nuc" as p; got {p!r}')
     return vector_norm(x, 2.0 if p is None or isinstance(p, str) else float(p), _axes(dim), keepdim)
 
 
@@ -226,11 +227,11 @@ def sort(x: jax.Array, dim: int = -1, descending: bool = False) -> Extremes:
 def topk(x: jax.Array, k: int, dim: int = -1, largest: bool = True) -> Extremes:
     """(values, indices) of the `k` largest or smallest elements along an axis, in order."""
     if not 0 <= k <= x.shape[dim]:
-        raise ValueError(f"k={k} is not between 0 and the size of axis {dim} of an array of shape {x.shape}")
+        raise RuntimeError(f"k={k} is not between 0 and the size of axis {dim} of an array of shape {x.shape}")
     indices = lax.slice_in_dim(argsort(x, dim, largest), 0, k, axis=dim)
     return Extremes(jnp.take_along_axis(x, indices, dim), indices)
 
 
 def _require_real(function: str, x: jax.Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise TypeError(f"{function} takes floating-point numbers; got {x.dtype}: call .float() first")
+        raise RuntimeError(f"{function} takes floating-point numbers; got {x.dtype}: call .float() first")

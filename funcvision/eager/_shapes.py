@@ -51,7 +51,7 @@ def transpose(x: jax.Array, dim0: int, dim1: int) -> jax.Array:
 def t(x: jax.Array) -> jax.Array:
     """A matrix transposed. Arrays with fewer axes are returned unchanged."""
     if x.ndim > 2:
-        raise ValueError(f"t takes at most two axes; got shape {x.shape}: use permute or .mT")
+        raise RuntimeError(f"t takes at most two axes; got shape {x.shape}: use permute or .mT")
     return x.T
 
 
@@ -82,7 +82,7 @@ def repeat(x: jax.Array, *sizes: int | Sequence[int]) -> jax.Array:
     """The array repeated `sizes` times along its axes, with new axes in front."""
     repeats = as_shape(sizes)
     if len(repeats) < x.ndim:
-        raise ValueError(f"repeat needs a number for each axis of shape {x.shape}; got {repeats}")
+        raise RuntimeError(f"repeat needs a number for each axis of shape {x.shape}; got {repeats}")
     return jnp.tile(x, repeats)
 
 
@@ -101,10 +101,10 @@ def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[
     length = x.shape[dim]
     if isinstance(split_size, int):
         if split_size <= 0:
-            raise ValueError(f"split takes a positive size; got {split_size}")
+            raise RuntimeError(f"split takes a positive size; got {split_size}")
         split_size = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
     if sum(split_size) != length:
-        raise ValueError(f"split sizes {tuple(split_size)} do not add up to {length}, the length of axis {dim}")
+        raise RuntimeError(f"split sizes {tuple(split_size)} do not add up to {length}, the length of axis {dim}")
     return tuple(lax.split(x, split_size, dim % x.ndim))
 
 
@@ -134,10 +134,10 @@ def matmul(x: jax.Array, other: jax.Array) -> jax.Array:
     """The matrix product over the last two axes. Vectors and leading axes are treated as in numpy.
 
     Raises:
-        TypeError: the dtypes differ. The caller must choose the precision.
+        RuntimeError: the dtypes differ. The caller must choose the precision.
     """
     if x.dtype != other.dtype:
-        raise TypeError(f"matmul takes one dtype; got {x.dtype} and {other.dtype}: convert one by `.to(dtype)`")
+        raise RuntimeError(f"matmul takes one dtype; got {x.dtype} and {other.dtype}: convert one by `.to(dtype)`")
     return jnp.matmul(x, other)
 
 
@@ -158,7 +158,7 @@ def scatter(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) ->
 def _beginning(x: jax.Array, dim: int | None, index: jax.Array) -> jax.Array:
     """The first elements of every axis except `dim`, as many as `index` has."""
     if x.ndim != index.ndim:
-        raise ValueError(f"the index must have as many axes as the array; got shapes {index.shape} and {x.shape}")
+        raise RuntimeError(f"the index must have as many axes as the array; got shapes {index.shape} and {x.shape}")
     kept = None if dim is None else dim % x.ndim
     return x[tuple(slice(None) if axis == kept else slice(size) for axis, size in enumerate(index.shape))]
 

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import devices, dtypes
+from ._size import Size
+
 __all__ = ["described", "device", "dtype", "location", "placed", "size"]
 
 _PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}
@@ -13,24 +16,28 @@ _PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}
 
 def described(value: Any) -> tuple[str, tuple[Any, ...] | None] | None:
     """The name of a dtype, device or size, and its arguments; None for any other value."""
-    if isinstance(value, np.dtype):
+    if isinstance(value, np.dtype | dtypes.dtype):
         return f"torch.{value.name}", None
+    if isinstance(value, devices.device):
+        return "torch.device", (value.type,) if value.index is None else (value.type, value.index)
+    if isinstance(value, Size):
+        return "torch.Size", (tuple(value),)
     return None
 
 
 def dtype(name: str) -> Any:
     """The dtype of a name such as `"float32"`."""
-    return jnp.dtype(name)
+    return dtypes.named(name)
 
 
 def size(shape: tuple[int, ...]) -> Any:
     """A `torch.Size`."""
-    return shape
+    return Size(shape)
 
 
 def device(name: str) -> Any:
     """A `torch.device` of a name such as `"cuda:0"`."""
-    return name
+    return devices.device(name)
 
 
 def location(array: jax.Array) -> str:

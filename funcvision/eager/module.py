@@ -11,12 +11,13 @@ from .. import nn
 from ..nn import Arrays, Param
 from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
+from ._conversion import is_place
 from ._lift import run
 from ._modes import mode
 from ._operation import Operation, differentiable
 from ._state_dict import loaded, on_host
 from .random import next_key
-from .tensor import Tensor, is_place
+from .tensor import Tensor
 
 __all__ = ["LoadResult", "Module"]
 
@@ -37,7 +38,7 @@ class Module:
     >>> loss = net(Tensor(np.ones((4, 3)))).square().mean()
     >>> loss.backward()
     >>> {name: parameter.grad.shape for name, parameter in net.named_parameters()}
-    {'weight': (3, 2), 'bias': (2,)}
+    {'weight': torch.Size([3, 2]), 'bias': torch.Size([2])}
 
     `state_dict` and `load_state_dict` have torch's names and axis orders. The arrays of `params`, `state` and
     `parameters()` have torch's names and funcvision's layouts (channels last), in which the model computes.

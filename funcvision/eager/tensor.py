@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from .. import functional as F
 from . import _arithmetic as arithmetic
@@ -19,22 +18,30 @@ from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
 from ._comparison import ComparisonMethods
 from ._complex import ComplexMethods
+from ._conversion import ConversionMethods
 from ._counting import CountingMethods
 from ._cumulative import CumulativeMethods
+from ._draws import DrawingMethods
+from ._everyday import EverydayMethods
+from ._filling import from_sizes_or_data
+from ._forms import add_forms
 from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
 from ._lift import lift
-from ._limits import check_divisor, check_integers, fitting
+from ._limits import check_divisor, fitting
 from ._math import MathMethods
 from ._matrices import MatrixMethods
+from ._new import NewMethods
 from ._products import ProductMethods
 from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
 from ._statistics import StatisticsMethods
-from ._views import contiguous_strides, expanded_strides, reshaped_strides
+from ._views import expanded_strides, reshaped_strides
+from .devices import placed
+from .dtypes import kind
 
-__all__ = ["Tensor", "is_place"]
+__all__ = ["Tensor"]
 
 Number = complex | float | int
 _OPERANDS = (jax.Array, np.ndarray, np.generic, complex, float, int)
@@ -182,41 +189,47 @@ _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.
 _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
 _permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
-_cast, _clone = lift(ew.cast), lift(_itself)
+_clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
 _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
-_place = lift(jax.device_put, jit=False)
 
 
 class Tensor(
-    GradientMethods, MathMethods, ComparisonMethods, ComplexMethods, SpecialMethods, StatisticsMethods,
-    CumulativeMethods, CountingMethods, ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods,
+    ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
+    ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
+    RearrangingMethods, ProductMethods, MatrixMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
 
     Args:
-        data: anything that `jax.numpy.asarray` takes. Python's floats become float32, as in torch.
+        data: the sizes of a Tensor of the default dtype; or a sequence or an array of numpy, which become that dtype;
+            or an array of jax or a Tensor, which keep their dtypes. `eager.tensor` keeps the dtype of any data.
         requires_grad: whether `backward` stores a gradient in `grad`.
+        device: where the Tensor is placed.
 
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = (x**2).sum()
     >>> y.backward()
     >>> y.item(), x.grad
-    (14.0, Tensor([2., 4., 6.]))
+    (14.0, tensor([2., 4., 6.]))
     """
 
     __slots__ = ()
+
+    def __init__(self, *data: Any, requires_grad: "bool" = False, device: Any = None):
+        super().__init__(placed(from_sizes_or_data(data), device), requires_grad)
 
     def _become(self, result: "Tensor") -> "Tensor":
         """Takes the value of a result and, if operations are recorded, its history."""
         if is_grad_enabled():
             self._check_writable()
-        if result.shape != self.shape:
-            raise RuntimeError(f"an in-place operation cannot change the shape from {self.shape} to {result.shape}")
-        if ew.kind(result.dtype) > ew.kind(self.dtype):
-            raise RuntimeError(f"an in-place operation cannot store {result.dtype} in a Tensor of {self.dtype}")
+        old, new = self._data, result._data
+        if new.shape != old.shape:
+            raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
+        if kind(new.dtype) > kind(old.dtype):
+            raise RuntimeError(f"an in-place operation cannot store {new.dtype} in a Tensor of {old.dtype}")
         self._write(result.to(self.dtype))
         return self
 
@@ -237,8 +250,9 @@ class Tensor(
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
-            "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with "
+            "funcvision.eager.lift. If a layer or a loss of funcvision.nn got it, wrap that: "
+            "eager.Module(nn.CrossEntropyLoss())"
         )
 
     # Elements
@@ -285,52 +299,10 @@ class Tensor(
         """The elements where the mask is true, in one axis."""
         return self[mask]
 
-    # Dtype and device
-
-    def to(self, target: Any) -> "Tensor":
-        """The Tensor in another dtype or on another device. If nothing changes, the same Tensor is returned.
-
-        Args:
-            target: a dtype; a `jax.Device`, a sharding, "cpu", "gpu" or "tpu"; or a Tensor, for its dtype and device.
-        """
-        if isinstance(target, Tensor):
-            return self.to(target.dtype).to(target.device)
-        if is_place(target):
-            target = jax.devices(target)[0] if isinstance(target, str) else target
-            return self if target == self.device else _place(self, target)
-        dtype = ew.canonical(target)
-        if np.dtype(target if target is not int else np.int64) == np.int64 and dtype == np.int32:
-            _check_long(self.array)
-        return self if dtype == self.dtype else _cast(self, dtype)
-
-    def cpu(self) -> "Tensor":
-        """The Tensor on the CPU."""
-        return self.to("cpu")
-
-    def type_as(self, other: "Tensor") -> "Tensor":
-        """The Tensor in the dtype of another one."""
-        return self.to(other.dtype)
-
-    def half(self) -> "Tensor":
-        """The Tensor in float16."""
-        return self.to(jnp.float16)
-
-    def bfloat16(self) -> "Tensor":
-        """The Tensor in bfloat16."""
-        return self.to(jnp.bfloat16)
-
-    def double(self) -> "Tensor":
-        """The Tensor in float64, which needs jax_enable_x64."""
-        return self.to(np.float64)
-
-    def long(self) -> "Tensor":
-        """The Tensor in int64, or in int32 without jax_enable_x64."""
-        return self.to(np.int64)
-
-    def contiguous(self) -> "Tensor":
-        """The Tensor itself, or a copy where torch would copy: of a transposed view, for example."""
-        wanted = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
-        return self if all(size == 1 or own == other for size, own, other in wanted) else self.clone()
+    def nonzero(self, *, as_tuple: "bool" = False) -> Any:
+        """The indices of the elements that are not 0: one row for each element; or one Tensor for each axis."""
+        places = as_array(np.argwhere(np.atleast_1d(self.array) if as_tuple else np.asarray(self.array)))
+        return tuple(Tensor.wrap(axis) for axis in places.T) if as_tuple else Tensor.wrap(places)
 
     # Operators
 
@@ -364,7 +336,7 @@ class Tensor(
     __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
-    fill_, copy_ = _in_place(_fill), _in_place(_fill)
+    fill_ = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
         """Fills the Tensor with 0, in place."""
@@ -467,32 +439,9 @@ class Tensor(
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
     max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
 
-    def float(self) -> "Tensor":
-        """The Tensor in float32."""
-        return self.to(np.float32)
-
-    def int(self) -> "Tensor":
-        """The Tensor in int32."""
-        return self.to(np.int32)
-
-    def bool(self) -> "Tensor":
-        """Whether each element is not 0."""
-        return self.to(np.bool_)
-
 
 TensorBase.result = Tensor
-
-
-def is_place(target: Any) -> bool:
-    """Whether `target` is a device or sharding, and not a dtype."""
-    return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
-
-
-def _check_long(array: jax.Array) -> None:
-    """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
-    wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
-    if wider and not isinstance(array, Tracer):
-        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
+add_forms(Tensor)
 
 
 def _arrays(index: Any) -> Any:

@@ -1,5 +1,7 @@
 """Tensors as Python objects: values, conversions, indexing errors."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,10 +24,10 @@ def test_what_a_tensor_says_of_itself():
 
 def test_text():
     x = eager.tensor([1.0, 2.0], requires_grad=True)
-    assert repr(x) == "Tensor([1., 2.], requires_grad=True)"
-    assert repr((x * 2).sum()) == "Tensor(6., made by sum)"
-    assert repr(eager.zeros(2, dtype=jnp.bfloat16)) == "Tensor([0, 0], dtype=bfloat16)"
-    assert f"{x.sum():.2f} {x.detach()}" == "3.00 Tensor([1., 2.])"
+    assert repr(x) == "tensor([1., 2.], requires_grad=True)"
+    assert repr((x * 2).sum()) == "tensor(6., grad_fn=<SumBackward0>)"
+    assert repr(eager.zeros(2, dtype=jnp.bfloat16)) == "tensor([0., 0.], dtype=torch.bfloat16)"
+    assert f"{x.sum():.2f} {x.detach()}" == "3.00 tensor([1., 2.])"
 
 
 def test_tensors_within_a_compiled_function():
@@ -38,7 +40,7 @@ def test_tensors_within_a_compiled_function():
         return (x * 2 + 1).array
 
     assert f(jnp.ones(2)).tolist() == [3, 3]
-    assert seen[0].startswith("Tensor(JitTracer")
+    assert seen[0].startswith("tensor(JitTracer")
 
 
 def test_values_on_the_host():
@@ -225,11 +227,9 @@ def test_functions_are_the_methods():
     assert eager.exp(x).equal(x.exp())
     assert eager.max(x, 1)[1].equal(x.argmax(1))
     assert eager.flatten(eager.stack([x, x]), 1).shape == (2, 12)
-    for name in eager.functions.__all__:
-        assert getattr(eager, name) is getattr(eager.Tensor, name)
+    for name in set(eager.functions.__all__) - {"rsub"}:
+        assert inspect.unwrap(getattr(eager, name)) is inspect.unwrap(getattr(eager.Tensor, name))
 
 
 def test_the_signature_of_methods_is_that_of_the_function():
-    import inspect
-
     assert list(inspect.signature(eager.Tensor.sum).parameters) == ["x", "dim", "keepdim", "dtype"]

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._base import TensorBase
-from .._elementwise import DEFAULT, exp, sqrt, together
+from .._base import TensorBase, as_array
+from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
+from ..dtypes import default_dtype
 from ..random import next_key
 from ..tensor import Tensor
 from . import constraints
@@ -41,7 +42,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Tensor]:
         ValueError: a value is neither a number nor a Tensor.
     """
     given = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtype = next((x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.inexact)), DEFAULT)
+    dtype = next((x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.inexact)), default_dtype())
     tensors: list[Any] = []
     for value in values:
         if isinstance(value, int | float | np.generic):
@@ -49,7 +50,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Tensor]:
         elif isinstance(value, TensorBase):
             tensors.append(value if jnp.issubdtype(value.dtype, jnp.inexact) else value.to(dtype))  # pyright: ignore
         elif isinstance(value, jax.Array | np.ndarray):
-            tensors.append(Tensor(value))
+            tensors.append(Tensor.wrap(as_array(value)))
         else:
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
     dtypes, shapes = {x.dtype for x in tensors}, {x.shape for x in tensors}

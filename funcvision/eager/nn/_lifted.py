@@ -95,7 +95,7 @@ def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: st
             if isinstance(value, pure.Param):
                 module.register_parameter(name, Parameter(tensor))
             else:
-                module.register_buffer(name, Tensor(tensor))
+                module.register_buffer(name, Tensor.wrap(tensor))
         elif value is None and name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             module._register("_buffers" if name.startswith(("running", "num")) else "_parameters", name, None)
     for name, child in layer.children().items():

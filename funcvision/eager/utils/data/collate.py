@@ -47,7 +47,7 @@ def unconverted(data: Any) -> Any:
 
 def as_tensors(data: Any) -> Any:
     """Arrays of numbers become Tensors; everything else stays what it is."""
-    return _mapped(lambda leaf: Tensor(leaf) if _is_array(leaf) else leaf, data)
+    return _mapped(lambda leaf: Tensor.wrap(as_array(leaf)) if _is_array(leaf) else leaf, data)
 
 
 def _is_array(leaf: Any) -> bool:
