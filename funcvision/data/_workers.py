@@ -27,7 +27,9 @@ import numpy as np
 from .collate import default_collate
 from .dataset import Dataset
 
-__all__ = ["Fetch", "LoadError", "Pool", "WorkerInfo", "enter_worker", "get_worker_info"]
+__all__ = [
+    "Fetch", "LoadError", "Pool", "WorkerInfo", "enter_sample", "enter_worker", "get_worker_info", "sample_random",
+]  # fmt: skip
 
 GRACE = 2.0
 """Seconds that a worker has to end by itself once its batches are not needed any more."""
@@ -68,6 +70,17 @@ def enter_worker(info: WorkerInfo | None) -> None:
     """Says which worker the current thread is from now on."""
     _current.info = info
 
+
+
+def enter_sample(random: Callable[[], np.random.Generator] | None) -> None:
+    """Says what gives the random numbers for the sample that the current thread reads from now on; None for nothing."""
+    _current.random = random
+
+
+def sample_random() -> np.random.Generator | None:
+    """The random numbers for the sample that is being read, where a loader has said what gives them; else None."""
+    random = getattr(_current, "random", None)
+    return None if random is None else random()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,7 +299,7 @@ def _pickled(fetch: Any) -> bytes:
     except Exception as error:
         raise TypeError(
             f"{type(fetch.dataset).__name__} cannot be sent to worker processes, because it, the transform or the "
-            f"collate_fn cannot be pickled ({_describe(error)}); use workers='threads', or define them at the top of a "
+            f"collate_fn cannot be pickled ({_describe(error)}); load in threads, or define them at the top of a "
             f"module and open files in __getitem__"
         ) from error
 
@@ -298,7 +311,7 @@ def _unpickled(payload: bytes) -> Any:
     except Exception as error:
         raise RuntimeError(
             f"the dataset, the transform or the collate_fn could not be rebuilt in a worker process: "
-            f"{_describe(error)}; define them in a module that can be imported, or use workers='threads'"
+            f"{_describe(error)}; define them in a module that can be imported, or load in threads"
         ) from error
 
 

@@ -12,7 +12,24 @@
     optimizer.zero_grad()
 """
 
-from . import accelerator, autograd, backends, cuda, dtypes, mps, nn, optim, random, xpu
+from . import (
+    accelerator,
+    autograd,
+    backends,
+    cuda,
+    dtypes,
+    fft,
+    func,
+    linalg,
+    mps,
+    nn,
+    operations,
+    optim,
+    random,
+    special,
+    utils,
+    xpu,
+)
 from ._legacy import (
     BFloat16Tensor,
     BoolTensor,
@@ -37,7 +54,6 @@ from ._modes import (
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
-    is_complex,
     is_floating_point,
     is_nonzero,
     is_tensor,
@@ -46,6 +62,7 @@ from ._questions import (
     typename,
 )
 from ._size import Size
+from .compile import compile
 from .creation import (
     arange,
     as_tensor,
@@ -128,7 +145,6 @@ from .functions import (
     bitwise_or,
     bitwise_right_shift,
     bitwise_xor,
-    bmm,
     ceil,
     chunk,
     clamp,
@@ -151,12 +167,10 @@ from .functions import (
     flip,
     floor,
     floor_divide,
-    gather,
     ge,
     greater,
     greater_equal,
     gt,
-    index_select,
     is_same_size,
     is_signed,
     isfinite,
@@ -182,15 +196,12 @@ from .functions import (
     mean,
     min,
     minimum,
-    mm,
-    moveaxis,
     movedim,
     mul,
     multiply,
     ne,
     neg,
     negative,
-    nonzero,
     norm,
     not_equal,
     permute,
@@ -204,7 +215,6 @@ from .functions import (
     round,
     rsqrt,
     rsub,
-    scatter,
     sigmoid,
     sign,
     sin,
@@ -218,8 +228,6 @@ from .functions import (
     sub,
     subtract,
     sum,
-    swapaxes,
-    swapdims,
     t,
     tan,
     tanh,
@@ -246,6 +254,7 @@ from .layouts import (
     strided,
 )
 from .module import Module
+from .operations import *  # noqa: F403
 from .random import (
     Generator,
     default_generator,
@@ -269,13 +278,15 @@ from .sampling import (
     randn_like,
     randperm,
 )
+from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
-    "accelerator", "autograd", "backends", "cuda", "dtypes", "mps", "nn", "optim", "random", "xpu",
-    # tensors, modules and modes
-    "Module", "Tensor", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled", "is_inference_mode_enabled",
-    "lift", "manual_seed", "no_grad", "set_grad_enabled",
+    "accelerator", "autograd", "backends", "cuda", "dtypes", "fft", "func", "linalg", "mps", "nn", "operations",
+    "optim", "random", "special", "utils", "xpu",
+    # tensors, modules, modes and files
+    "Module", "Tensor", "compile", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled",
+    "is_inference_mode_enabled", "lift", "load", "manual_seed", "no_grad", "save", "set_grad_enabled",
     # dtypes, devices, layouts, printing, generators
     "Generator", "Size", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "channels_last", "channels_last_3d",
     "complex64", "complex128", "contiguous_format", "default_generator", "device", "double", "dtype", "finfo", "float",
@@ -285,23 +296,23 @@ __all__ = [
     "strided", "uint8", "uint16", "uint32", "uint64",
     # creation
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
-    "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "bernoulli", "binomial", "cat", "concat",
-    "concatenate", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "linspace",
-    "logspace", "multinomial", "normal", "ones", "ones_like", "poisson", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "randperm", "range", "scalar_tensor", "stack", "tensor", "tril_indices", "triu_indices",
-    "vander", "where", "zeros", "zeros_like",
+    "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "bernoulli", "binomial", "cat",
+    "concat", "concatenate", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer",
+    "full", "full_like", "linspace", "logspace", "multinomial", "normal", "ones", "ones_like", "poisson", "rand",
+    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "range", "scalar_tensor", "stack",
+    "tensor", "tril_indices", "triu_indices", "vander", "where", "zeros", "zeros_like",
     # functions
     "abs", "absolute", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes",
-    "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "cos", "cumsum", "detach", "div", "divide",
-    "eq", "equal", "erf", "exp", "expm1", "fix", "flatten", "flip", "floor", "floor_divide", "gather", "ge", "greater",
-    "greater_equal", "gt", "index_select", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed",
-    "is_tensor", "isfinite", "isinf", "isnan", "le", "less", "less_equal", "log", "log1p", "log2", "log_softmax",
-    "logical_and", "logical_not", "logical_or", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max",
-    "maximum", "mean", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "ne", "neg", "negative",
-    "nonzero", "norm", "not_equal", "numel", "permute", "pow", "prod", "reciprocal", "relu", "remainder", "reshape",
-    "result_type", "roll", "round", "rsqrt", "rsub", "scatter", "sigmoid", "sign", "sin", "softmax", "sort", "split",
-    "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "topk",
-    "transpose", "tril", "triu", "true_divide", "trunc", "typename", "unbind", "unflatten", "unsafe_chunk",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_shapes", "ceil",
+    "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "cos", "cumsum", "detach", "div", "divide", "eq",
+    "equal", "erf", "exp", "expm1", "fix", "flatten", "flip", "floor", "floor_divide", "ge", "greater", "greater_equal",
+    "gt", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isfinite", "isinf", "isnan",
+    "le", "less", "less_equal", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "movedim",
+    "mul", "multiply", "ne", "neg", "negative", "norm", "not_equal", "numel", "permute", "pow", "prod", "reciprocal",
+    "relu", "remainder", "reshape", "result_type", "roll", "round", "rsqrt", "rsub", "sigmoid", "sign", "sin",
+    "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum", "t", "tan", "tanh",
+    "topk", "transpose", "tril", "triu", "true_divide", "trunc", "typename", "unbind", "unflatten", "unsafe_chunk",
     "unsafe_split", "unsqueeze", "var",
+    *operations.__all__,
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from ._graph import Edge, Node, is_grad_enabled
 from ._limits import fitted
-from ._modes import makes_inference_tensors, recording
+from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
 from ._printing import text
 from ._rare import Rare
@@ -75,6 +75,11 @@ class TensorBase:
         self._start(array, node, index)
         return self
 
+    @classmethod
+    def of(cls: type[Self], data: Any) -> Self:
+        """A Tensor of any data, which keeps its dtype; see `as_array`."""
+        return cls.wrap(as_array(data))
+
     def __reduce__(self) -> Any:
         if self.node is not None:
             raise RuntimeError(
@@ -91,6 +96,8 @@ class TensorBase:
         view = self._view
         if view is not None and view.seen != self._writes[0]:
             self._make_again(view)
+        if mode.trace is not None:
+            mode.trace.meet(self)
         return self._data
 
     @array.setter
@@ -160,6 +167,8 @@ class TensorBase:
 
         `counted` says whether the graph is told: a value that it holds for backward must not be written.
         """
+        if mode.trace is not None:
+            mode.trace.meet(self)
         view = self._view
         if view is not None:
             self._find_base(view)

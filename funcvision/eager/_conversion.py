@@ -14,7 +14,7 @@ from ._base import TensorBase
 from ._lift import lift
 from ._limits import check_integers
 from ._views import contiguous_strides
-from .dtypes import canonical, dtype, kind, named
+from .dtypes import canonical, dtype, named
 
 __all__ = ["TYPES", "ConversionMethods", "is_place"]
 
@@ -189,10 +189,6 @@ class ConversionMethods(TensorBase):
         return False
 
     # What the dtype is. These come last, because in the class body they hide the built-ins of the same names
-
-    def is_complex(self) -> "bool":
-        """Whether the elements are complex numbers."""
-        return kind(self._data.dtype) == 3
 
     def is_signed(self) -> "bool":
         """Whether the elements can be negative."""

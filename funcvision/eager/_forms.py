@@ -5,7 +5,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_forms", "in_place", "with_numpys_names"]
+from ._out import write_out
+
+__all__ = ["add_forms", "in_place", "with_all_arguments"]
 
 IN_PLACE = (
     "abs", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin", "asinh", "atan",
@@ -61,23 +63,33 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
     return changed
 
 
-def with_numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, which takes `axis` for `dim` and `keepdims` for `keepdim`, too."""
+def with_all_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with the arguments of torch's functions: `input`, `out`, and numpy's names of others."""
 
     @functools.wraps(method)
-    def named(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()}
-        return method(*args, **kwargs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return method(*args)
+        out = kwargs.pop("out", None)
+        if "input" in kwargs:
+            args = (kwargs.pop("input"), *args)
+        result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
+        return result if out is None else write_out(out, result)
 
-    return named
+    return function
 
 
-def add_forms(cls: type) -> None:
-    """Adds the forms to a class, for the methods that it has."""
-    for name, method in [(name, getattr(cls, name)) for name in dir(cls) if not name.startswith("_")]:
-        if callable(method) and "dim" in inspect.signature(method).parameters:
-            setattr(cls, name, with_numpys_names(method))
+def add_forms(cls: type, plain: tuple[type, ...]) -> None:
+    """Adds the forms to a class, for the methods that it has.
+
+    Args:
+        cls: the class.
+        plain: its bases whose methods are no functions of torch, and get no further arguments.
+    """
+    others = {name for base in plain for name in dir(base)}
+    for name in dir(cls):
+        if not name.startswith("_") and name not in others and inspect.isfunction(method := getattr(cls, name)):
+            setattr(cls, name, with_all_arguments(method))
     for names, form in ((IN_PLACE, in_place), (OF_AXES, _of_axes_in_place)):
         for name in names:
             if hasattr(cls, name) and not hasattr(cls, f"{name}_"):

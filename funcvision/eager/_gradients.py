@@ -213,7 +213,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
             )
         given = jnp.ones(tensor.shape, tensor._data.dtype)
     if create_graph and not isinstance(given, TensorBase):
-        given = TensorBase.result(given)
+        given = TensorBase.result.of(given)
     cotangent = given if create_graph else as_array(given)
     if cotangent.shape != tensor.shape:
         raise RuntimeError(

@@ -17,7 +17,7 @@ def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, nu
     """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
     output, aux, node = record(operation, args, kwargs, numbers=numbers)
     if isinstance(output, jax.Array):
-        return TensorBase.result.wrap(output, node if node is not None and differentiable(output) else None), aux
+        return TensorBase.result.wrap(output, node if node is not None and node.outputs else None), aux
     leaves, structure = jax.tree.flatten(output)
     wrapped, made = [], 0
     for leaf in leaves:

@@ -21,6 +21,7 @@ class _Mode(threading.local):
         inference: whether new Tensors are inference Tensors. Then nothing is recorded.
         anomalies: None, or whether a backward pass checks for NaN; the graph notes where each node was made.
         autocast: None, or the function that casts the arguments of an operation: (name, args, kwargs) -> the same.
+        trace: None, or the trace of a function that jax traces; see `_trace`.
         packing: the pairs (pack, unpack) of `saved_tensors_hooks` that are active, innermost last.
     """
 
@@ -28,6 +29,7 @@ class _Mode(threading.local):
     inference: bool = False
     anomalies: bool | None = None
     autocast: Callable[[str, Any, Any], tuple[Any, Any]] | None = None
+    trace: Any = None
     packing: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = ()
 
 

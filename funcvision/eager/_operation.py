@@ -13,7 +13,7 @@ from jax.core import Tracer
 from ._graph import Call
 from ._tiered import Tiered, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -120,38 +120,39 @@ class Program:
         chosen: the numbers of the arrays that are differentiated.
         used: the numbers of those arrays of the call whose values the pullback needs. It is known after a call.
         outputs: shape and dtype of each differentiable leaf of the output. It is known after a call.
+        sources: the numbers of what the pullback needs, among the arrays of the call and then the results.
+        is_single: whether the output is one array and there is no second result.
+        forward: computes, from the arrays of the call, the leaves of (output, aux) and what the pullback needs besides.
     """
 
     def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...]):
         self._operation, self.form, self._mask = operation, form, mask
         self.chosen = [place for place, pick in enumerate(mask) if pick]
         self.used: list[int] = []
+        self.sources: list[int] = []
         self.outputs: list[jax.ShapeDtypeStruct] = []
-        self.results: Callable[[Sequence[Any]], Sequence[Any]] = self._plain
+        self.is_single = False
+        self.forward: Callable[..., Sequence[Any]] = self._flat
         self._backward: Tiered | None = None  # None before the first backward pass
-        self._interpret = self._is_cached = False
+        self._tiered: Tiered | None = None  # None if the function is neither compiled nor interpreted
 
     def make(self, interpret: bool) -> None:
         """Compiles the function, or interprets its first calls. Without this the function is called as it is."""
-        self._interpret, self._is_cached = interpret, True
-        self._forward = Tiered(self._flat, self._operation.name, interpret)
-        self.results = self._tiered
+        self._tiered = tiered = Tiered(self._flat, self._operation.name, interpret)
+        self.forward = functools.partial(self._first_calls, tiered) if interpret else tiered.call
 
-    def _plain(self, arrays: Sequence[Any]) -> Sequence[Any]:
-        return self._flat(*arrays)
-
-    def _tiered(self, arrays: Sequence[Any]) -> Sequence[Any]:
-        """The leaves of (output, aux), and then what the pullback needs besides."""
-        results = self._forward.call(*arrays)
-        if self._interpret and self._forward.refused:
-            self._interpret = False
+    def _first_calls(self, tiered: Tiered, *arrays: Any) -> Sequence[Any]:
+        results = tiered.call(*arrays)
+        if tiered.refused:
             self._operation.compiled_only.add(self.form)
+        if tiered.is_final:
+            self.forward = tiered.call
         return results
 
     def call(self, arrays: Sequence[Any]) -> Call:
         """The call, without the arrays on whose values the pullback does not depend."""
         mask = self._mask
-        if not self._operation.jit or any(source >= len(arrays) for source in self._sources):
+        if not self._operation.jit or any(source >= len(arrays) for source in self.sources):
             return Call(self._operation, self.form, mask, arrays)
         kept = [
             array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
@@ -160,22 +161,16 @@ class Program:
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
-        if self._is_single:
-            return on_device(results[0]), None
         leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
         return jax.tree.unflatten(self._structure, leaves)
 
-    def residuals(self, arrays: Sequence[Any], results: Sequence[Any]) -> list[Any]:
-        """What the pullback needs."""
-        count = len(arrays)
-        return [arrays[source] if source < count else results[source - count] for source in self._sources]
-
     def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
         """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
-        if not self._is_cached or any(isinstance(array, Tracer) for array in cotangents):
+        if self._tiered is None or any(isinstance(array, Tracer) for array in cotangents):
             return self._flat_pullback(*residuals, *cotangents)
         if self._backward is None:
-            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", self._interpret)
+            interpret = self._tiered.interprets and not self._tiered.refused
+            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", interpret)
         return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
 
     def _flat(self, *arrays: Any) -> list[Any]:
@@ -186,7 +181,7 @@ class Program:
         function, chosen = self._operation.function, self._mask
         if not self.chosen:
             leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self.form.call(function, arrays)))
-            self._is_single = self._structure == _SINGLE
+            self.is_single = self._structure == _SINGLE
             return leaves
         fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
 
@@ -194,7 +189,7 @@ class Program:
             output, aux = jax.tree.map(_array, self.form.call(function, _merge(chosen, picked, fixed)))
             is_real = [differentiable(leaf) for leaf in jax.tree.leaves(output)]
             leaves, self._structure = jax.tree.flatten((output, aux))
-            self._is_single = self._structure == _SINGLE
+            self.is_single = self._structure == _SINGLE
             is_real += [False] * (len(leaves) - len(is_real))
             real = [leaf for leaf, pick in zip(leaves, is_real, strict=True) if pick]
             return real, (_Static(is_real), [leaf for leaf, pick in zip(leaves, is_real, strict=True) if not pick])
@@ -209,14 +204,14 @@ class Program:
         for residual in residuals:
             if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
                 results.append(residual)
-        self._sources = [places[id(residual)] for residual in residuals]
-        self.used = sorted({source for source in self._sources if source < len(arrays)})
+        self.sources = [places[id(residual)] for residual in residuals]
+        self.used = sorted({source for source in self.sources if source < len(arrays)})
         self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
         return results
 
     def _flat_pullback(self, *arrays: Any) -> list[Any]:
         count = self._pullback_structure.num_leaves
-        return list(jax.tree.unflatten(self._pullback_structure, arrays[:count])(list(arrays[count:])))
+        return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -245,6 +240,14 @@ _SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
+
+
+def conjugated(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays, complex ones conjugated.
+
+    torch's gradient with respect to a complex array is the conjugate of jax's.
+    """
+    return [jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in arrays]
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

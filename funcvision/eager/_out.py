@@ -7,7 +7,7 @@ from typing import Any
 from ._graph import is_grad_enabled
 from .dtypes import can_cast
 
-__all__ = ["as_function", "with_out", "write_out"]
+__all__ = ["with_out", "write_out"]
 
 
 def write_out(out: Any, result: Any) -> Any:
@@ -39,16 +39,3 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
         return result if out is None else write_out(out, result)
 
     return written
-
-
-def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method as a function of torch: with `out`, and with the Tensor as first argument or by the name `input`."""
-
-    @functools.wraps(method)
-    def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if "input" in kwargs:
-            args = (kwargs.pop("input"), *args)
-        result = method(*args, **kwargs)
-        return result if out is None else write_out(out, result)
-
-    return function

@@ -11,7 +11,7 @@ from .dtypes import dtype, named, promoted
 from .tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel", "result_type",
+    "broadcast_shapes", "is_floating_point", "is_nonzero", "is_tensor", "numel", "result_type",
     "typename",
 ]  # fmt: skip
 
@@ -24,11 +24,6 @@ def is_tensor(obj: Any) -> bool:
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are floating-point numbers."""
     return input.is_floating_point()
-
-
-def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex numbers."""
-    return input.is_complex()
 
 
 def is_nonzero(input: Tensor) -> bool:

@@ -6,12 +6,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
 from ._base import TensorBase
-from ._graph import Node, is_grad_enabled
+from ._graph import Node
 from ._limits import fitted, number
+from ._modes import mode
 from ._operation import Operation, differentiable
+from ._tiered import on_device
 
 __all__ = ["record"]
 
@@ -37,7 +40,7 @@ def record(
         Tensor requires a gradient or nothing is recorded.
     """
     leaves, structure = _flatten(args, kwargs)
-    recording = is_grad_enabled()
+    recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
     # (_NUMBER, class); for a static argument (class, value).
     key: list[Any] = [structure, jax.config.jax_enable_x64]
@@ -59,20 +62,21 @@ def record(
         tensors.append(tensor)
         arrays.append(array)
     program = operation.program(key, arrays, is_traced)
-    results = program.results(arrays)
-    output, aux = program.tree(results)
-    if not is_recorded:
-        return output, aux, None
-    residuals = program.residuals(arrays, results)
-    node = Node(
-        operation.name, functools.partial(program.pull, residuals),
-        edges=[tensors[i]._edge() for i in program.chosen],
-        outputs=program.outputs,
-        needed=[(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-        holds_arrays=bool(residuals),
-        call=program.call(arrays),
-    )
-    return output, aux, node
+    results = program.forward(*arrays)
+    node = None
+    if is_recorded:
+        count = len(arrays)
+        residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        node = Node(
+            operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
+            program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
+            bool(residuals), program.call(arrays),
+        )
+    elif mode.trace is not None and not mode.recording:
+        results = [lax.stop_gradient(leaf) if differentiable(leaf) else leaf for leaf in results]
+    if program.is_single:
+        return on_device(results[0]), None, node
+    return *program.tree(results), node
 
 
 def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tuple[Any, ...]]:

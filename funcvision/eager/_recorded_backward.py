@@ -14,7 +14,7 @@ from jax.core import ShapedArray
 from ._base import TensorBase
 from ._graph import Call, Cotangent, Edge, Node
 from ._lift import run
-from ._operation import Form, Operation, differentiable
+from ._operation import Form, Operation, conjugated, differentiable
 
 __all__ = ["pull_recorded"]
 
@@ -69,7 +69,7 @@ def _pullback(operation: Operation, form: Form, chosen: tuple[bool, ...]) -> Ope
             output, _ = form.call(operation.function, [given.get(place, x) for place, x in enumerate(arrays)])
             return [leaf for leaf in map(jnp.asarray, jax.tree.leaves(output)) if differentiable(leaf)]
 
-        return jax.vjp(outputs, *(arrays[place] for place in places))[1](cotangents)
+        return conjugated(jax.vjp(outputs, *(arrays[place] for place in places))[1](conjugated(cotangents)))
 
     name = f"{operation.name}_backward"
     return Operation(pullback, name=name, jit=operation.jit, recompute=operation.recompute)

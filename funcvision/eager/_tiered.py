@@ -28,17 +28,19 @@ class Tiered:
 
     Attributes:
         call: calls the function; the results are jax arrays or numpy arrays.
+        interprets: whether the first calls are interpreted.
         refused: an equation could not be interpreted.
+        is_final: `call` will not be replaced any more.
     """
 
-    __slots__ = ("_calls", "_compile", "_function", "_plan", "call", "refused")
+    __slots__ = ("_calls", "_compile", "_function", "_plan", "call", "interprets", "is_final", "refused")
 
     def __init__(self, function: Callable[..., list[Any]], name: str, interpret: bool):
         self._function = function
         self._compile = functools.partial(_compiled, function, name)
         self._plan: Plan | None = None
         self._calls = 0
-        self.refused = False
+        self.interprets, self.refused, self.is_final = interpret, False, not interpret
         self.call: Callable[..., Sequence[Any]] = self._interpreted if interpret else self._compile()
 
     def _interpreted(self, *arrays: Any) -> Sequence[Any]:
@@ -51,7 +53,7 @@ class Tiered:
                 self.refused = True
             places = self._plan.forwards if self._plan else None
             if places is not None and all(isinstance(array, jax.Array) for array in arrays):
-                self._plan = None
+                self._plan, self.is_final = None, True
                 self.call = lambda *arrays: [arrays[place] for place in places]
                 return self.call(*arrays)
         self._calls += 1
@@ -60,7 +62,7 @@ class Tiered:
         return self._plan(arrays)
 
     def _compile_now(self, arrays: Sequence[Any]) -> Sequence[Any]:
-        self._plan = None
+        self._plan, self.is_final = None, True
         self.call = self._compile()
         return self.call(*arrays)
 

@@ -1,4 +1,4 @@
-"""What files of torch name besides numbers: Parameters, dtypes, devices and sizes, as the eager face has them."""
+"""What files of torch name besides numbers: dtypes, devices and sizes, as the eager face has them."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ import numpy as np
 
 from . import devices, dtypes
 from ._size import Size
-from .tensor import Tensor
 
-__all__ = ["described", "device", "dtype", "is_parameter", "location", "parameter", "placed", "size"]
+__all__ = ["described", "device", "dtype", "location", "placed", "size"]
 
 _PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}
 
@@ -61,13 +60,3 @@ def placed(array: np.ndarray, where: Any) -> jax.Array:
             f"a storage is for the device {str(where)!r}, which is not here: pass map_location='cpu'"
         ) from error
     return jnp.asarray(array) if found == jax.local_devices()[0] else jax.device_put(array, found)
-
-
-def is_parameter(tensor: Tensor) -> bool:
-    """Whether a Tensor is a Parameter."""
-    return type(tensor).__name__ == "Parameter"
-
-
-def parameter(data: Tensor, requires_grad: bool) -> Tensor:
-    """A Parameter of a Tensor."""
-    return data.requires_grad_(requires_grad)

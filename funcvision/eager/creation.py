@@ -11,7 +11,7 @@ import numpy as np
 from . import _shapes
 from ._base import as_array
 from ._filling import converted, filled
-from ._forms import with_numpys_names
+from ._forms import with_all_arguments
 from ._lift import lift
 from ._limits import fitted
 from ._out import with_out
@@ -265,8 +265,8 @@ def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax
     return jnp.vander(x, N, increasing)
 
 
-cat = concat = concatenate = with_out(with_numpys_names(lift(_shapes.cat)))
-stack = with_out(with_numpys_names(lift(_shapes.stack)))
+cat = concat = concatenate = with_all_arguments(lift(_shapes.cat))
+stack = with_all_arguments(lift(_shapes.stack))
 vander = lift(_vander)
 
 

@@ -13,6 +13,7 @@ from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
 from ._conversion import is_place
 from ._lift import run
+from ._modes import mode
 from ._operation import Operation, differentiable
 from ._state_dict import loaded, on_host
 from .random import next_key
@@ -89,7 +90,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
-        draw = self._key, np.array(self._calls, np.uint32)
+        draw = self._key if mode.trace is None else next_key(), np.array(self._calls, np.uint32)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
         output, state = run(self._operation, inputs, {})
         for name, array in state.items():

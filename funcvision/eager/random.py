@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._base import TensorBase
+from ._modes import mode
 from .devices import device as _device
 
 __all__ = [
@@ -130,13 +131,17 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cuda
 
 
 def next_key() -> jax.Array:
-    """A new key from the default generator."""
+    """A new key from the default generator; in a compiled function one that differs in every call."""
+    if mode.trace is not None and (key := mode.trace.next_key()) is not None:
+        return key
     return default_generator.key()
 
 
 def key_for(key: jax.Array | None, generator: Generator | None) -> jax.Array:
     """The key of a draw: the one that is given, or a new one from the generator or the default generator."""
-    return key if key is not None else (generator or default_generator).key()
+    if key is not None:
+        return key
+    return next_key() if generator is None or generator is default_generator else generator.key()
 
 
 @jax.jit

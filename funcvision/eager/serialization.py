@@ -24,6 +24,7 @@ from . import _torch_names
 from ._base import as_array
 from ._views import contiguous_strides
 from .creation import arange
+from .nn.parameter import Parameter
 from .tensor import Tensor
 
 __all__ = ["load", "save"]
@@ -31,7 +32,8 @@ __all__ = ["load", "save"]
 Path = str | os.PathLike[str]
 MapLocation = Callable[[Any, str], Any] | Mapping[str, Any] | Any
 _READ_AS_PLAIN = frozenset({
-    "_codecs.encode", *(f"{module}.complex" for module in ("builtins", "__builtin__")), *CONTAINERS,
+    "_codecs.encode", *CONTAINERS,
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("bytes", "complex")),
 })  # fmt: skip
 
 
@@ -130,7 +132,7 @@ class _Described:
                 del self._made[id(root)]
                 self._storages[id(root)] = _storable(as_array(root))
             storage = self._storages[id(root)]
-        return Written(storage, *window, tensor.requires_grad, _torch_names.is_parameter(tensor), where)
+        return Written(storage, *window, tensor.requires_grad, isinstance(tensor, Parameter), where)
 
 
 def _leaves(content: Any, kind: type) -> Iterator[Any]:
@@ -157,8 +159,8 @@ def _storable(array: jax.Array) -> np.ndarray:
 
 def _root(tensor: Tensor) -> Tensor:
     """The Tensor that holds the elements of a view; the Tensor itself if it is none."""
-    while (view := getattr(tensor, "_view", None)) is not None:
-        tensor = view.base
+    while tensor._view is not None:
+        tensor = tensor._view.base
     return tensor
 
 
@@ -285,14 +287,12 @@ class _Loaded:
     def __init__(self, file: TorchFile, map_location: MapLocation):
         self._file, self._map_location = file, map_location
         self._made: dict[int, Any] = {}
-        self._roots: dict[str, Tensor] = {}
-        self._wholes: dict[Any, Tensor] = {}
         described = list(_leaves(file.content, Described))
         file.check_expansion(described)
-        windows: dict[str, set[Any]] = {}
+        self._extents: dict[Any, list[Any]] = {}  # of the tensors in each storage
+        self._bases: dict[Any, Tensor] = {}  # what the tensors of a storage are views of, if they are several
         for tensor in described:
-            windows.setdefault(tensor.storage.key, set()).add(_extent(tensor))
-        self._shared = {key for key, extents in windows.items() if len(extents) > 1}
+            self._extents.setdefault(_memory(tensor), []).append(_extent(tensor))
 
     def of(self, value: Any) -> Any:
         """The value with Tensors in place of their descriptions. Lists and dicts are changed, not copied."""
@@ -325,34 +325,31 @@ class _Loaded:
         return _torch_names.dtype(name)
 
     def _tensor(self, described: Described) -> Tensor:
-        data = self._data(described)
-        if described.parameter:
-            return _torch_names.parameter(data, described.requires_grad)
-        return data.requires_grad_() if described.requires_grad else data
-
-    def _data(self, described: Described) -> Tensor:
-        """The Tensor without its flags; one that shares its elements if others in the file have the same."""
-        extent = (described.storage.key, *_extent(described))
-        if extent in self._wholes:
-            return self._wholes[extent].detach()
-        if described.storage.key in self._shared and not (described.conjugate or described.negative):
-            made = self._view(described)
+        extents = self._extents[_memory(described)]
+        if len(extents) == 1:
+            data = self._placed(described)
+            made = Parameter(data) if described.parameter else data
         else:
-            made = self._placed(self._file.array(described), described.storage)
-        self._wholes[extent] = made
+            made = self._shared(described, extents)
+        return made.requires_grad_(described.requires_grad)
+
+    def _shared(self, described: Described, extents: list[Any]) -> Tensor:
+        """A Tensor that shares its elements with others: all are views of one, which nobody else sees."""
+        key, storage, dtype = _memory(described), described.storage, described.dtype
+        alike = all(extent == extents[0] for extent in extents)
+        if key not in self._bases:
+            whole = Described(storage, dtype, 0, (storage.readable // dtype.itemsize,), (1,))
+            self._bases[key] = self._placed(described if alike else whole)
+        base = self._bases[key]
+        view = base if alike else _strided(base, described)
+        made = Parameter(view) if described.parameter else Tensor(view.array)
+        view._has_view(made, lambda base: base.detach(), lambda base, value: value, view.strides)
+        made._view.has_history, made._version = False, [0]  # pyright: ignore[reportOptionalMemberAccess]
         return made
 
-    def _view(self, described: Described) -> Tensor:
-        """The Tensor as a view of one that holds the whole storage."""
-        storage, dtype = described.storage, described.dtype
-        key = f"{storage.key} {dtype}"
-        if key not in self._roots:
-            whole = Described(storage, dtype, 0, (storage.readable // dtype.itemsize,), (1,))
-            self._roots[key] = self._placed(self._file.array(whole), storage)
-        return self._roots[key].as_strided(described.shape, described.strides, described.offset)
-
-    def _placed(self, array: np.ndarray, storage: Storage) -> Tensor:
-        """A Tensor on the device that is asked for."""
+    def _placed(self, described: Described) -> Tensor:
+        """A Tensor of its own, on the device that is asked for."""
+        array = self._file.array(described)
         wanted = jax.dtypes.canonicalize_dtype(array.dtype)
         if wanted != array.dtype and array.dtype.kind in "fc":
             raise RuntimeError(
@@ -360,7 +357,7 @@ class _Loaded:
                 'jax.config.update("jax_enable_x64", True); or save it as float32'
             )
         fitted = as_array(array) if wanted != array.dtype else np.array(array)
-        return Tensor(_torch_names.placed(np.asarray(fitted), self._where(storage)))
+        return Tensor(_torch_names.placed(np.asarray(fitted), self._where(described.storage)))
 
     def _where(self, storage: Storage) -> Any:
         location, given = storage.location, self._map_location
@@ -374,10 +371,31 @@ class _Loaded:
         return location if found is None else getattr(found, "device", found)
 
 
+def _memory(tensor: Described) -> tuple[Any, ...]:
+    """What tensors have in common that can share their elements here."""
+    return tensor.storage.key, tensor.storage.start, tensor.dtype, tensor.conjugate, tensor.negative
+
+
 def _extent(tensor: Described) -> tuple[Any, ...]:
     """Which elements of its storage a tensor has."""
-    flags = tensor.conjugate, tensor.negative
-    return tensor.storage.start, tensor.dtype, tensor.offset, tensor.shape, tensor.strides, *flags
+    return tensor.offset, tensor.shape, tensor.strides
+
+
+def _strided(base: Tensor, described: Described) -> Tensor:
+    """A view of a Tensor of one axis by offset, shape and strides."""
+    index: Any = np.full(described.shape, described.offset)
+    for axis, (length, stride) in enumerate(zip(described.shape, described.strides, strict=True)):
+        index += (np.arange(length) * stride).reshape(-1, *(1,) * (index.ndim - axis - 1))
+    once = np.unique(index).size == index.size
+    index = index if index.ndim else int(index)
+
+    def written(base: Tensor, value: Tensor) -> Tensor:
+        base = base.clone()
+        base[index] = value
+        return base
+
+    view = base[index].detach().clone()
+    return base._has_view(view, lambda base: base[index], written if once else None, described.strides)
 
 
 class _StorageOnHost:

@@ -16,7 +16,11 @@ from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
+from ._comparison import ComparisonMethods
+from ._complex import ComplexMethods
 from ._conversion import ConversionMethods
+from ._counting import CountingMethods
+from ._cumulative import CumulativeMethods
 from ._draws import DrawingMethods
 from ._everyday import EverydayMethods
 from ._filling import from_sizes_or_data
@@ -25,7 +29,14 @@ from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
 from ._lift import lift
 from ._limits import check_divisor, fitting
+from ._math import MathMethods
+from ._matrices import MatrixMethods
 from ._new import NewMethods
+from ._products import ProductMethods
+from ._rearranging import RearrangingMethods
+from ._scattering import ScatteringMethods
+from ._special import SpecialMethods
+from ._statistics import StatisticsMethods
 from ._views import expanded_strides, reshaped_strides
 from .devices import placed
 from .dtypes import kind
@@ -181,10 +192,13 @@ _permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
 _clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
 _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
-_gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
 
 
-class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods):
+class Tensor(
+    ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
+    ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
+    RearrangingMethods, ProductMethods, MatrixMethods,
+):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
@@ -281,26 +295,10 @@ class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, Gra
             raise TypeError("a Tensor without axes is not iterable")
         return iter(self.unbind())
 
-    def gather(self, dim: int, index: Any) -> "Tensor":
-        """Elements of axis `dim` at `index`, which has as many axes as this Tensor and may be shorter in the others."""
-        return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
-
-    def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
-        """A copy with elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
-        return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
-
-    def index_select(self, dim: int, index: Any) -> "Tensor":
-        """The slices of axis `dim` at these indices."""
-        return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
-
     def masked_select(self, mask: Any) -> "Tensor":
         """The elements where the mask is true, in one axis."""
         return self[mask]
 
-    def nonzero(self, *, as_tuple: "bool" = False) -> Any:
-        """The indices of the elements that are not 0: one row for each element; or one Tensor for each axis."""
-        places = as_array(np.argwhere(np.atleast_1d(self.array) if as_tuple else np.asarray(self.array)))
-        return tuple(Tensor.wrap(axis) for axis in places.T) if as_tuple else Tensor.wrap(places)
 
     # Operators
 
@@ -333,7 +331,7 @@ class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, Gra
     __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
     __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
-    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
+    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
     fill_ = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
@@ -366,7 +364,7 @@ class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, Gra
     argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
-    matmul = mm = bmm = _matmul
+    matmul = _matmul
     reshape, view = _reshaping(_reshape), _reshaping(_reshape, copies=False)
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
@@ -439,7 +437,7 @@ class Tensor(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, Gra
 
 
 TensorBase.result = Tensor
-add_forms(Tensor)
+add_forms(Tensor, plain=(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods))
 
 
 def _arrays(index: Any) -> Any:

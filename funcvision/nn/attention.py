@@ -31,6 +31,7 @@ class MultiheadAttention(Module):
     or `vdim` differs from `embed_dim`, there are `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, each
     [in, embed_dim], in its place.
 
+    >>> import jax.numpy as jnp
     >>> attention = MultiheadAttention(8, 2, batch_first=True)
     >>> params, state = attention.init(jax.random.key(0))
     >>> x = jnp.ones((4, 5, 8))

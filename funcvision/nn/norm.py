@@ -13,8 +13,8 @@ from .init import Initializer
 from .module import Buffer, Module, Param
 
 __all__ = [
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-    "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "CrossMapLRN2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
 ]
 
 
@@ -190,3 +190,12 @@ class LocalResponseNorm(Module):
 
     def forward(self, x: jax.Array) -> jax.Array:
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """`LocalResponseNorm` of images [batch, height, width, channels], under its name in Lua Torch."""
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        if x.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d takes [batch, height, width, channels] and got shape {x.shape}")
+        return super().forward(x)

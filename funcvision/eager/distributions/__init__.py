@@ -5,7 +5,7 @@
 Values and gradients are torch's; samples come from the generator that `manual_seed` sets.
 """
 
-from . import _kl_different, _kl_same, constraints, transforms
+from . import _kl_different, _kl_same, constraints, transforms  # noqa: F401  (they register the divergences)
 from .bernoulli import Bernoulli, Binomial, Geometric, NegativeBinomial, Poisson
 from .beta import Beta, Dirichlet
 from .categorical import Categorical, Multinomial, OneHotCategorical, OneHotCategoricalStraightThrough

@@ -223,7 +223,7 @@ class CatTransform(Transform):
         self.transforms, self.dim = _with_cache(tseq, cache_size), dim
         self.lengths = (1,) * len(self.transforms) if lengths is None else tuple(lengths)
         if len(self.lengths) != len(self.transforms):
-            raise ValueError(f"one length for each of {len(self.transforms)} transforms is expected; got {self.lengths}")
+            raise ValueError(f"each of {len(self.transforms)} transforms needs one length; got {self.lengths}")
 
     @property
     def event_dim(self) -> int:

@@ -1,7 +1,7 @@
 """Divergences between distributions of different families.
 
-Most are the cross entropy -E[log q(x)] less the entropy of p. The cross entropy needs few expectations of p: those of x,
-log x and exp(-x).
+Most are the cross entropy -E[log q(x)] less the entropy of p. The cross entropy needs few expectations of p: those of
+x, log x and exp(-x).
 """
 
 import functools

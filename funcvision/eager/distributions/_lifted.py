@@ -1,8 +1,8 @@
 """Objects of Tensors whose methods are pure functions of arrays.
 
-The methods of a distribution or a transform are written for arrays. Called by a user, such a method runs as one compiled
-node of the graph: the object is flattened to its Tensors, and inside the compiled function an object of the same class
-holds their arrays. So methods that call each other, and objects that consist of other objects, are one node, too.
+The methods of a distribution or a transform are written for arrays. Called by a user, such a method runs as one
+compiled node of the graph: the object is flattened to its Tensors, and inside the compiled function an object of the
+same class holds their arrays. So methods that call each other, and objects that consist of other objects, are one node.
 
 Objects with parts that the library did not write are not compiled as a whole: their formulas then run on Tensors.
 """

@@ -145,7 +145,7 @@ def _padded(x: jax.Array, before: int = 0, after: int = 0) -> jax.Array:
 
 
 class LowerCholeskyTransform(Transform):
-    """From any square matrices to lower triangular ones with a positive diagonal, by the exponential of the diagonal."""
+    """From any square matrices to lower triangular ones, with the exponential of their diagonal."""
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky

@@ -1,7 +1,7 @@
 """Distributions of outcomes and counts: Bernoulli, binomial, geometric, negative binomial, Poisson."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +91,7 @@ class Bernoulli(ByProbsOrLogits):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
 
@@ -143,7 +143,7 @@ class Binomial(ByProbsOrLogits):
     """
 
     leaves = ("total_count", "_param")
-    arg_constraints = {
+    arg_constraints: ClassVar[Any] = {
         "total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval, "logits": constraints.real,
     }
     has_enumerate_support = True
@@ -210,7 +210,7 @@ class Geometric(ByProbsOrLogits):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
@@ -256,7 +256,7 @@ class NegativeBinomial(ByProbsOrLogits):
     """
 
     leaves = ("total_count", "_param")
-    arg_constraints = {
+    arg_constraints: ClassVar[Any] = {
         "total_count": constraints.greater_than_eq(0), "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,
     }
@@ -300,7 +300,7 @@ class Poisson(Univariate):
     """
 
     leaves = ("rate",)
-    arg_constraints = {"rate": constraints.nonnegative}
+    arg_constraints: ClassVar[Any] = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
 
     def __init__(self, rate: Any, validate_args: bool | None = None):

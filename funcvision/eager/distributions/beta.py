@@ -1,6 +1,6 @@
 """Distributions of probabilities: beta and Dirichlet."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ class Beta(Univariate):
     """
 
     leaves = ("concentration1", "concentration0")
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
     has_rsample = True
 
@@ -69,8 +69,8 @@ class Dirichlet(Distribution):
     """
 
     leaves = ("concentration",)
-    event_dims = {"concentration": 1}
-    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    event_dims: ClassVar[dict[str, int]] = {"concentration": 1}
+    arg_constraints: ClassVar[Any] = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
     has_rsample = True
 

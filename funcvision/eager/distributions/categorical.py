@@ -1,7 +1,7 @@
 """Distributions of a choice from n categories."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -34,8 +34,8 @@ class Categorical(Distribution):
 
     leaves = ("_param",)
     options = (*Distribution.options, "name")
-    event_dims = {"_param": 1}
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    event_dims: ClassVar[dict[str, int]] = {"_param": 1}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
     _param: Any
 
@@ -134,7 +134,7 @@ class OverCategorical(Distribution):
     """A distribution that is made from a categorical one."""
 
     leaves = ("_categorical",)
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     _categorical: Categorical
 
     def __init__(self, probs: Any, logits: Any, validate_args: bool | None):
@@ -215,7 +215,7 @@ class OneHotCategorical(OverCategorical):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """A one-hot distribution whose samples have the gradient of the probabilities (Bengio et al. 2013, arXiv:1308.3432).
+    """A one-hot distribution whose samples have the gradient of the probabilities (Bengio et al., arXiv:1308.3432).
 
     Args:
         probs: weights of the categories, [..., n]. They are normalised to a sum of 1.
@@ -285,4 +285,5 @@ class Multinomial(OverCategorical):
         log_factorial = special.gammaln(jnp.asarray(n + 1, probs.dtype))
         log_choices = log_factorial - special.gammaln(counts + 1) - special.gammaln(n - counts + 1)
         probability = jnp.exp(counts * logits[None] + log_choices + n * jax.nn.log_sigmoid(-logits)[None])
-        return n * self._categorical.entropy() - log_factorial + (probability * special.gammaln(counts + 1)).sum((0, -1))
+        repeated = (probability * special.gammaln(counts + 1)).sum((0, -1))
+        return n * self._categorical.entropy() - log_factorial + repeated

@@ -1,7 +1,7 @@
 """The continuous Bernoulli distribution."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ class ContinuousBernoulli(ByProbsOrLogits):
     """
 
     options = (*ByProbsOrLogits.options, "_lims")
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
     has_rsample = True
 

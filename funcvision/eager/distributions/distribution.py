@@ -111,7 +111,7 @@ class Distribution(Lifted):
 
     options: ClassVar[tuple[str, ...]] = ("_batch_shape", "_event_shape")
     event_dims: ClassVar[dict[str, int]] = {}  # the numbers of axes of the event in the parameters; 0 by default
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
     support: Any = None
     has_rsample: Any = False
     has_enumerate_support = False
@@ -240,7 +240,7 @@ class Distribution(Lifted):
         return _sqrt(self.variance)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Any:
-        """Draws from the generator. The result has the shape sample_shape + batch_shape + event_shape and no history."""
+        """Draws from the generator, without history: a Tensor of shape sample_shape + batch_shape + event_shape."""
         with no_grad():
             if type(self)._draw is Distribution._draw:
                 return self.rsample(sample_shape)

@@ -1,6 +1,6 @@
 """Distributions on the positive numbers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ class Gamma(Univariate):
     """
 
     leaves = ("concentration", "rate")
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
 
@@ -89,7 +89,7 @@ class Chi2(Gamma):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"df": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"df": constraints.positive}
 
     def __init__(self, df: Any, validate_args: bool | None = None):
         super().__init__(df * 0.5, 0.5, validate_args=validate_args)
@@ -109,7 +109,7 @@ class Exponential(Univariate):
     """
 
     leaves = ("rate",)
-    arg_constraints = {"rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
 
@@ -162,7 +162,7 @@ class FisherSnedecor(Univariate):
     """
 
     leaves = ("df1", "df2")
-    arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"df1": constraints.positive, "df2": constraints.positive}
     support = constraints.positive
     has_rsample = True
 

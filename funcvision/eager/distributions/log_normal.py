@@ -1,7 +1,7 @@
 """Distributions that are those of a transformed sample: of normal, Cauchy, exponential, gamma or uniform numbers."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ class LogNormal(TransformedDistribution):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
@@ -82,7 +82,7 @@ class LogisticNormal(TransformedDistribution):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
@@ -103,7 +103,7 @@ class LogisticNormal(TransformedDistribution):
 class _Folded(TransformedDistribution):
     """The distribution of the absolute value of a number that is symmetric about 0."""
 
-    arg_constraints = {"scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"scale": constraints.positive}
     support = constraints.nonnegative
 
     @property
@@ -182,7 +182,7 @@ class InverseGamma(TransformedDistribution):
         validate_args: whether to check parameters and values.
     """
 
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.positive
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None):
@@ -229,7 +229,7 @@ class Gumbel(TransformedDistribution):
     """
 
     leaves = (*TRANSFORMED, "loc", "scale")
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
@@ -280,7 +280,7 @@ class Pareto(TransformedDistribution):
     """
 
     leaves = (*TRANSFORMED, "scale", "alpha")
-    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"alpha": constraints.positive, "scale": constraints.positive}
 
     def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None):
         self.scale, self.alpha = as_parameters(scale, alpha)
@@ -321,7 +321,7 @@ class Weibull(TransformedDistribution):
     """
 
     leaves = (*TRANSFORMED, "scale", "concentration")
-    arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"scale": constraints.positive, "concentration": constraints.positive}
     support = constraints.positive
 
     def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None):
@@ -364,7 +364,7 @@ class Kumaraswamy(TransformedDistribution):
     """
 
     leaves = (*TRANSFORMED, "concentration1", "concentration0")
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None):

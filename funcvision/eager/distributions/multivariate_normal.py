@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -118,8 +118,8 @@ class MultivariateNormal(ByMatrix):
     """
 
     leaves = ("loc", "_scale_tril")
-    event_dims = {"loc": 1, "_scale_tril": 2}
-    arg_constraints = {
+    event_dims: ClassVar[dict[str, int]] = {"loc": 1, "_scale_tril": 2}
+    arg_constraints: ClassVar[Any] = {
         "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
         "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky,
     }
@@ -187,8 +187,8 @@ class LowRankMultivariateNormal(Distribution):
     """
 
     leaves = ("loc", "cov_factor", "cov_diag")
-    event_dims = {"loc": 1, "cov_factor": 2, "cov_diag": 1}
-    arg_constraints = {
+    event_dims: ClassVar[dict[str, int]] = {"loc": 1, "cov_factor": 2, "cov_diag": 1}
+    arg_constraints: ClassVar[Any] = {
         "loc": constraints.real_vector, "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
     }

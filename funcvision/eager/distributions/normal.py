@@ -1,7 +1,7 @@
 """Distributions on the real line with a location and a scale."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ class Normal(Univariate):
     """
 
     leaves = ("loc", "scale")
-    arg_constraints = OF_LOCATION_AND_SCALE
+    arg_constraints: ClassVar[Any] = OF_LOCATION_AND_SCALE
     support = constraints.real
     has_rsample = True
 
@@ -85,7 +85,7 @@ class Laplace(Univariate):
     """
 
     leaves = ("loc", "scale")
-    arg_constraints = OF_LOCATION_AND_SCALE
+    arg_constraints: ClassVar[Any] = OF_LOCATION_AND_SCALE
     support = constraints.real
     has_rsample = True
 
@@ -140,7 +140,7 @@ class Cauchy(Univariate):
     """
 
     leaves = ("loc", "scale")
-    arg_constraints = OF_LOCATION_AND_SCALE
+    arg_constraints: ClassVar[Any] = OF_LOCATION_AND_SCALE
     support = constraints.real
     has_rsample = True
 
@@ -190,7 +190,7 @@ class StudentT(Univariate):
     """
 
     leaves = ("df", "loc", "scale")
-    arg_constraints = {"df": constraints.positive, **OF_LOCATION_AND_SCALE}
+    arg_constraints: ClassVar[Any] = {"df": constraints.positive, **OF_LOCATION_AND_SCALE}
     support = constraints.real
     has_rsample = True
 

@@ -1,6 +1,6 @@
 """Relaxed discrete distributions, whose samples are differentiable (Maddison et al. 2017, Jang et al. 2017)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ class LogitRelaxedBernoulli(ByProbsOrLogits):
     """
 
     leaves = ("temperature", "_param")
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[Any] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.real
     has_rsample = True
 

@@ -1,7 +1,7 @@
 """The distribution of a transformed sample."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .._arithmetic import add, mul, sub
 from . import constraints
@@ -32,7 +32,7 @@ class TransformedDistribution(Distribution):
     """
 
     leaves = ("base_dist", "transforms")
-    arg_constraints: Any = {}
+    arg_constraints: ClassVar[Any] = {}
 
     def __init__(
         self, base_distribution: Distribution, transforms: Transform | Sequence[Transform],

@@ -1,7 +1,7 @@
 """Distributions on an interval: uniform and von Mises."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +88,7 @@ class VonMises(Univariate):
     """
 
     leaves = ("loc", "concentration")
-    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real, "concentration": constraints.positive}
     support = constraints.real
 
     def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None):

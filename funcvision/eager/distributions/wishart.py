@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ class Wishart(ByMatrix):
     """
 
     leaves = ("df", "_scale_tril")
-    event_dims = {"_scale_tril": 2}
+    event_dims: ClassVar[dict[str, int]] = {"_scale_tril": 2}
     support = constraints.positive_definite
     has_rsample = True
 
@@ -135,7 +135,7 @@ class LKJCholesky(Distribution):
 
     leaves = ("concentration",)
     options = (*Distribution.options, "dim")
-    arg_constraints = {"concentration": constraints.positive}
+    arg_constraints: ClassVar[Any] = {"concentration": constraints.positive}
     support = constraints.corr_cholesky
 
     def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None):

@@ -5,7 +5,7 @@ Each layer of `funcvision.nn` is here under its name, as a class that holds Tens
 
 from typing import Any
 
-from . import functional, parameter
+from . import functional, init, parameter, utils
 from ._lifted import lifted_layers
 from .containers import (
     Flatten,
@@ -22,7 +22,7 @@ from .parameter import Buffer, Parameter
 
 __all__ = [
     "Buffer", "Flatten", "Identity", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
-    "ParameterList", "Sequential", "Unflatten", "functional", "parameter", *lifted_layers(),
+    "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *lifted_layers(),
 ]  # fmt: skip
 
 globals().update(lifted_layers())

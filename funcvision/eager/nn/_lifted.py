@@ -31,6 +31,8 @@ class Lifted(Module):
 
     def __init__(self, *args: Any, device: Any = None, dtype: Any = None, **kwargs: Any):
         super().__init__()
+        if type(self).described is pure.CosineSimilarity and not args:
+            kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
         layer = type(self).described(*args, **kwargs)
         params, state = layer.init(next_key(), **({} if dtype is None else {"dtype": np.dtype(dtype)}))
         _fill(self, layer, {**params, **state})
@@ -43,6 +45,8 @@ class Lifted(Module):
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         params, state = dict(self.named_parameters()), dict(self.named_buffers())
+        if params.keys() | state.keys() != vars(self)["_declared"]:
+            params, state = _read(self, layer)
         key = next_key() if self.training and vars(self)["_draws"] else None
         output, new_state = run(vars(self)["_operation"], (self.training, params, state, key, args, kwargs), {})
         for name, array in new_state.items():
@@ -67,8 +71,12 @@ class Lifted(Module):
             value, Tensor | Module
         ):
             _describe(self, layer._copy({name: value}))
-        else:
-            super().__setattr__(name, value)
+            return
+        super().__setattr__(name, value)
+        if layer is not None and isinstance(value, Parameter) and vars(layer).get(name, value) is None:
+            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))  # such as a bias of a layer without one
+        elif value is None and isinstance(vars(layer or self).get(name), Declaration):
+            _describe(self, layer._copy({name: None}))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_operation"}
@@ -107,7 +115,18 @@ def _around(kind: type[pure.Module]) -> Lifted:
 
 
 def _describe(module: Lifted, layer: pure.Module) -> None:
-    vars(module).update(_layer=layer, _operation=_operation(layer), _draws=_draws(layer))
+    vars(module).update(
+        _layer=layer, _operation=_operation(layer), _draws=_draws(layer), _declared=frozenset(layer.declarations())
+    )
+
+
+def _read(module: Lifted, layer: pure.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) that the description declares. `nn.utils` replaces some of them by computed Tensors."""
+    found: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+    for name, declaration in layer.declarations().items():
+        path, _, leaf = name.rpartition(".")
+        found[not isinstance(declaration, pure.Param)][name] = getattr(module.get_submodule(path), leaf)
+    return found
 
 
 def _draws(layer: pure.Module) -> bool:
@@ -177,12 +196,15 @@ def _call(
     """(the output, the new buffers if they can differ from the old ones), in torch's layouts."""
     declared = layer.declarations()
     params = {name: array.transpose(declared[name].axes) for name, array in params.items()}
-    changed = {}
+    changed, alone = {}, []
 
     def computed(*args: Any) -> Any:
+        if type(layer).__name__.startswith("InstanceNorm") and args[0].ndim == layout + 1:  # one image
+            args = (args[0][None],)
+            alone.append(True)
         output, new_state = layer.apply(params, state, *args, train=train, key=key, **kwargs)
         changed.update(new_state if train else {})
-        return output
+        return output[0] if alone else output
 
     return channels_first(computed, layout, arrays)(*args), changed
 

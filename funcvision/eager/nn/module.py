@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from .._modes import mode
 from ..tensor import Tensor
 from ._calls import called
 from ._loading import load
@@ -51,6 +52,8 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if mode.trace is not None:
+            mode.trace.enter(self)
         return called(self, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
 
     # Registration

@@ -54,7 +54,7 @@ class TensorDataset(Dataset):
         *tensors: Tensors whose first axes have one length.
 
     Raises:
-        ValueError: the lengths differ, or there is no Tensor.
+        AssertionError: the lengths differ, or there is no Tensor.
 
     >>> len(TensorDataset(Tensor(np.zeros((4, 2))), Tensor(np.arange(4))))
     4
@@ -64,7 +64,7 @@ class TensorDataset(Dataset):
 
     def __init__(self, *tensors: Tensor):
         if len({tensor.shape[0] for tensor in tensors}) != 1:
-            raise ValueError(f"Size mismatch between tensors: their shapes are {[t.shape for t in tensors]}")
+            raise AssertionError(f"Size mismatch between tensors: their shapes are {[t.shape for t in tensors]}")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
