@@ -166,7 +166,7 @@ def _root(tensor: Tensor) -> Tensor:
 
 def _window(tensor: Tensor, root: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
     """Offset, shape and strides of a view in the elements of its root; None if it is no strided view of them."""
-    whole = 0, root.shape, contiguous_strides(root.shape)
+    whole = 0, tuple(root.shape), contiguous_strides(root.shape)
     if tensor is root:
         return whole
     numbers = np.asarray(as_array(_of_numbers(tensor, arange(root.numel()).reshape(root.shape))))
