@@ -14,16 +14,17 @@
 
 from . import (
     accelerator,
+    amp,
     autograd,
     backends,
     cuda,
+    distributions,
     dtypes,
     fft,
     func,
     linalg,
     mps,
     nn,
-    operations,
     optim,
     random,
     special,
@@ -43,14 +44,7 @@ from ._legacy import (
     ShortTensor,
 )
 from ._lift import lift
-from ._modes import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
+from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
@@ -62,6 +56,7 @@ from ._questions import (
     typename,
 )
 from ._size import Size
+from .amp import autocast, get_autocast_dtype, is_autocast_enabled
 from .compile import compile
 from .creation import (
     arange,
@@ -254,16 +249,9 @@ from .layouts import (
     strided,
 )
 from .module import Module
-from .operations import *  # noqa: F403
-from .random import (
-    Generator,
-    default_generator,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
-)
+from .operations import *  # noqa: F403  # noqa: F403
+from .operations import __all__ as _operations
+from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .sampling import (
     bernoulli,
     binomial,
@@ -282,37 +270,32 @@ from .serialization import load, save
 from .tensor import Tensor
 
 __all__ = [
-    "accelerator", "autograd", "backends", "cuda", "dtypes", "fft", "func", "linalg", "mps", "nn", "operations",
-    "optim", "random", "special", "utils", "xpu",
-    # tensors, modules, modes and files
-    "Module", "Tensor", "compile", "enable_grad", "inference_mode", "initial_seed", "is_grad_enabled",
-    "is_inference_mode_enabled", "lift", "load", "manual_seed", "no_grad", "save", "set_grad_enabled",
-    # dtypes, devices, layouts, printing, generators
-    "Generator", "Size", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "channels_last", "channels_last_3d",
-    "complex64", "complex128", "contiguous_format", "default_generator", "device", "double", "dtype", "finfo", "float",
-    "float16", "float32", "float64", "get_default_device", "get_default_dtype", "get_printoptions", "get_rng_state",
-    "half", "iinfo", "int", "int8", "int16", "int32", "int64", "layout", "long", "memory_format", "preserve_format",
-    "promote_types", "seed", "set_default_device", "set_default_dtype", "set_printoptions", "set_rng_state", "short",
-    "strided", "uint8", "uint16", "uint32", "uint64",
-    # creation
-    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
-    "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray", "bernoulli", "binomial", "cat",
-    "concat", "concatenate", "empty", "empty_like", "empty_strided", "eye", "from_dlpack", "from_numpy", "frombuffer",
-    "full", "full_like", "linspace", "logspace", "multinomial", "normal", "ones", "ones_like", "poisson", "rand",
-    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "range", "scalar_tensor", "stack",
-    "tensor", "tril_indices", "triu_indices", "vander", "where", "zeros", "zeros_like",
-    # functions
-    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_shapes", "ceil",
-    "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "cos", "cumsum", "detach", "div", "divide", "eq",
-    "equal", "erf", "exp", "expm1", "fix", "flatten", "flip", "floor", "floor_divide", "ge", "greater", "greater_equal",
-    "gt", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isfinite", "isinf", "isnan",
-    "le", "less", "less_equal", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "movedim",
-    "mul", "multiply", "ne", "neg", "negative", "norm", "not_equal", "numel", "permute", "pow", "prod", "reciprocal",
-    "relu", "remainder", "reshape", "result_type", "roll", "round", "rsqrt", "rsub", "sigmoid", "sign", "sin",
-    "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum", "t", "tan", "tanh",
-    "topk", "transpose", "tril", "triu", "true_divide", "trunc", "typename", "unbind", "unflatten", "unsafe_chunk",
-    "unsafe_split", "unsqueeze", "var",
-    *operations.__all__,
-]  # fmt: skip
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator",
+    "HalfTensor", "IntTensor", "LongTensor", "Module", "ShortTensor", "Size", "Tensor", "abs", "absolute",
+    "accelerator", "add", "all", "allclose", "amax", "amin", "amp", "any", "arange", "argmax", "argmin", "argsort",
+    "as_tensor", "asarray", "autocast", "autograd", "backends", "bernoulli", "bfloat16", "binomial", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool",
+    "broadcast_shapes", "can_cast", "cat", "cdouble", "ceil", "cfloat", "channels_last", "channels_last_3d", "chunk",
+    "clamp", "clamp_max", "clamp_min", "clip", "clone", "compile", "complex128", "complex64", "concat", "concatenate",
+    "contiguous_format", "cos", "cuda", "cumsum", "default_generator", "detach", "device", "distributions", "div",
+    "divide", "double", "dtype", "dtypes", "empty", "empty_like", "empty_strided", "enable_grad", "eq", "equal",
+    "erf", "exp", "expm1", "eye", "fft", "finfo", "fix", "flatten", "flip", "float", "float16", "float32", "float64",
+    "floor", "floor_divide", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "func", "ge",
+    "get_autocast_dtype", "get_default_device", "get_default_dtype", "get_printoptions", "get_rng_state", "greater",
+    "greater_equal", "gt", "half", "iinfo", "inference_mode", "initial_seed", "int", "int16", "int32", "int64",
+    "int8", "is_autocast_enabled", "is_floating_point", "is_grad_enabled", "is_inference_mode_enabled", "is_nonzero",
+    "is_same_size", "is_signed", "is_tensor", "isfinite", "isinf", "isnan", "layout", "le", "less", "less_equal",
+    "lift", "linalg", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul",
+    "max", "maximum", "mean", "memory_format", "min", "minimum", "movedim", "mps", "mul", "multinomial", "multiply",
+    "ne", "neg", "negative", "nn", "no_grad", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim",
+    "permute", "poisson", "pow", "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "random", "randperm", "range", "reciprocal", "relu", "remainder",
+    "reshape", "result_type", "roll", "round", "rsqrt", "rsub", "save", "scalar_tensor", "seed", "set_default_device",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "set_rng_state", "short", "sigmoid", "sign", "sin",
+    "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "strided", "sub", "subtract",
+    "sum", "t", "tan", "tanh", "tensor", "topk", "transpose", "tril", "tril_indices", "triu", "triu_indices",
+    "true_divide", "trunc", "typename", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "unsafe_chunk",
+    "unsafe_split", "unsqueeze", "utils", "vander", "var", "where", "xpu", "zeros", "zeros_like",
+    *_operations,
+]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
-from ._modes import mode, set_grad_enabled
+from ._modes import recording
 from ._rare import Rare
 from ._recorded_backward import pull_recorded
 from .utils.hooks import RemovableHandle
@@ -140,8 +140,7 @@ def on_cotangents(hook: Callable[[Any], Any]) -> Callable[[Cotangent], Cotangent
     """A function of a gradient as a function of a cotangent, which is an array or a Tensor."""
 
     def on_cotangent(cotangent: Cotangent) -> Cotangent:
-        recorded = isinstance(cotangent, TensorBase)
-        result = hook(cotangent if recorded else TensorBase.result.wrap(cotangent))
+        result = hook(_to_tensor(cotangent))
         if result is None:
             return cotangent
         if not isinstance(result, TensorBase):
@@ -150,9 +149,21 @@ def on_cotangents(hook: Callable[[Any], Any]) -> Callable[[Cotangent], Cotangent
             raise RuntimeError(
                 f"a hook changed the size of a gradient from {tuple(cotangent.shape)} to {tuple(result.shape)}"
             )
-        return result if recorded else as_array(result)
+        return _like(cotangent, result)
 
     return on_cotangent
+
+
+def _to_tensor(cotangent: Cotangent) -> TensorBase:
+    return cotangent if isinstance(cotangent, TensorBase) else TensorBase.result.wrap(cotangent)
+
+
+def _like(cotangent: Cotangent, tensor: TensorBase) -> Cotangent:
+    """A Tensor as a cotangent of the same kind."""
+    return tensor if isinstance(cotangent, TensorBase) else as_array(tensor)
+
+
+Node.to_tensor, Node.like = staticmethod(_to_tensor), staticmethod(_like)
 
 
 def propagate(
@@ -164,7 +175,7 @@ def propagate(
         _run(outputs, cotangents, retain_graph, create_graph, None)
         return
     found = gradients(outputs, inputs, cotangents, retain_graph, create_graph)
-    with set_grad_enabled(create_graph):
+    with recording(create_graph):
         for tensor, gradient in zip(inputs, found, strict=True):
             if gradient is not None:
                 tensor.accumulate(gradient)
@@ -190,11 +201,8 @@ def _run(
         for tensor, cotangent in zip(outputs, cotangents, strict=True)
     ]
     retain = create_graph if retain_graph is None else retain_graph
-    before, mode.recording = mode.recording, create_graph
-    try:
+    with recording(create_graph):
         return backward(roots, retain, pull=pull_recorded if create_graph else Node.pull, inputs=inputs)
-    finally:
-        mode.recording = before
 
 
 def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
@@ -211,7 +219,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
                 f"this one has shape {tuple(tensor.shape)}: call it on sum() or mean(), or call backward(gradient) "
                 "with a gradient of that shape"
             )
-        given = jnp.ones(tensor.shape, tensor._data.dtype)
+        given = jnp.ones(tensor.shape, tensor.array.dtype)
     if create_graph and not isinstance(given, TensorBase):
         given = TensorBase.result.of(given)
     cotangent = given if create_graph else as_array(given)
@@ -222,4 +230,4 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
         )
     if create_graph:
         return cotangent.to(tensor.dtype)
-    return cotangent if cotangent.dtype == tensor._data.dtype else cotangent.astype(tensor._data.dtype)
+    return cotangent if cotangent.dtype == tensor.array.dtype else cotangent.astype(tensor.array.dtype)

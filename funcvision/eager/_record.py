@@ -39,6 +39,8 @@ def record(
         (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
         Tensor requires a gradient or nothing is recorded.
     """
+    if mode.autocast is not None:
+        args, kwargs = mode.autocast(operation.name, args, kwargs)
     leaves, structure = _flatten(args, kwargs)
     recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number

@@ -41,7 +41,7 @@ def _tensor(array: Any, edge: Edge) -> Any:
         return array
     if isinstance(edge.target, Node):
         return TensorBase.result.wrap(array, edge.target, edge.index)
-    if getattr(edge.target, "_data", None) is array:
+    if getattr(edge.target, "array", None) is array:
         return edge.target
     # The leaf was changed in place after the call, which did not need its old value. The recorded pullback does.
     output = jax.ShapeDtypeStruct(array.shape, array.dtype)

@@ -63,7 +63,7 @@ def grad(
     ]
     if materialize_grads:
         results = [
-            Tensor.wrap(jnp.zeros_like(tensor._data)) if result is None else result
+            Tensor.wrap(jnp.zeros_like(tensor.array)) if result is None else result
             for result, tensor in zip(results, inputs, strict=True)
         ]
     return tuple(results)
@@ -112,7 +112,7 @@ def _vectorised(outputs: list[Tensor], inputs: list[Tensor], cotangents: list[An
         wrapped = [None if array is None else Tensor.wrap(array) for array in arrays]
         return gradients(outputs, inputs, wrapped, retain_graph, create_graph=False)
 
-    return jax.vmap(of_one)([None if cotangent is None else cotangent._data for cotangent in cotangents])
+    return jax.vmap(of_one)([None if cotangent is None else cotangent.array for cotangent in cotangents])
 
 
 def _repeated(outputs: list[Tensor], inputs: list[Tensor], cotangents: list[Any], retain_graph: bool | None) -> Any:

@@ -75,11 +75,10 @@ class FunctionCtx:
             )
         return tuple(None if saved is None else saved.tensor() for saved in self._saved)
 
-    def _keep(self, node: Node | None, outputs: Sequence[Any]) -> None:
-        """Keeps what is to be saved, without references to the outputs, which refer to this object."""
-        numbers = {id(output): i for i, output in enumerate(outputs)}
+    def _keep(self, made: dict[int, Any]) -> None:
+        """Keeps what is to be saved. `made` gives the results of the node by the ids of the outputs of `forward`."""
         self._saved = tuple(
-            None if tensor is None else Saved(tensor, is_own=node is not None and id(tensor) in numbers)
+            None if tensor is None else Saved(made.get(id(tensor), tensor), is_own=id(tensor) in made)
             for tensor in self._to_save
         )
         self._to_save, self._dirty = (), ()
@@ -110,9 +109,8 @@ class Function:
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
-        raise RuntimeError(
-            f"{type(self).__name__} is not instantiated: its methods are static, and {type(self).__name__}.apply calls it"
-        )
+        name = type(self).__name__
+        raise RuntimeError(f"{name} is not instantiated: its methods are static, and {name}.apply calls it")
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -144,8 +142,11 @@ class Function:
                 cls.setup_context(ctx, args, result)
         outputs = result if isinstance(result, tuple) else (result,)
         node = _node(cls, ctx, args, needs, outputs) if any(needs) and is_grad_enabled() else None
-        linked = _linked(ctx, node, args, outputs)
-        ctx._keep(node, linked)
+        linked = outputs if node is None else _linked(ctx, node, args, outputs)
+        own = {id(arg) for arg in args} - {id(tensor) for tensor in ctx._dirty}
+        ctx._keep({} if node is None else {
+            id(output): result for output, result in zip(outputs, linked, strict=True) if id(output) not in own
+        })
         return tuple(linked) if isinstance(result, tuple) else linked[0]
 
 
@@ -168,27 +169,27 @@ def _node(
 
 
 def _shape(tensor: TensorBase) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tensor._data.shape, tensor._data.dtype)
+    return jax.ShapeDtypeStruct(tensor.array.shape, tensor.array.dtype)
 
 
-def _linked(ctx: FunctionCtx, node: Node | None, args: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
-    """The outputs as results of the node."""
+def _linked(ctx: FunctionCtx, node: Node, args: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
+    """The outputs of `forward` as results of the node."""
     inputs, dirty = {id(arg) for arg in args}, {id(tensor) for tensor in ctx._dirty}
     linked = []
     for index, output in enumerate(outputs):
-        if not isinstance(output, TensorBase):
+        has_gradient = isinstance(output, TensorBase) and differentiable(output.array)
+        if not has_gradient or id(output) in ctx._without_gradient:
             linked.append(output)
-            continue
-        if id(output) in inputs and id(output) not in dirty:  # an output of its own, with the same values
-            fresh = output.result.wrap(output._data)
-        else:
-            fresh = output
-        without = id(output) in ctx._without_gradient or not differentiable(output._data)
-        if node is not None and not without:
-            if id(output) in dirty and output._node is None and output._requires_grad:
+        elif id(output) in dirty:
+            if output.is_leaf and output.requires_grad:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            fresh._node, fresh._index = node, index
-        linked.append(fresh)
+            output._write(output.result.wrap(output.array, node, index), counted=False)
+            linked.append(output)
+        elif id(output) in inputs or output._view is not None:  # a Tensor of its own with the same values
+            linked.append(output.result.wrap(output.array, node, index))
+        else:
+            output._node, output._index = node, index
+            linked.append(output)
     return linked
 
 
@@ -198,7 +199,8 @@ class _FunctionNode(Node):
     __slots__ = ("_ctx", "_function", "_signature")
 
     def __init__(
-        self, function: type[Function], ctx: FunctionCtx, signature: _Signature, *, edges: list[Edge], outputs: list[Any]
+        self, function: type[Function], ctx: FunctionCtx, signature: _Signature, *, edges: list[Edge],
+        outputs: list[Any],
     ):
         super().__init__(function.__name__, list, edges, outputs, (), True)
         self._function, self._ctx, self._signature = function, ctx, signature
@@ -223,7 +225,7 @@ class _FunctionNode(Node):
         for cotangent, output in zip(cotangents, self.outputs, strict=True):
             if cotangent is None and ctx._materializes and output is not None:
                 cotangent = jnp.zeros(output.shape, output.dtype)
-            given.append(cotangent if cotangent is None or isinstance(cotangent, TensorBase) else Tensor.wrap(cotangent))
+            given.append(cotangent if cotangent is None else self.to_tensor(cotangent))
         result = self._function.backward(ctx, *given)
         results = list(result) if isinstance(result, tuple | list) else [result]
         needs, shapes = self._signature
@@ -245,15 +247,15 @@ class _FunctionNode(Node):
             return None
         if not isinstance(gradient, TensorBase):
             raise TypeError(
-                f"function {self.name()} returned a {type(gradient).__name__} at index {number}: a gradient is a Tensor "
-                "or None"
+                f"function {self.name()} returned a {type(gradient).__name__} at index {number}: a gradient is a "
+                "Tensor or None"
             )
-        if gradient._data.shape != expected.shape:
+        if gradient.array.shape != expected.shape:
             gradient = self._summed(number, gradient, expected.shape)
-        return gradient if gradient._data.dtype == expected.dtype else gradient.to(expected.dtype)
+        return gradient if gradient.array.dtype == expected.dtype else gradient.to(expected.dtype)
 
     def _summed(self, number: int, gradient: Any, shape: tuple[int, ...]) -> Any:
-        given = tuple(gradient._data.shape)
+        given = tuple(gradient.array.shape)
         added = len(given) - len(shape)
         kept = tuple(zip(given[max(added, 0) :], shape, strict=False))
         if added < 0 or any(wanted not in (1, size) for size, wanted in kept):
@@ -291,4 +293,4 @@ def _refusing(result: TensorBase, sources: Sequence[TensorBase]) -> TensorBase:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
     edges = [source._edge() for source in sources]
-    return result.result.wrap(result._data, Node("once_differentiable", refuse, edges, [_shape(result)], (), False))
+    return result.result.wrap(result.array, Node("once_differentiable", refuse, edges, [_shape(result)], (), False))

@@ -108,9 +108,9 @@ def _jacobian_of(
     if not output.requires_grad:
         _check_strict("jacobian", (None,), strict)
         return tuple(
-            Tensor.wrap(jnp.zeros(shape, leaf._data.dtype)) for shape, leaf in zip(shapes, leaves, strict=True)
+            Tensor.wrap(jnp.zeros(shape, leaf.array.dtype)) for shape, leaf in zip(shapes, leaves, strict=True)
         )
-    flat, units = output.reshape(-1), Tensor.wrap(jnp.eye(count, dtype=output._data.dtype))
+    flat, units = output.reshape(-1), Tensor.wrap(jnp.eye(count, dtype=output.array.dtype))
     options: dict[str, Any] = {"create_graph": create_graph, "allow_unused": True, "retain_graph": True}
     if vectorize:
         columns = grad([flat], leaves, [units], is_grads_batched=True, **options)
@@ -122,11 +122,11 @@ def _jacobian_of(
     for column, leaf, shape in zip(found, leaves, shapes, strict=True):
         _check_strict("jacobian", column, strict)
         if not column:
-            blocks.append(Tensor.wrap(jnp.zeros(shape, leaf._data.dtype)))
+            blocks.append(Tensor.wrap(jnp.zeros(shape, leaf.array.dtype)))
             continue
         filled = [_zeros(leaf) if row is None else row for row in column]
         if vectorize and column[0] is None:
-            block = Tensor.wrap(jnp.zeros(shape, leaf._data.dtype))
+            block = Tensor.wrap(jnp.zeros(shape, leaf.array.dtype))
         else:
             block = (filled[0] if vectorize else stack(filled)).reshape(shape)
         blocks.append(block if create_graph else block.detach())
@@ -230,7 +230,7 @@ def _vectors(name: str, given: Any, like: list[Tensor]) -> list[Tensor]:
     if given is None:
         if len(like) != 1 or like[0].numel() != 1:
             raise RuntimeError(f"The vector v can only be None if {name} is of one Tensor with one element")
-        return [Tensor.wrap(jnp.ones_like(like[0]._data))]
+        return [Tensor.wrap(jnp.ones_like(like[0].array))]
     vectors = list(_tuple(given))
     if len(vectors) != len(like):
         raise RuntimeError(f"{name} got a v of {len(vectors)} Tensors: give {len(like)}")
@@ -251,7 +251,7 @@ def _of_one_element(name: str, func: Function) -> Function:
 
 
 def _zeros(like: Tensor) -> Tensor:
-    return Tensor.wrap(jnp.zeros_like(like._data))
+    return Tensor.wrap(jnp.zeros_like(like.array))
 
 
 def _check_strict(name: str, found: Any, strict: bool) -> None:

@@ -62,7 +62,7 @@ def gradcheck(
             "gradcheck expects at least one input tensor to require gradient, but none of the them have "
             "requires_grad=True."
         )
-    if any(inputs[i]._data.dtype != np.float64 for i in checked):
+    if any(inputs[i].array.dtype != np.float64 for i in checked):
         warnings.warn(
             "gradcheck got inputs that are not float64, whose differences are not precise. The step and the tolerances "
             "are made larger; for a reliable check turn jax_enable_x64 on and give float64",
@@ -83,7 +83,7 @@ def _fault(
     with enable_grad():
         outputs = _outputs(func, inputs)
         for number, output in enumerate(outputs):
-            if not differentiable(output._data):
+            if not differentiable(output.array):
                 continue
             for i in checked:
                 analytical, again = _analytical(output, inputs[i])
@@ -100,7 +100,12 @@ def _fault(
 
 def _outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
     result = func(*inputs)
-    return [tensor for tensor in (result if isinstance(result, tuple | list) else (result,)) if isinstance(tensor, Tensor)]
+    results = result if isinstance(result, tuple | list) else (result,)
+    return [tensor for tensor in results if isinstance(tensor, Tensor)]
+
+
+def _differentiable_outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
+    return [output for output in _outputs(func, inputs) if differentiable(output.array) and output.requires_grad]
 
 
 def _analytical(output: Tensor, leaf: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -111,10 +116,10 @@ def _analytical(output: Tensor, leaf: Tensor) -> tuple[np.ndarray, np.ndarray]:
         for i in range(output.numel() if output.requires_grad else 0):
             unit = np.zeros(output.numel())
             unit[i] = 1
-            vector = Tensor.wrap(jnp.asarray(unit.reshape(output.shape).astype(output._data.dtype)))
+            vector = Tensor.wrap(jnp.asarray(unit.reshape(output.shape).astype(output.array.dtype)))
             (gradient,) = grad([output], [leaf], [vector], retain_graph=True, allow_unused=True)
             if gradient is not None:
-                jacobian[:, i] = np.asarray(gradient._data).ravel()
+                jacobian[:, i] = np.asarray(gradient.array).ravel()
         twice.append(jacobian)
     return twice[0], twice[1]
 
@@ -122,17 +127,17 @@ def _analytical(output: Tensor, leaf: Tensor) -> tuple[np.ndarray, np.ndarray]:
 def _numerical(func: Callable[..., Any], inputs: list[Any], i: int, number: int, eps: float) -> np.ndarray:
     """The Jacobian [elements of the input, elements of the output] from central differences."""
     leaf = inputs[i]
-    values, rows = np.asarray(leaf._data), []
+    values, rows = np.asarray(leaf.array), []
     for place in range(values.size):
         both = []
         for step in (eps, -eps):
             moved = values.copy()
             moved.reshape(-1)[place] += step
             with no_grad():
-                given = [*inputs[:i], Tensor.wrap(jnp.asarray(moved)), *inputs[i + 1 :]]
-                both.append((np.asarray(_outputs(func, given)[number]._data, np.float64).ravel(), moved.reshape(-1)[place]))
+                output = _outputs(func, [*inputs[:i], Tensor.wrap(jnp.asarray(moved)), *inputs[i + 1 :]])[number]
+            both.append((np.asarray(output.array, np.float64).ravel(), np.float64(moved.reshape(-1)[place])))
         (high, above), (low, below) = both
-        rows.append((high - low) / (np.float64(above) - np.float64(below)))
+        rows.append((high - low) / (above - below))
     return np.array(rows).reshape(values.size, -1)
 
 
@@ -159,11 +164,11 @@ def gradgradcheck(
         GradcheckError: a derivative differs.
     """
     inputs = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    outputs = [output for output in _outputs(func, inputs) if differentiable(output._data) and output.requires_grad]
+    outputs = _differentiable_outputs(func, inputs)
     if grad_outputs is None:
         rng = np.random.default_rng(0)
-        drawn = [rng.standard_normal(output.shape).astype(output._data.dtype) for output in outputs]
-        vectors = [Tensor(jnp.asarray(array), requires_grad=True) for array in drawn]
+        drawn = [rng.standard_normal(output.shape).astype(output.array.dtype) for output in outputs]
+        vectors = [Tensor(array, requires_grad=True) for array in drawn]
     else:
         vectors = list(grad_outputs) if isinstance(grad_outputs, tuple | list) else [grad_outputs]
     places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
@@ -173,7 +178,7 @@ def gradgradcheck(
             given, cotangents = list(args[: len(inputs)]), args[len(inputs) :]
             for i in places:
                 given[i] = given[i] if given[i].requires_grad else given[i].detach().requires_grad_()
-            results = [output for output in _outputs(func, given) if differentiable(output._data) and output.requires_grad]
+            results = _differentiable_outputs(func, given)
             found = grad(results, [given[i] for i in places], cotangents, create_graph=True, allow_unused=True)
         return tuple(gradient for gradient in found if gradient is not None)
 

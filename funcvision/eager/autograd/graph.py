@@ -48,11 +48,11 @@ class Saved:
 
     def __init__(self, tensor: TensorBase, *, is_own: bool = False):
         self._version, self._hooks = tensor.version, mode.packing[-1] if mode.packing else None
-        self._node, self._index, self._counted = tensor._node, tensor._index, tensor._version
+        self._node, self._index, self._counted = tensor.node, tensor._index, tensor._version
         if self._hooks is not None:
             self._kept: Any = self._hooks[0](tensor.detach() if is_own else tensor)
         else:
-            self._kept = tensor._data if is_own else tensor
+            self._kept = tensor.array if is_own else tensor
 
     def tensor(self) -> Any:
         """The Tensor with its history.
@@ -62,11 +62,11 @@ class Saved:
         """
         if self._hooks is not None:
             unpacked = self._hooks[1](self._kept)
-            return unpacked if self._node is None else Tensor.wrap(unpacked._data, self._node, self._index)
+            return unpacked if self._node is None else Tensor.wrap(unpacked.array, self._node, self._index)
         if self._counted[0] != self._version:
             raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: it was "
-                f"saved at version {self._version} and is at version {self._counted[0]}"
+                "one of the variables needed for gradient computation has been modified by an inplace operation: it "
+                f"was saved at version {self._version} and is at version {self._counted[0]}"
             )
         return self._kept if isinstance(self._kept, TensorBase) else Tensor.wrap(self._kept, self._node, self._index)
 
@@ -101,7 +101,7 @@ class save_on_cpu(saved_tensors_hooks):
         cpu = jax.devices("cpu")[0]
 
         def pack(tensor: Tensor) -> tuple[Any, jax.Array]:
-            return tensor._data.sharding, jax.device_put(tensor._data, cpu)
+            return tensor.array.sharding, jax.device_put(tensor.array, cpu)
 
         def unpack(packed: tuple[Any, jax.Array]) -> Tensor:
             return Tensor.wrap(jax.device_put(packed[1], packed[0]))

@@ -3,7 +3,7 @@
 import itertools
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 __all__ = ["RemovableHandle"]
@@ -34,8 +34,8 @@ class RemovableHandle:
     """
 
     def __init__(self, hooks_dict: MutableMapping[int, Any], *, extra_dict: Any = None):
-        extra: Iterable[Any] = () if extra_dict is None else extra_dict if isinstance(extra_dict, list) else [extra_dict]
-        self._dicts = tuple(weakref.ref(hooks) for hooks in (hooks_dict, *extra))
+        given = [] if extra_dict is None else extra_dict if isinstance(extra_dict, list) else [extra_dict]
+        self._dicts = tuple(weakref.ref(hooks) for hooks in (hooks_dict, *given))
         self.id = next(_ids)
 
     def remove(self) -> None:
