@@ -14,7 +14,7 @@ from ._base import TensorBase
 from ._lift import lift
 from ._limits import check_integers
 from ._views import contiguous_strides
-from .dtypes import canonical, dtype, named
+from .dtypes import canonical, dtype, is_name, named
 
 __all__ = ["TYPES", "ConversionMethods", "is_place"]
 
@@ -34,7 +34,7 @@ _place = lift(jax.device_put, jit=False)
 def is_place(target: Any) -> bool:
     """Whether `target` is a device or a sharding, and not a dtype."""
     if isinstance(target, str):
-        return target.partition(":")[0] in ("cpu", "gpu", "cuda", "rocm", "tpu", "xla", "mps", "xpu", "meta")
+        return not is_name(target)
     return isinstance(target, jax.Device | jax.sharding.Sharding | devices.device)
 
 

@@ -71,7 +71,13 @@ class EverydayMethods(TensorBase):
         """Takes the elements of another Tensor, which is broadcast and converted to the dtype of this one."""
         if common_shape((tuple(np.shape(src)), self._data.shape)) != self._data.shape:
             raise RuntimeError(f"copy_ cannot broadcast shape {tuple(np.shape(src))} to {tuple(self.shape)}")
-        return self.fill_(src)
+        return self._take(src)
+
+    def fill_(self: Any, value: Any) -> Any:
+        """Fills the Tensor with a number, or a Tensor without axes."""
+        if np.ndim(value):
+            raise RuntimeError(f"fill_ takes a number or a Tensor without axes; got shape {tuple(np.shape(value))}")
+        return self._take(value)
 
     def apply_(self: Any, callable: Callable[[Any], Any]) -> Any:
         """Replaces each element by a Python function of it. It is slow."""

@@ -30,15 +30,19 @@ OF_AXES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
     "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "divide": "div", "fix": "trunc",
-    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "moveaxis": "movedim", "multiply": "mul",
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "multiply": "mul",
     "ndimension": "dim", "negative": "neg", "nelement": "numel", "not_equal": "ne", "subtract": "sub",
-    "swapaxes": "transpose", "swapdims": "transpose", "true_divide": "div", "reshape_as": "view_as",
+    "true_divide": "div", "reshape_as": "view_as",
     "unsafe_chunk": "chunk", "unsafe_split": "split",
 }  # fmt: skip
 """Second names of methods."""
 
 NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 """numpy's names of arguments, which torch takes, too."""
+
+
+SPREAD = ("dims", "repeats", "shape", "size", "sizes")
+"""The names under which a method that takes sizes or axes one by one takes them as one sequence."""
 
 
 def in_place(method: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -65,6 +69,8 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
 
 def with_all_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method with the arguments of torch's functions: `input`, `out`, and numpy's names of others."""
+    kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
+    spread = SPREAD if inspect.Parameter.VAR_POSITIONAL in kinds else ()
 
     @functools.wraps(method)
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -73,6 +79,8 @@ def with_all_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
         out = kwargs.pop("out", None)
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
+        for name in spread:
+            args = (*args, kwargs.pop(name)) if name in kwargs else args
         result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
         return result if out is None else write_out(out, result)
 

@@ -332,7 +332,7 @@ class Tensor(
     __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
-    fill_ = _in_place(_fill)
+    _take = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
         """Fills the Tensor with 0, in place."""
@@ -347,7 +347,7 @@ class Tensor(
     exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
     sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, arithmetic.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
     tanh, sigmoid, relu = lift(ew.tanh), lift(ew.sigmoid), lift(F.relu)
-    softmax, log_softmax = lift(F.softmax), lift(F.log_softmax)
+    softmax, log_softmax = lift(_reductions.softmax), lift(_reductions.log_softmax)
     floor, ceil, trunc = lift(ew.floor), lift(ew.ceil), lift(ew.trunc)
     isnan, isinf, isfinite, logical_not = map(lift, (ew.isnan, ew.isinf, ew.isfinite, ew.logical_not))
     logical_and, logical_or = _arithmetic(ew.logical_and), _arithmetic(ew.logical_or)
@@ -371,6 +371,8 @@ class Tensor(
     permute = _permuting(_permute, lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
     transpose = _permuting(lift(_shapes.transpose), _swapped)
     movedim = _permuting(lift(_shapes.movedim), _moved)
+    swapaxes = swapdims = transpose
+    moveaxis = movedim
     t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
 
     def expand(self, *sizes: Any) -> "Tensor":
@@ -405,7 +407,7 @@ class Tensor(
         """The Tensor with its last two axes swapped."""
         return self.transpose(-1, -2)
 
-    def clone(self) -> "Tensor":
+    def clone(self, *, memory_format: Any = None) -> "Tensor":
         """A copy, through which gradients flow."""
         return _clone(self)
 
@@ -427,9 +429,11 @@ class Tensor(
         """Whether the shapes and all elements are equal."""
         return self.shape == other.shape and bool(jnp.array_equal(self.array, other.array))
 
-    def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
-        """Whether all elements differ by at most `atol + rtol * |other|`."""
-        return bool(jnp.allclose(self.array, other.array, rtol, atol))
+    def allclose(
+        self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8, equal_nan: "bool" = False
+    ) -> "bool":
+        """Whether all elements differ by at most `atol + rtol * |other|`. NaN is equal to NaN with `equal_nan`."""
+        return bool(jnp.allclose(self.array, other.array, rtol, atol, equal_nan))
 
     abs, round = __abs__, lift(ew.round)
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))

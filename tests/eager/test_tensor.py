@@ -174,7 +174,7 @@ def test_sizes_of_numpy_and_results_whose_shape_depends_on_values():
     (5, IndexError, "index 5 is out of range for axis 0"), ((0, 0, 0), IndexError, "3 indices for an array of shape"),
     ((..., 0, ...), IndexError, "only one ..."), (slice(None, None, -1), ValueError, "use flip"),
     ([0, 3], IndexError, "indices from 0 to 3 are out of range for axis 0, which has 3"),
-    (1.5, TypeError, "an index is"),
+    (1.5, IndexError, "an index is"),
     (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not match"), ("a", TypeError, "an index is"),
 ])  # fmt: skip
 def test_indices_that_do_not_fit(index, error, message):
