@@ -176,6 +176,14 @@ class ConversionMethods(TensorBase):
         """The address of the array in memory."""
         return self.array.unsafe_buffer_pointer()
 
+    const_data_ptr = data_ptr
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
     def pin_memory(self, device: Any = None) -> Any:
         """The Tensor itself: jax copies to accelerators without pinned memory."""
         return self
@@ -183,6 +191,22 @@ class ConversionMethods(TensorBase):
     def is_pinned(self, device: Any = None) -> "bool":
         """False: jax copies to accelerators without pinned memory."""
         return False
+
+    def share_memory_(self) -> Any:
+        """The Tensor itself: processes exchange copies."""
+        return self
+
+    def is_distributed(self) -> "bool":
+        """False; see `device` for an array on several devices."""
+        return False
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: "bool" = True) -> Any:
+        """The Tensor itself, which is never sparse; in `dtype` if it is given."""
+        return self.to(dtype)
+
+    def xpu(self, device: Any = None, non_blocking: "bool" = False, memory_format: Any = None) -> Any:
+        """The Tensor on a GPU of Intel, which jax does not use here."""
+        return self.to(device="xpu")
 
     def is_shared(self) -> "bool":
         """False: processes exchange copies."""

@@ -34,6 +34,7 @@ ALIASES = {
     "ndimension": "dim", "negative": "neg", "nelement": "numel", "not_equal": "ne", "subtract": "sub",
     "true_divide": "div", "reshape_as": "view_as",
     "unsafe_chunk": "chunk", "unsafe_split": "split",
+    "unsafe_split_with_sizes": "split_with_sizes",
 }  # fmt: skip
 """Second names of methods."""
 

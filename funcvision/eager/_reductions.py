@@ -18,8 +18,8 @@ from ._rules import with_rules
 from .dtypes import canonical
 
 __all__ = [
-    "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax", "logsumexp", "max", "mean",
-    "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk", "var",
+    "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax", "logsumexp",
+    "max", "mean", "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk", "var",
 ]  # fmt: skip
 
 Dim = int | tuple[int, ...] | list[int] | None

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 __all__ = [
-    "as_shape", "axis_of", "cat", "chunk", "expand", "flatten", "flip", "gather", "matmul", "movedim", "permute", "repeat",
-    "reshape", "roll", "scatter", "split", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind", "unflatten",
-    "unsqueeze",
+    "as_shape", "axis_of", "cat", "chunk", "expand", "flatten", "flip", "gather", "matmul", "movedim", "permute",
+    "repeat", "reshape", "roll", "scatter", "split", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind",
+    "unflatten", "unsqueeze",
 ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
 from ._statistics import StatisticsMethods
+from ._strided import StridedMethods
 from ._views import expanded_strides, reshaped_strides
 from .devices import placed
 from .dtypes import kind
@@ -197,7 +198,7 @@ _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 class Tensor(
     ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
     ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
-    RearrangingMethods, ProductMethods, MatrixMethods,
+    RearrangingMethods, ProductMethods, MatrixMethods, StridedMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
