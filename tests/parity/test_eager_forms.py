@@ -233,9 +233,10 @@ def test_settings_are_accepted():
         module.set_float32_matmul_precision("high")
         assert module.get_float32_matmul_precision() == "high"
         module.set_float32_matmul_precision(before)
-        module.set_default_tensor_type("torch.FloatTensor")
-        with pytest.raises(TypeError):
-            module.set_default_tensor_type("torch.Whatever")
+    eager.set_default_tensor_type("torch.FloatTensor")
+    assert eager.get_default_dtype() == eager.float32
+    with pytest.raises(TypeError, match="no type of Tensors"):
+        eager.set_default_tensor_type("torch.Whatever")
     with pytest.raises(RuntimeError, match="precision='low'"):
         eager.set_float32_matmul_precision("low")
 
