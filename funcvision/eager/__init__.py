@@ -56,7 +56,6 @@ from ._questions import (
     numel,
     result_type,
     typename,
-    unravel_index,
 )
 from ._size import Size
 from ._strided import as_strided, as_strided_scatter
@@ -287,7 +286,7 @@ from .nn.functional import (
     selu,
     threshold,
 )
-from .operations import *  # noqa: F403  # noqa: F403
+from .operations import *  # noqa: F403
 from .operations import __all__ as _operations
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .sampling import (
@@ -353,7 +352,7 @@ __all__ = [
     "sigmoid", "sign", "sin", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
     "strided", "sub", "subtract", "sum", "t", "tan", "tanh", "tensor", "threshold", "topk", "transpose", "tril",
     "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "uint16", "uint32", "uint64", "uint8",
-    "unbind", "unflatten", "unravel_index", "unsafe_chunk", "unsafe_split", "unsqueeze",
+    "unbind", "unflatten", "unsafe_chunk", "unsafe_split", "unsqueeze",
     "use_deterministic_algorithms", "utils", "vander", "var", "where", "xpu", "zeros", "zeros_like",
     *_operations,
 ]

@@ -1,13 +1,12 @@
 """Forms that torch has of many methods: in place, under a second name, and with numpy's names of arguments."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ._out import write_out
+from ._out import as_function
 
-__all__ = ["add_forms", "in_place", "with_all_arguments"]
+__all__ = ["add_forms", "in_place"]
 
 IN_PLACE = (
     "abs", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin", "asinh", "atan",
@@ -38,14 +37,6 @@ ALIASES = {
 }  # fmt: skip
 """Second names of methods."""
 
-NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
-"""numpy's names of arguments, which torch takes, too."""
-
-
-SPREAD = ("dims", "repeats", "shape", "size", "sizes")
-"""The names under which a method that takes sizes or axes one by one takes them as one sequence."""
-
-
 def in_place(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The form of a method that writes its result into the Tensor."""
 
@@ -68,26 +59,6 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
     return changed
 
 
-def with_all_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method with the arguments of torch's functions: `input`, `out`, and numpy's names of others."""
-    kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
-    spread = SPREAD if inspect.Parameter.VAR_POSITIONAL in kinds else ()
-
-    @functools.wraps(method)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            return method(*args)
-        out = kwargs.pop("out", None)
-        if "input" in kwargs:
-            args = (kwargs.pop("input"), *args)
-        for name in spread:
-            args = (*args, kwargs.pop(name)) if name in kwargs else args
-        result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
-        return result if out is None else write_out(out, result)
-
-    return function
-
-
 def add_forms(cls: type, plain: tuple[type, ...]) -> None:
     """Adds the forms to a class, for the methods that it has.
 
@@ -98,7 +69,7 @@ def add_forms(cls: type, plain: tuple[type, ...]) -> None:
     others = {name for base in plain for name in dir(base)}
     for name in dir(cls):
         if not name.startswith("_") and name not in others and inspect.isfunction(method := getattr(cls, name)):
-            setattr(cls, name, with_all_arguments(method))
+            setattr(cls, name, as_function(method))
     for names, form in ((IN_PLACE, in_place), (OF_AXES, _of_axes_in_place)):
         for name in names:
             if hasattr(cls, name) and not hasattr(cls, f"{name}_"):

@@ -1,11 +1,8 @@
 """Functions that ask something of Tensors and dtypes."""
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from ._base import TensorBase
 from ._elementwise import common_shape
@@ -15,7 +12,7 @@ from .tensor import Tensor
 
 __all__ = [
     "broadcast_shapes", "get_device", "is_floating_point", "is_inference", "is_nonzero", "is_tensor", "numel", "result_type",
-    "typename", "unravel_index",
+    "typename",
 ]  # fmt: skip
 
 
@@ -52,15 +49,6 @@ def broadcast_shapes(*shapes: Any) -> Size:
     """
     given = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
     return Size(common_shape(given))
-
-
-def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
-    """The indices in each axis of a shape, from those in the flattened array."""
-    places = np.asarray(indices.array)
-    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    if places.size and (places.min() < 0 or places.max() >= math.prod(sizes)):
-        raise ValueError(f"unravel_index got indices beyond the shape {sizes}")
-    return tuple(Tensor.of(axis.astype(places.dtype)) for axis in np.unravel_index(places, sizes))
 
 
 def get_device(input: Tensor) -> int:

@@ -36,6 +36,7 @@ from ._products import ProductMethods
 from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
+from ._spectral import SpectralMethods
 from ._statistics import StatisticsMethods
 from ._strided import StridedMethods
 from ._views import expanded_strides, reshaped_strides
@@ -197,8 +198,8 @@ _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 
 class Tensor(
     ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
-    ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
-    RearrangingMethods, ProductMethods, MatrixMethods, StridedMethods,
+    ComplexMethods, SpecialMethods, SpectralMethods, StatisticsMethods, CumulativeMethods, CountingMethods,
+    ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods, StridedMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
@@ -226,6 +227,8 @@ class Tensor(
         """Takes the value of a result and, if operations are recorded, its history."""
         if is_grad_enabled():
             self._check_writable()
+        if self._rare is not None:
+            self._rare.check_inference("an in-place update")
         old, new = self._data, result._data
         if new.shape != old.shape:
             raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
