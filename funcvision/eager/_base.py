@@ -75,6 +75,11 @@ class TensorBase:
         self._start(array, node, index)
         return self
 
+    @classmethod
+    def of(cls: type[Self], data: Any) -> Self:
+        """A Tensor of any data, which keeps its dtype; see `as_array`."""
+        return cls.wrap(as_array(data))
+
     def __reduce__(self) -> Any:
         if self.node is not None:
             raise RuntimeError(
