@@ -41,7 +41,13 @@ def of_floats(name: str, function: Callable[[jax.Array], jax.Array], *rules: Cal
     return of
 
 
-acos, acosh = of_floats("acos", jnp.arccos), of_floats("acosh", jnp.arccosh)
+def _slope_of_acosh(t: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
+    if kind(x.dtype) == 3:  # jax has the wrong branch of the root where the real part is negative
+        return t / (jnp.sqrt(x - 1) * jnp.sqrt(x + 1))
+    return t * lax.rsqrt(x * x - 1)
+
+
+acos, acosh = of_floats("acos", jnp.arccos), of_floats("acosh", jnp.arccosh, _slope_of_acosh)
 asin, asinh = of_floats("asin", jnp.arcsin), of_floats("asinh", jnp.arcsinh)
 atan, atanh = of_floats("atan", jnp.arctan), of_floats("atanh", jnp.arctanh)
 cosh, sinh = of_floats("cosh", jnp.cosh), of_floats("sinh", jnp.sinh)
