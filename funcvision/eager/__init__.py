@@ -44,7 +44,16 @@ from ._legacy import (
     ShortTensor,
 )
 from ._lift import lift
-from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from ._modes import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
@@ -293,7 +302,8 @@ __all__ = [
     "floor", "floor_divide", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "func", "gather", "ge",
     "get_autocast_dtype", "get_default_device", "get_default_dtype", "get_printoptions", "get_rng_state", "greater",
     "greater_equal", "gt", "half", "iinfo", "index_select", "inference_mode", "initial_seed", "int", "int16", "int32",
-    "int64", "int8", "is_autocast_enabled", "is_complex", "is_floating_point", "is_grad_enabled",
+    "int64", "int8", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_autocast_enabled", "is_complex",
+    "is_floating_point", "is_grad_enabled",
     "is_inference_mode_enabled", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isfinite", "isinf", "isnan",
     "layout", "le", "less", "less_equal", "lift", "linalg", "linspace", "load", "log", "log1p", "log2", "log_softmax",
     "logical_and", "logical_not", "logical_or", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill",

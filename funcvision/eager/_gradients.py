@@ -1,7 +1,6 @@
 """`GradientMethods`: the methods of `Tensor` that concern gradients: backward, hooks and leaves."""
 
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -118,8 +117,7 @@ class GradientMethods(TensorBase):
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None:
-            self._with_rare().retains = True
-            self.node.hooked().retaining[self._index] = weakref.ref(self)
+            self._with_rare().retain(self)
 
     def is_inference(self) -> bool:
         """Whether this Tensor was made in `inference_mode`."""
