@@ -268,7 +268,7 @@ from .layouts import (
     strided,
 )
 from .module import Module
-from .operations import *  # noqa: F403  # noqa: F403
+from .operations import *  # noqa: F403
 from .operations import __all__ as _operations
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .sampling import (

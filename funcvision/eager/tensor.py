@@ -36,6 +36,7 @@ from ._products import ProductMethods
 from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
+from ._spectral import SpectralMethods
 from ._statistics import StatisticsMethods
 from ._views import expanded_strides, reshaped_strides
 from .devices import placed
@@ -196,8 +197,8 @@ _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 
 class Tensor(
     ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
-    ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
-    RearrangingMethods, ProductMethods, MatrixMethods,
+    ComplexMethods, SpecialMethods, SpectralMethods, StatisticsMethods, CumulativeMethods, CountingMethods,
+    ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 

@@ -96,8 +96,8 @@ def _write(gradients: list[Tensor], arrays: list[jax.Array]) -> None:
 def _checked(norm: jax.Array, norm_type: float, error_if_nonfinite: bool) -> Tensor:
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(
-            f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To clip "
-            "them all the same, pass error_if_nonfinite=False"
+            f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To "
+            "clip them all the same, pass error_if_nonfinite=False"
         )
     return Tensor(norm)
 

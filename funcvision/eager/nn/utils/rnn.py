@@ -135,6 +135,13 @@ def pack_padded_sequence(
     return PackedSequence(data, Tensor(counts), Tensor(order), Tensor(np.argsort(order)))
 
 
+def packed_like(sequence: PackedSequence, padded: Tensor, batch_first: bool) -> PackedSequence:
+    """Other padded sequences of the same lengths, packed in the same order."""
+    times, places = _packed_places(_lengths(_on_host(sequence.batch_sizes)))
+    rows = places if sequence.sorted_indices is None else _on_host(sequence.sorted_indices)[places]
+    return PackedSequence(padded[rows, times] if batch_first else padded[times, rows], *sequence[1:])
+
+
 def pad_packed_sequence(
     sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
 ) -> tuple[Tensor, Tensor]:
