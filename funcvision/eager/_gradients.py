@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
-from ._modes import recording
+from ._modes import mode, recording
 from ._rare import INFERENCE, Rare
 from ._recorded_backward import pull_recorded
 from .utils.hooks import RemovableHandle
@@ -205,6 +205,11 @@ def _run(
 
 def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
     """The cotangent with which the backward pass starts at an output."""
+    if mode.trace is not None:
+        raise RuntimeError(
+            "gradients cannot be computed within a function that is compiled or transformed: call backward or grad on "
+            "its result, or use func.grad within it"
+        )
     if not tensor.requires_grad:
         raise RuntimeError(
             "element 0 of tensors does not require grad and does not have a grad_fn: backward has nothing to do. "
