@@ -1,21 +1,21 @@
-"""Mixed precision in the older form, `cuda.amp.autocast()`. See `funcvision.eager.amp`."""
+"""`autocast` and `GradScaler` under the names by which older scripts import them: for GPUs."""
 
 from typing import Any
 
-from ..amp import GradScaler, custom_bwd, custom_fwd
-from ..amp import autocast as _autocast
+from .. import amp
 
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
+__all__ = ["GradScaler", "autocast"]
 
 
-class autocast(_autocast):
-    """`amp.autocast("cuda", ...)`.
-
-    Args:
-        enabled: whether autocast is on, or off within another autocast.
-        dtype: bfloat16 or float16; by default bfloat16.
-        cache_enabled: cast weights once within the context, and not at each use.
-    """
+class autocast(amp.autocast):
+    """`eager.amp.autocast` for GPUs. Its arguments are explained there."""
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True):
-        super().__init__("cuda", dtype, enabled, cache_enabled)
+        super().__init__("cuda", dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
+
+
+class GradScaler(amp.GradScaler):
+    """`eager.amp.GradScaler` for GPUs. Its arguments are explained there."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__("cuda", *args, **kwargs)
