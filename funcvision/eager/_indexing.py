@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._tiered import on_device
+
 __all__ = ["Index", "get", "in_range", "parse", "put"]
 
 
@@ -119,7 +121,7 @@ def _picks(item: Any, shape: tuple[int, ...], axis: int) -> list[jax.Array]:
     if item.dtype == np.bool_:
         if item.shape != shape[axis : axis + item.ndim]:
             raise IndexError(f"a mask of shape {item.shape} does not match shape {shape} from axis {axis} on")
-        return [jnp.asarray(places, jnp.int32) for places in np.nonzero(item)]
+        return [on_device(places.astype(np.int32)) for places in np.nonzero(item)]
     return [in_range(item, shape[axis], axis)]
 
 
@@ -134,7 +136,7 @@ def in_range(index: Any, size: int, axis: int) -> jax.Array:
         raise IndexError(
             f"indices from {values.min()} to {values.max()} are out of range for axis {axis}, which has {size} elements"
         )
-    return jnp.asarray(np.where(values < 0, values + size, values).astype(np.int32))
+    return on_device(np.where(values < 0, values + size, values).astype(np.int32))
 
 
 def get(x: jax.Array, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:

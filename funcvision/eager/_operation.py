@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.core import Tracer
+from jax.core import ShapedArray, Tracer
 
 from ._graph import Call
 from ._tiered import Tiered, is_small, on_device
@@ -133,6 +133,10 @@ class Program:
         self.outputs: list[jax.ShapeDtypeStruct] = []
         self.is_single = False
         self.forward: Callable[..., Sequence[Any]] = self._flat
+        self._needs_all = True
+        self._call_without_arrays: Call | None = None  # the call, if the pullback depends on the value of no array
+        self._needs_all = True
+        self._call_without_arrays: Call | None = None  # the call, if the pullback depends on the value of no array
         self._backward: Tiered | None = None  # None before the first backward pass
         self._tiered: Tiered | None = None  # None if the function is neither compiled nor interpreted
 
@@ -153,9 +157,14 @@ class Program:
         """The call, without the arrays on whose values the pullback does not depend."""
         if self._needs_all:
             return Call(self._operation, self.form, self._mask, arrays)
+        if self._call_without_arrays is not None:
+            return self._call_without_arrays
         used = self.used
         kept = [x if i in used or not isinstance(x, jax.Array) else x.aval for i, x in enumerate(arrays)]
-        return Call(self._operation, self.form, self._mask, kept)
+        call = Call(self._operation, self.form, self._mask, kept)
+        if all(isinstance(x, ShapedArray) for x in kept):
+            self._call_without_arrays = call
+        return call
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
