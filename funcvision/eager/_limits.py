@@ -112,7 +112,7 @@ def _value(x: Any) -> Any:
 
 
 def check_divisor(divisor: Any) -> None:
-    """Raises ZeroDivisionError if integers are divided by 0. The divisor is a Tensor, an array or a Python number."""
+    """Raises RuntimeError if integers are divided by 0. The divisor is a Tensor, an array or a Python number."""
     divisor = _value(divisor)
     if not isinstance(divisor, Tracer) and np.any(np.asarray(divisor) == 0):
-        raise ZeroDivisionError("an integer Tensor is divided by 0: convert one operand by .float() for infinities")
+        raise RuntimeError("an integer Tensor is divided by 0: convert one operand by .float() for infinities")

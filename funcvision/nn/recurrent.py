@@ -139,7 +139,7 @@ class RNNBase(Module):
     def _declare(self, name: str, shape: tuple[int, ...], initializer: init.Initializer) -> None:
         setattr(self, name, Param(shape, initializer, "OI->IO" if len(shape) == 2 else None))
 
-    def forward(self, x: jax.Array, hx: Any = None) -> tuple[jax.Array, Any]:
+    def forward(self, x: jax.Array, hx: Any = None, lengths: jax.Array | None = None) -> tuple[jax.Array, Any]:
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             layout = "batch, length" if self.batch_first else "length, batch"
             raise ValueError(
@@ -152,6 +152,7 @@ class RNNBase(Module):
         elif self.batch_first:
             x = x.swapaxes(0, 1)
         states = self._initial_states(x, hx, batched)
+        inside = None if lengths is None else self._inside(x, lengths)
 
         last: list[State] = []
         for layer in range(self.num_layers):
@@ -159,7 +160,7 @@ class RNNBase(Module):
                 x = F.dropout(x, self.dropout, key=self.random_key())
             outputs = []
             for suffix in self._suffixes(layer):
-                state, output = self._scan(x, tuple(s[len(last)] for s in states), suffix)
+                state, output = self._scan(x, tuple(s[len(last)] for s in states), suffix, inside)
                 outputs.append(output)
                 last.append(state)
             x = jnp.concatenate(outputs, axis=-1)
@@ -169,21 +170,38 @@ class RNNBase(Module):
             x, final = x[:, 0], tuple(part[:, 0] for part in final)
         elif self.batch_first:
             x = x.swapaxes(0, 1)
-        return x, final if len(final) > 1 else final[0]
+        return x, final if len(states) > 1 else final[0]
 
-    def _scan(self, x: jax.Array, state: State, suffix: str) -> tuple[State, jax.Array]:
+    def _inside(self, x: jax.Array, lengths: jax.Array) -> jax.Array:
+        """Whether each time step [length, batch, 1] belongs to a sequence, and not to the padding behind it."""
+        if lengths.shape != (x.shape[1],):
+            raise ValueError(
+                f"{type(self).__name__} takes one length for each of the {x.shape[1]} sequences; got lengths of shape "
+                f"{lengths.shape}"
+            )
+        steps = jnp.arange(x.shape[0], dtype=lengths.dtype)
+        return (steps[:, None] < lengths[None, :])[..., None]
+
+    def _scan(
+        self, x: jax.Array, state: State, suffix: str, inside: jax.Array | None
+    ) -> tuple[State, jax.Array]:
         """Runs one layer in one direction: (final state, hidden states [length, batch, features] in order of time)."""
         weight_hh, bias_hh = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}", None)
         weight_hr, step = getattr(self, f"weight_hr{suffix}", None), _KINDS[self.mode].step
 
-        def advance(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
+        def advance(state: State, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[State, jax.Array]:
+            from_input, is_inside = inputs
             hidden, *rest = step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
             if weight_hr is not None:
                 hidden = F.linear(hidden, weight_hr)
-            return (hidden, *rest), hidden
+            following = (hidden, *rest)
+            if is_inside is not None:
+                following = tuple(jnp.where(is_inside, new, old) for new, old in zip(following, state, strict=True))
+                hidden = jnp.where(is_inside, hidden, 0)
+            return following, hidden
 
         from_input = F.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}", None))
-        return lax.scan(advance, state, from_input, reverse=suffix.endswith("_reverse"))
+        return lax.scan(advance, state, (from_input, inside), reverse=suffix.endswith("_reverse"))
 
     def _initial_states(self, x: jax.Array, hx: Any, batched: bool) -> State:
         """The given state or zeros. Each array is [layers * directions, batch, features]."""
@@ -228,7 +246,11 @@ class RNN(RNNBase):
     hidden_size] (zeros by default). It returns the hidden states of the last layer at all time steps, and the final
     hidden states of all layers, of the shape of `hx`. The batch axis may be left out of the input and `hx`; in `hx` it
     is never first. Parameters have torch's names, `weight_ih_l0`, `weight_hh_l0_reverse`, ..., and weights are stored
-    as [in, out]. Packed sequences of different lengths are not supported.
+    as [in, out].
+
+    Sequences of different lengths are padded at their ends, and the third argument of the call, `lengths` [batch], says
+    where they end. Then the final states are those at the ends, the other direction begins there, and the outputs
+    behind them are 0.
 
     Raises:
         ValueError: an option is out of range; on a call, an input or state of another shape, or a state of another

@@ -91,7 +91,7 @@ def test_signatures_are_torchs():
 ])  # fmt: skip
 def test_refusals(call):
     for module, make in ((init, eager.zeros), (torch.nn.init, torch.zeros)):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError):  # noqa: PT011
             call(module, make)
 
 

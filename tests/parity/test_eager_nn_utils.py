@@ -250,12 +250,16 @@ def test_orthogonal(orthogonal_map, shape):
 def test_fusion():
     for make, bn, transpose, shape in (
         (lambda n: n.Conv2d(2, 3, 3), lambda n: n.BatchNorm2d(3), False, (2, 2, 5, 5)),
-        (lambda n: n.ConvTranspose2d(2, 3, 3, bias=False), lambda n: n.BatchNorm2d(3, affine=False), True, (2, 2, 5, 5)),
+        (
+            lambda n: n.ConvTranspose2d(2, 3, 3, bias=False), lambda n: n.BatchNorm2d(3, affine=False), True,
+            (2, 2, 4, 5),
+        ),
         (lambda n: n.Linear(4, 3), lambda n: n.BatchNorm1d(3, eps=1e-2), False, (6, 4)),
     ):
         layer, norm = make(nn), bn(nn)
         their_layer, their_norm = make(torch.nn).eval(), bn(torch.nn).eval()
-        fuse, wanted_fuse = (u.fuse_linear_bn_eval if len(shape) == 2 else u.fuse_conv_bn_eval for u in (utils, U.fusion))
+        name = "fuse_linear_bn_eval" if len(shape) == 2 else "fuse_conv_bn_eval"
+        fuse, wanted_fuse = getattr(utils, name), getattr(U.fusion, name)
         options = {"transpose": True} if transpose else {}
         with pytest.raises(AssertionError, match="eval"):
             fuse(layer, norm, **options)

@@ -55,7 +55,8 @@ def test_state_dicts_in_both_directions(name):
     algorithm, options = name.split()[0], OPTIMIZERS[name]
     rtol = 2e-2 if algorithm == "Muon" else 2e-6
     ours, theirs = params()
-    optimizer, reference = getattr(optim, algorithm)(ours, **options), getattr(torch.optim, algorithm)(theirs, **options)
+    optimizer = getattr(optim, algorithm)(ours, **options)
+    reference = getattr(torch.optim, algorithm)(theirs, **options)
     for number in range(3):
         step(number, (optimizer, ours, eager.tensor), (reference, theirs, torch.tensor))
 
@@ -85,7 +86,8 @@ def test_half_precision_states():
     theirs = torch.tensor(start).bfloat16().requires_grad_()
     optimizer, reference = optim.AdamW([ours], lr=0.1), torch.optim.AdamW([theirs], lr=0.1)
     for scale in (1.0, -0.5, 2.0):
-        ours.grad, theirs.grad = eager.Tensor(gradient * scale).to("bfloat16"), torch.tensor(gradient * scale).bfloat16()
+        ours.grad = eager.Tensor(gradient * scale).to("bfloat16")
+        theirs.grad = torch.tensor(gradient * scale).bfloat16()
         optimizer.step()
         reference.step()
     assert str(optimizer.state[ours]["exp_avg"].dtype).endswith("bfloat16")
@@ -96,9 +98,10 @@ def test_complex_parameters():
     start = random(0, 6) + 1j * random(1, 6)
     gradient = random(2, 6) + 1j * random(3, 6)
     for algorithm in ("SGD", "Adam", "RMSprop", "Rprop", "Adadelta"):
-        ours, theirs = eager.Tensor(start.astype(np.complex64), requires_grad=True), torch.tensor(start).to(torch.complex64)
-        theirs.requires_grad_()
-        optimizer, reference = getattr(optim, algorithm)([ours], lr=0.1), getattr(torch.optim, algorithm)([theirs], lr=0.1)
+        ours = eager.Tensor(start.astype(np.complex64), requires_grad=True)
+        theirs = torch.tensor(start).to(torch.complex64).requires_grad_()
+        optimizer = getattr(optim, algorithm)([ours], lr=0.1)
+        reference = getattr(torch.optim, algorithm)([theirs], lr=0.1)
         for scale in (1.0, -0.5, 0.3):
             ours.grad = eager.Tensor((gradient * scale).astype(np.complex64))
             theirs.grad = torch.tensor(gradient * scale).to(torch.complex64)
@@ -111,9 +114,9 @@ def test_muon_and_its_learning_rates():
     for adjust in (None, "original", "match_rms_adamw"):
         ours, theirs = params()
         options = {"lr": 0.1, "adjust_lr_fn": adjust, "nesterov": adjust is None, "momentum": 0.8}
-        pairs = (optim.Muon(ours, **options), ours, eager.tensor), (torch.optim.Muon(theirs, **options), theirs, torch.tensor)
+        optimizer, reference = optim.Muon(ours, **options), torch.optim.Muon(theirs, **options)
         for number in range(3):
-            step(number, *pairs)
+            step(number, (optimizer, ours, eager.tensor), (reference, theirs, torch.tensor))
         for our, their in zip(ours, theirs, strict=True):
             assert_close(np.asarray(our.tolist(), np.float32), their, rtol=1e-2)
     with pytest.raises(ValueError, match="Muon takes matrices"):

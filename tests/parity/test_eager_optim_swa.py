@@ -42,7 +42,8 @@ AVERAGES = {
 @pytest.mark.parametrize("name", AVERAGES)
 def test_averaged_models(name):
     ours, theirs = net(nn), net(torch.nn)
-    averaged, wanted = swa_utils.AveragedModel(ours, **AVERAGES[name](swa_utils)), T.AveragedModel(theirs, **AVERAGES[name](T))
+    averaged = swa_utils.AveragedModel(ours, **AVERAGES[name](swa_utils))
+    wanted = T.AveragedModel(theirs, **AVERAGES[name](T))
     for seed in (1, 20, 40):
         set_weights(ours, theirs, seed)
         averaged.update_parameters(ours)

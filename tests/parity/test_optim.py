@@ -200,10 +200,11 @@ REFUSED = {
     "milestones": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(o, 3)], [2, 3]),
     "no schedule": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), "cos"], [2]),
     "plateau in a chain": lambda s, o: s.ChainedScheduler([s.ReduceLROnPlateau(o)]),
-    "empty chain": lambda s, o: s.ChainedScheduler([]), "no function to multiply by": lambda s, o: s.MultiplicativeLR(o, 2),
+    "empty chain": lambda s, o: s.ChainedScheduler([]),
+    "no function to multiply by": lambda s, o: s.MultiplicativeLR(o, 2),
     "other optimizer in a chain": lambda s, o: s.ChainedScheduler([s.StepLR(o, 2), s.StepLR(another(o), 2)]),
-    "restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 0), "multiple": lambda s, o:
-        s.CosineAnnealingWarmRestarts(o, 2, 0.5),
+    "restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 0),
+    "multiple": lambda s, o: s.CosineAnnealingWarmRestarts(o, 2, 0.5),
     "cyclic mode": lambda s, o: s.CyclicLR(o, 0.1, 0.2, mode="square"),
     "other optimizer": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(another(o), 2)], [2]),
     "reduction": lambda s, o: s.ReduceLROnPlateau(o, factor=1.0), "mode": lambda s, o: s.ReduceLROnPlateau(o, "least"),
@@ -314,7 +315,9 @@ def test_schedules_on_top_of_each_other():
             np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "OneCycleLR"])
+@pytest.mark.parametrize(
+    "name", ["StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "OneCycleLR"]
+)
 def test_state_dicts_of_schedules_in_both_directions(name):
     ours, theirs = scheduled("SGD")
     schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
@@ -323,7 +326,8 @@ def test_state_dicts_of_schedules_in_both_directions(name):
         schedule.step()
         reference.step()
     our_other, their_other = scheduled("SGD")
-    resumed, their_resumed = SCHEDULES[name](lr_scheduler, our_other), SCHEDULES[name](torch.optim.lr_scheduler, their_other)
+    resumed = SCHEDULES[name](lr_scheduler, our_other)
+    their_resumed = SCHEDULES[name](torch.optim.lr_scheduler, their_other)
     our_other.load_state_dict(theirs.state_dict())
     their_other.load_state_dict(ours.state_dict())
     resumed.load_state_dict(reference.state_dict())

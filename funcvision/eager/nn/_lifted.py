@@ -14,8 +14,10 @@ from .._operation import Operation
 from ..random import next_key
 from ..tensor import Tensor
 from ._layouts import Layout, channels_first, layout_of
+from ._packed import called_packed
 from .module import Module
 from .parameter import Parameter
+from .utils.rnn import PackedSequence
 
 __all__ = ["Lifted", "lifted_layers"]
 
@@ -44,6 +46,8 @@ class Lifted(Module):
         layer: pure.Module = vars(self)["_layer"]
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
+        if args and isinstance(args[0], PackedSequence):
+            return called_packed(self.forward, args[0], args[1] if len(args) > 1 else None, layer.batch_first)
         params, state = dict(self.named_parameters()), dict(self.named_buffers())
         if params.keys() | state.keys() != vars(self)["_declared"]:
             params, state = _read(self, layer)
@@ -73,9 +77,11 @@ class Lifted(Module):
             _describe(self, layer._copy({name: value}))
             return
         super().__setattr__(name, value)
-        if layer is not None and isinstance(value, Parameter) and vars(layer).get(name, value) is None:
-            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))  # such as a bias of a layer without one
-        elif value is None and isinstance(vars(layer or self).get(name), Declaration):
+        if layer is None or name not in vars(layer):
+            return
+        if isinstance(value, Parameter) and vars(layer)[name] is None:  # such as a bias of a layer without one
+            _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))
+        elif value is None and isinstance(vars(layer)[name], Declaration):
             _describe(self, layer._copy({name: None}))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""`torch.nn.init`: functions that write initial values to Tensors in place, over the initialisers of `funcvision.nn.init`.
+"""`torch.nn.init`: functions that write initial values to Tensors in place.
 
-They do not record operations, so they can change leaves that require a gradient. Random numbers come from the global
-generator of the eager face (see `manual_seed`), or from `generator`. They are not torch's numbers.
+The values are those of the initialisers of `funcvision.nn.init`. The functions do not record operations, so they can
+change leaves that require a gradient. Random numbers come from the global generator of the eager face (see
+`manual_seed`), or from `generator`. They are not torch's numbers.
 """
 
 import functools

@@ -1,15 +1,48 @@
-"""The `state_dict` of an optimizer in torch's form."""
+"""The states of an optimizer: their arrays for a step, and the `state_dict` in torch's form."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._base import as_array
 from ..tensor import Tensor
 
-__all__ = ["fitting", "packed", "unpacked"]
+__all__ = ["donatable", "fitting", "packed", "unpacked"]
+
+
+class _Held:
+    """Holds an object as a Tensor holds its array."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: object):
+        self._data = data
+
+    @property
+    def array(self) -> object:
+        return self._data
+
+
+def _references(tensor: Any) -> int:
+    """The number of references to the array of a Tensor, including those of this function."""
+    array = tensor.array
+    return sys.getrefcount(array)
+
+
+_ALONE = _references(_Held(object()))  # if nothing but the Tensor refers to the array; it depends on Python's version
+
+
+def donatable(tensor: Tensor) -> jax.Array:
+    """The array of a Tensor of the state, or a copy if other Tensors, such as a clone, have the same array.
+
+    A step donates the array, so that it is gone afterwards.
+    """
+    return tensor.array if _references(tensor) <= _ALONE else jnp.copy(tensor.array)
+
 
 
 def packed(state: Mapping[Tensor, Any], groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Options", "update"]
+__all__ = ["Options", "State", "update"]
+
+State = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,27 +47,40 @@ def update(algorithm: Any, flags: Any, numbers: Any, arrays: Any, gradients: Any
 
     Args:
         algorithm: the class of the optimizer.
-        flags: for each group its `Options`, and the names of its numbers.
-        numbers: for each group an array with a row for each parameter.
+        flags: for each group its `Options`, and for each parameter which of the numbers it uses.
+        numbers: for each group a list of dicts of numbers, one for each count of steps that parameters have.
         arrays: for each group the parameters.
         gradients: for each group the gradients.
         states: for each group the states, dicts of arrays.
     """
     new_arrays, new_states = [], []
-    for (options, names), *group in zip(flags, numbers, arrays, gradients, states, strict=True):
-        pairs = [_updated(algorithm, options, names, *of_param) for of_param in zip(*group, strict=True)]
+    for (options, places), values, *group in zip(flags, numbers, arrays, gradients, states, strict=True):
+        given = functools.cache(functools.partial(_numbers, values))
+        pairs = [
+            _updated(algorithm, options, given(place, array.dtype), array, gradient, state)
+            for place, array, gradient, state in zip(places, *group, strict=True)
+        ]
         new_arrays.append([array for array, _ in pairs])
         new_states.append([state for _, state in pairs])
     return new_arrays, new_states
 
 
-def _updated(algorithm: Any, options: Any, names: Any, row: Any, array: Any, gradient: Any, state: Any) -> Any:
-    """The new value and state of one parameter.
+def _wide(dtype: Any) -> Any:
+    """The real dtype in which a parameter is updated: parameters of less than 32 bits are updated in float32."""
+    return jnp.float64 if dtype in (jnp.float64, jnp.complex128) else jnp.float32
 
-    Parameters of less than 32 bits are updated in float32. Complex parameters are updated as pairs of real numbers.
-    """
-    wide = jnp.float64 if array.dtype in (jnp.float64, jnp.complex128) else jnp.float32
-    numbers = types.SimpleNamespace(**dict(zip(names, row.astype(wide), strict=True)), dtype=array.dtype)
+
+def _numbers(values: Any, place: int, dtype: Any) -> types.SimpleNamespace:
+    """The numbers for a parameter of this dtype. `dtype` is one of them."""
+    wide = _wide(dtype)
+    return types.SimpleNamespace(
+        **{name: jnp.asarray(value).astype(wide) for name, value in values[place].items()}, dtype=dtype
+    )
+
+
+def _updated(algorithm: Any, options: Any, numbers: Any, array: Any, gradient: Any, state: Any) -> Any:
+    """The new value and state of one parameter. Complex parameters are updated as pairs of real numbers."""
+    wide = _wide(array.dtype)
     wider = {name: _real(value, wide) for name, value in state.items() if name != "step"}
     gradient = _real(gradient, wide)
     gradient = -gradient if options["maximize"] else gradient

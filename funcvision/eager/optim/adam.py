@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ._formulas import add_decay, lerp, mean_of_squares
-from ._update import Options
+from ._update import Options, State
 from .optimizer import Optimizer
 
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
@@ -75,7 +75,7 @@ class Adam(Optimizer):
         return _common(group) | {"rate": float(group["lr"]) / (1 - beta1**step), "root": math.sqrt(1 - beta2**step)}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient, param = _decayed(options, n, gradient, param)
         new = _new_moments(n, gradient, state)
@@ -125,7 +125,7 @@ class Adamax(Optimizer):
         return _common(group) | {"rate": float(group["lr"]) / (1 - float(group["betas"][0]) ** step)}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient = add_decay(options, n, gradient, param)
         mean = lerp(state["exp_avg"], gradient, n.mean_weight)
@@ -165,7 +165,7 @@ class NAdam(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient, param = _decayed(options, n, gradient, param)
         new = _new_moments(n, gradient, state)
@@ -214,7 +214,7 @@ class RAdam(Optimizer):
         return _common(group) | {"rate": float(group["lr"]) / (1 - beta1**step), "rectified": rectified}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient, param = _decayed(options, n, gradient, param)
         new = _new_moments(n, gradient, state)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from ._formulas import add_decay, lerp, mean_of_squares
-from ._update import Options
+from ._update import Options, State
 from .optimizer import Optimizer
 
 __all__ = ["Adadelta", "Adafactor", "Adagrad", "RMSprop", "Rprop"]
@@ -52,7 +52,7 @@ class RMSprop(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state. Like torch, it adds `eps` to the root."""
         gradient = add_decay(options, n, gradient, param)
         squares = mean_of_squares(state["square_avg"], gradient, n.alpha, n.weight)
@@ -105,7 +105,7 @@ class Adagrad(Optimizer):
         return {"rate": rate, "eps": group["eps"], "weight_decay": float(group["weight_decay"])}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient = add_decay(options, n, gradient, param)
         sum_of_squares = state["sum"] + gradient * gradient
@@ -140,12 +140,13 @@ class Adadelta(Optimizer):
         return {"lr": float(group["lr"]), "rho": group["rho"], "eps": group["eps"], "weight_decay": decay}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient = add_decay(options, n, gradient, param)
         means = optax.ScaleByAdaDeltaState(e_g=state["square_avg"], e_x=state["acc_delta"])
-        change, means = optax.scale_by_adadelta(n.rho, n.eps).update(gradient, means)
-        return param - n.lr * change, {"square_avg": means.e_g, "acc_delta": means.e_x}
+        change, new = optax.scale_by_adadelta(n.rho, n.eps).update(gradient, means)
+        squares, changes = jax.tree.leaves(new)
+        return param - n.lr * change, {"square_avg": squares, "acc_delta": changes}
 
 
 class Rprop(Optimizer):
@@ -180,7 +181,7 @@ class Rprop(Optimizer):
         return {"minus": minus, "plus": plus, "least": least, "most": most}
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state. An element whose gradient has changed its sign does not move."""
         agreement = gradient * state["prev"]
         factor = jnp.where(agreement > 0, n.plus, jnp.where(agreement < 0, n.minus, 1))
@@ -240,7 +241,7 @@ class Adafactor(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         eps = jnp.where(n.eps1 < 0, jnp.finfo(n.dtype).eps, n.eps1)
         rate = _larger(_root_mean_square(param), n.eps2) * n.rate

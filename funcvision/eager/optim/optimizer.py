@@ -1,19 +1,18 @@
 """`Optimizer`: groups of parameters, a state for each parameter, and one compiled step for all of them."""
 
 import functools
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import jax
-import numpy as np
 
 from .._base import as_array
 from .._graph import enable_grad, no_grad
 from ..tensor import Tensor
-from ._hooks import Hooks, RemovableHandle
-from ._state import fitting, packed, unpacked
-from ._update import Options, update
+from ..utils.hooks import RemovableHandle
+from ._state import donatable, fitting, packed, unpacked
+from ._update import Options, State, update
 
 __all__ = ["Optimizer"]
 
@@ -92,8 +91,9 @@ class Optimizer:
             self.add_param_group(group)
 
     def _start(self) -> None:
-        self._hooks: defaultdict[str, Hooks] = defaultdict(Hooks)
-        self._counted: dict[Tensor, tuple[Any, float]] = {}  # the array of a "step" in the state, and its value
+        self._hooks: defaultdict[str, OrderedDict[int, Any]] = defaultdict(OrderedDict)
+        # For each parameter the Tensor "step" in its state, the version of that Tensor, and its value on the host.
+        self._counted: dict[Tensor, tuple[Any, int, float]] = {}
         self._made_for: dict[Tensor, Any] = {}  # the static options that a state was made for
 
     def __getstate__(self) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class Optimizer:
         raise NotImplementedError
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state. The numbers are attributes of `n`."""
         raise NotImplementedError
 
@@ -190,22 +190,21 @@ class Optimizer:
         for group, params in zip(self.param_groups, trained, strict=True):
             static = Options.of(self.defaults, group, self.STATIC)
             steps = [self._begin(group, param, static) for param in params]
-            values = {step: self.numbers(group, step) for step in {*steps, 1.0}}
-            flags.append((static, tuple(values[1.0])))
-            rows = [tuple(values[step].values()) for step in steps]
-            numbers.append(np.array(rows, np.float64).reshape(len(rows), len(values[1.0])))
+            distinct = list(dict.fromkeys(steps))  # mostly one: parameters without a gradient fall behind
+            flags.append((static, tuple(map(distinct.index, steps))))
+            numbers.append([{n: float(v) for n, v in self.numbers(group, step).items()} for step in distinct])
         arrays = [[as_array(param) for param in params] for params in trained]
         gradients = [[as_array(param.grad) for param in params] for params in trained]
-        states = [[{n: as_array(v) for n, v in self.state[param].items()} for param in params] for params in trained]
+        states = [[{n: donatable(v) for n, v in self.state[param].items()} for param in params] for params in trained]
         arrays, states = update(type(self), tuple(flags), numbers, arrays, gradients, states)
         for params, new, new_states in zip(trained, arrays, states, strict=True):
             for param, array, state in zip(params, new, new_states, strict=True):
-                param.array = array
+                param._write(Tensor.wrap(array))
                 tensors = self.state[param]
                 for name, value in state.items():
-                    tensors[name].array = value
+                    tensors[name]._write(Tensor.wrap(value))
                 if "step" in state:
-                    self._counted[param] = (state["step"], self._counted[param][1])
+                    self._counted[param] = (tensors["step"], tensors["step"].version, self._counted[param][2])
 
     def _begin(self, group: Mapping[str, Any], param: Tensor, static: Options) -> float:
         """The number of the step that is about to be taken. Makes the parts of the state that are missing."""
@@ -213,11 +212,11 @@ class Optimizer:
         is_new = (not state or self._made_for.get(param) != static) and self._complete(group, param, static)
         if "step" not in state:
             return 1.0 if is_new else 2.0
-        array = as_array(state["step"])
-        known, steps = self._counted.get(param, (None, 0.0))
-        if known is not array:
-            steps = float(state["step"])
-        self._counted[param] = (array, steps + 1)
+        tensor = state["step"]
+        known, version, steps = self._counted.get(param, (None, 0, 0.0))
+        if known is not tensor or version != tensor.version:
+            steps = float(tensor)
+        self._counted[param] = (tensor, tensor.version, steps + 1)
         return steps + 1
 
     def _complete(self, group: Mapping[str, Any], param: Tensor, static: Options) -> bool:
@@ -276,29 +275,37 @@ class Optimizer:
 
     # Hooks
 
+    def _hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        hooks = self._hooks[kind]
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
+        return handle
+
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Registers `hook(optimizer, args, kwargs)` to run before each step. It may return other (args, kwargs)."""
-        return self._hooks["step_pre"].add(hook)
+        return self._hook("step_pre", hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Registers `hook(optimizer, args, kwargs)` to run after each step."""
-        return self._hooks["step_post"].add(hook)
+        return self._hook("step_post", hook)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Registers `hook(optimizer)` to run before `state_dict`."""
-        return self._hooks["state_dict_pre"].add(hook, prepend)
+        return self._hook("state_dict_pre", hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Registers `hook(optimizer, state_dict)` to run after `state_dict`. It may return another dict."""
-        return self._hooks["state_dict_post"].add(hook, prepend)
+        return self._hook("state_dict_post", hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Registers `hook(optimizer, state_dict)` to run before `load_state_dict`. It may return another dict."""
-        return self._hooks["load_state_dict_pre"].add(hook, prepend)
+        return self._hook("load_state_dict_pre", hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Registers `hook(optimizer)` to run after `load_state_dict`."""
-        return self._hooks["load_state_dict_post"].add(hook, prepend)
+        return self._hook("load_state_dict_post", hook, prepend)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

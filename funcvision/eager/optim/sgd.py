@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ._formulas import add_decay, lerp
-from ._update import Options
+from ._update import Options, State
 from .optimizer import Optimizer
 
 __all__ = ["ASGD", "SGD", "Muon"]
@@ -47,7 +47,7 @@ class SGD(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient = add_decay(options, n, gradient, param)
         if not options.uses("momentum"):
@@ -92,7 +92,7 @@ class ASGD(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         gradient = add_decay(options, n, gradient, param)
         param = param * (1 - n.lambd * state["eta"]) - state["eta"] * gradient
@@ -153,7 +153,7 @@ class Muon(Optimizer):
         }  # fmt: skip
 
     @staticmethod
-    def update(options: Options, n: Any, gradient: Any, param: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(options: Options, n: Any, gradient: Any, param: Any, state: State) -> tuple[Any, State]:
         """The new parameter and its new state."""
         velocity = lerp(state["momentum_buffer"], gradient, n.weight)
         change = lerp(gradient, velocity, n.momentum) if options["nesterov"] else velocity

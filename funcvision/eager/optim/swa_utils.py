@@ -92,7 +92,8 @@ class AveragedModel(Module):
     """A copy of a model whose weights are an average of those of the model over training.
 
     The equally weighted average is stochastic weight averaging (Izmailov et al. 2018,
-    https://arxiv.org/abs/1803.05407); pass `multi_avg_fn=get_ema_multi_avg_fn(0.999)` for an exponential moving average.
+    https://arxiv.org/abs/1803.05407). For an exponential moving average pass
+    `multi_avg_fn=get_ema_multi_avg_fn(0.999)`.
 
     Args:
         model: the model.
@@ -108,6 +109,8 @@ class AveragedModel(Module):
     Raises:
         AssertionError: both functions are given.
     """
+
+    n_averaged: Any
 
     def __init__(
         self, model: Module, device: Any = None, avg_fn: Average | None = None, multi_avg_fn: Average | None = None,

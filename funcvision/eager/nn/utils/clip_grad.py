@@ -32,7 +32,7 @@ def get_total_norm(
     """
     arrays = [as_array(tensor) for tensor in _listed(tensors)]
     if not arrays:
-        return Tensor(0.0)
+        return Tensor.of(0.0)
     return _checked(_norm(arrays, float(norm_type)), norm_type, error_if_nonfinite)
 
 
@@ -57,7 +57,7 @@ def clip_grad_norm_(
     """
     gradients = _gradients(parameters)
     if not gradients:
-        return Tensor(0.0)
+        return Tensor.of(0.0)
     arrays = [as_array(gradient) for gradient in gradients]
     norm, scaled = _scaled_to_norm(arrays, float(norm_type), float(max_norm))
     result = _checked(norm, norm_type, error_if_nonfinite)
@@ -96,10 +96,10 @@ def _write(gradients: list[Tensor], arrays: list[jax.Array]) -> None:
 def _checked(norm: jax.Array, norm_type: float, error_if_nonfinite: bool) -> Tensor:
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(
-            f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To clip "
-            "them all the same, pass error_if_nonfinite=False"
+            f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To "
+            "clip them all the same, pass error_if_nonfinite=False"
         )
-    return Tensor(norm)
+    return Tensor.of(norm)
 
 
 @functools.partial(jax.jit, static_argnums=1)

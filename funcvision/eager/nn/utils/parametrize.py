@@ -64,10 +64,10 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         with no_grad():
-            value = self._inverted(original, strict=False)
+            value: Any = self._inverted(original, strict=False)
         self.is_tensor = isinstance(value, Tensor)
         if not self.is_tensor and not isinstance(value, Sequence):
-            raise ValueError(f"'right_inverse' must return a Tensor or a sequence of Tensors; got {type(value).__name__}")
+            raise ValueError(f"'right_inverse' must return Tensors; got {type(value).__name__}")
         self.ntensors = 1 if self.is_tensor else len(value)
         if self.is_tensor:
             _check_dtype("'right_inverse'", value, original)
@@ -150,7 +150,8 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
         registered = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe)
         delattr(module, tensor_name)
         if not is_parametrized(module):
-            module.__class__ = type(f"Parametrized{type(module).__name__}", (type(module),), {})
+            kind: Any = type(f"Parametrized{type(module).__name__}", (type(module),), {})
+            module.__class__ = kind
             module.parametrizations = ModuleDict()
         setattr(type(module), tensor_name, _property(tensor_name))
         module.parametrizations[tensor_name] = registered

@@ -89,7 +89,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The inverse of a permutation."""
     if permutation is None:
         return None
-    return Tensor(jnp.argsort(as_array(permutation)))
+    return Tensor.of(jnp.argsort(as_array(permutation)))
 
 
 def pack_padded_sequence(
@@ -131,8 +131,15 @@ def pack_padded_sequence(
     data = input[rows, times] if batch_first else input[times, rows]
     counts = _batch_sizes(sizes)
     if order is None:
-        return PackedSequence(data, Tensor(counts))
-    return PackedSequence(data, Tensor(counts), Tensor(order), Tensor(np.argsort(order)))
+        return PackedSequence(data, Tensor.of(counts))
+    return PackedSequence(data, Tensor.of(counts), Tensor.of(order), Tensor.of(np.argsort(order)))
+
+
+def packed_like(sequence: PackedSequence, padded: Tensor, batch_first: bool) -> PackedSequence:
+    """Other padded sequences of the same lengths, packed in the same order."""
+    times, places = _packed_places(_lengths(_on_host(sequence.batch_sizes)))
+    rows = places if sequence.sorted_indices is None else _on_host(sequence.sorted_indices)[places]
+    return PackedSequence(padded[rows, times] if batch_first else padded[times, rows], *sequence[1:])
 
 
 def pad_packed_sequence(
@@ -163,7 +170,7 @@ def pad_packed_sequence(
     places = np.where(is_inside, begins[:, None] + order, 0)
     if batch_first:
         is_inside, places = is_inside.T, places.T
-    return _filled(sequence.data, places, is_inside, float(padding_value)), Tensor(sizes[order])
+    return _filled(sequence.data, places, is_inside, float(padding_value)), Tensor.of(sizes[order])
 
 
 def pad_sequence(

@@ -34,7 +34,8 @@ def functional_call(
 
 @contextmanager
 def _replaced(module: Module, tensors: Mapping[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
-    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    own: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
+    own |= module.named_buffers(remove_duplicate=False)
     unexpected, missing = sorted(tensors.keys() - own.keys()), sorted(own.keys() - tensors.keys())
     tied = {own[name]: tensor for name, tensor in tensors.items() if name in own} if tie_weights else {}
     given = {**{name: tied[tensor] for name, tensor in own.items() if tensor in tied}, **tensors}

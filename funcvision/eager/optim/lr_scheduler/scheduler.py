@@ -114,6 +114,9 @@ class LRScheduler:
         vars(self).update(state_dict)
 
 
+_LRScheduler = LRScheduler  # the old name, which scripts for torch use
+
+
 def _number(lr: Any) -> float:
     return lr.item() if isinstance(lr, Tensor) else lr
 
