@@ -57,6 +57,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
         TypeError: an index is of an unsupported type.
         ValueError: a slice has a negative step.
     """
+    shape = tuple(shape)  # quicker to index than a Size
     items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     items = _with_every_axis(items, shape)
     starts, sizes, steps, dropped, added, indexed, arrays = [], [], [], [], [], [], []
@@ -89,7 +90,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
 
 def _item(item: Any) -> Any:
     """One of None, Ellipsis, a slice of integers, an integer, or an array of integers or bools."""
-    if item is None or item is Ellipsis:
+    if item is None or item is Ellipsis or type(item) is int:
         return item
     if isinstance(item, slice):
         return slice(*(None if part is None else operator.index(part) for part in (item.start, item.stop, item.step)))

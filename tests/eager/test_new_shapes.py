@@ -81,8 +81,8 @@ def test_a_shape_that_is_used_often_is_compiled_once():
     with compilations() as found:
         for _ in range(5):
             assert function(x).sum().item() == 153
-    assert before == 0
-    assert 1 <= len(found) <= 3  # the function, the sum, and the identity that puts a result on the device
+    assert before <= 1  # the identity that puts scalars on the device, of which other tests make many, too
+    assert 1 <= len(found) <= 3  # the function, the sum, and the identity
 
 
 def test_results_on_a_chosen_device_stay_there():
