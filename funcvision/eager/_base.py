@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
@@ -17,6 +16,7 @@ from ._operation import differentiable
 from ._printing import text
 from ._rare import INFERENCE, Rare
 from ._size import Size
+from ._tiered import on_device, plus
 from ._views import View, contiguous_strides
 from .devices import of_array
 from .dtypes import default_dtype, dtype, kind, named
@@ -39,7 +39,7 @@ def as_array(data: Any) -> jax.Array:
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return jnp.array(array.astype(default_dtype()))
+            return on_device(array.astype(default_dtype()))
     return fitted(array)
 
 
@@ -333,7 +333,7 @@ class TensorBase:
         elif self.node is not None or is_grad_enabled():  # torch has a new Tensor here, and a write for leaves
             self._grad = self._grad + new
         else:
-            self._grad.array = self._grad.array + new.array
+            self._grad.array = plus(self._grad.array, new.array)
         if self._rare is not None:
             self._rare.call_after_accumulation(self)
 

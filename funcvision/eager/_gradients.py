@@ -5,13 +5,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
-
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
 from ._modes import recording
 from ._rare import INFERENCE, Rare
 from ._recorded_backward import pull_recorded
+from ._tiered import full
 from .utils.hooks import RemovableHandle
 
 __all__ = ["GradientMethods", "gradients", "propagate"]
@@ -219,7 +218,7 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
                 f"this one has shape {tuple(tensor.shape)}: call it on sum() or mean(), or call backward(gradient) "
                 "with a gradient of that shape"
             )
-        given = jnp.ones(tensor.shape, tensor.array.dtype)
+        given = full(tensor.array.shape, 1, tensor.array.dtype)
     if create_graph and not isinstance(given, TensorBase):
         given = TensorBase.result.wrap(as_array(given))
     cotangent: Any = given if create_graph else as_array(given)

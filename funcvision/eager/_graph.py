@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from ._modes import enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
+from ._tiered import full, plus
 from .utils.hooks import RemovableHandle
 
 __all__ = [
@@ -170,7 +171,7 @@ class Node:
     def filled(self, cotangents: Sequence[Cotangent | None]) -> list[Cotangent]:
         """The cotangents with zeros for outputs that received none."""
         return [
-            jnp.zeros(output.shape, output.dtype) if cotangent is None else cotangent
+            full(output.shape, 0, output.dtype) if cotangent is None else cotangent
             for cotangent, output in zip(cotangents, self.outputs, strict=True)
         ]
 
@@ -295,13 +296,13 @@ def backward(
         target, index = edge
         if not isinstance(target, Node):
             _, sum_so_far = leaves.pop(id(target), (target, None))  # hooks run in the order of the last arrivals
-            leaves[id(target)] = target, cotangent if sum_so_far is None else sum_so_far + cotangent
+            leaves[id(target)] = target, cotangent if sum_so_far is None else plus(sum_so_far, cotangent)
             return
         if target not in arrived:
             arrived[target] = [None] * len(target.outputs)
             heapq.heappush(waiting, (-target.number, target))
         so_far = arrived[target][index]
-        arrived[target][index] = cotangent if so_far is None else so_far + cotangent
+        arrived[target][index] = cotangent if so_far is None else plus(so_far, cotangent)
 
     for edge, cotangent in roots:
         send(edge, cotangent)

@@ -131,7 +131,7 @@ def chunk(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
 
 def unbind(x: jax.Array, dim: int = 0) -> tuple[jax.Array, ...]:
     """The slices along an axis, without that axis."""
-    return tuple(jnp.squeeze(part, dim) for part in split(x, 1, dim)) if x.shape[dim] else ()
+    return tuple(jnp.unstack(x, axis=dim)) if x.shape[dim] else ()
 
 
 def cat(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._base import TensorBase, as_array
+from .._base import TensorBase
 from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
@@ -45,7 +45,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
         if not isinstance(value, TensorBase | jax.Array | np.ndarray | np.generic | int | float):
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
     tensors = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtypes = {x.dtype for x in tensors if jnp.issubdtype(x.dtype, jnp.inexact)} or {DEFAULT}
+    dtypes = {np.dtype(x.dtype) for x in tensors if jnp.issubdtype(x.dtype, jnp.inexact)} or {default_dtype()}
     with jax.numpy_dtype_promotion("standard"):
         dtype = functools.reduce(jnp.promote_types, dtypes)
     shape = np.broadcast_shapes(*(x.shape for x in tensors)) if broadcast else ()
