@@ -274,4 +274,4 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition is true, `other` elsewhere. Without these: where it is true, axis by axis."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
-    return Tensor.where(input, condition, other)
+    return Tensor.where(input, condition, other)  # pyright: ignore[reportArgumentType]
