@@ -11,7 +11,7 @@
     optimizer.zero_grad()
 """
 
-from . import functional, optim
+from . import distributions, functional, optim
 from ._graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ._lift import lift
 from .creation import (
@@ -97,7 +97,7 @@ from .random import initial_seed, manual_seed
 from .tensor import Tensor
 
 __all__ = [
-    "functional", "optim",
+    "distributions", "functional", "optim",
     # tensors, modules and modes
     "Module", "Tensor", "enable_grad", "initial_seed", "is_grad_enabled", "lift", "manual_seed",
     "no_grad", "set_grad_enabled",
