@@ -52,7 +52,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
     for value in values:
         wanted = shape if broadcast else np.shape(value)
         if isinstance(value, np.generic | int | float):
-            parameters.append(Tensor(jnp.full(wanted, value, dtype)))
+            parameters.append(Tensor(jnp.full(wanted, float(value), dtype)))
         else:
             tensor = value if isinstance(value, TensorBase) else Tensor(value)
             fits = tensor.dtype == dtype and tensor.shape == wanted
