@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
+from .._base import as_array
 from . import constraints
 from ._elementwise_transforms import AbsTransform, AffineTransform, ExpTransform, PowerTransform
 from ._lifted import lifted, lifted_property
@@ -27,7 +28,7 @@ TRANSFORMED = TransformedDistribution.leaves
 
 
 def _ones_like(x: Any) -> Any:
-    return type(x)(jnp.ones(x.shape, x.dtype))
+    return type(x)(jnp.ones_like(as_array(x)))
 
 
 class LogNormal(TransformedDistribution):
@@ -187,8 +188,7 @@ class InverseGamma(TransformedDistribution):
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None):
         base = Gamma(concentration, rate, validate_args)
-        minus_one = type(base.rate)(jnp.asarray(-1, base.rate.dtype))
-        super().__init__(base, PowerTransform(minus_one), validate_args)
+        super().__init__(base, PowerTransform(-_ones_like(base.rate)), validate_args)
 
     @property
     def concentration(self) -> Any:
@@ -234,7 +234,7 @@ class Gumbel(TransformedDistribution):
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
         self.loc, self.scale = as_parameters(loc, scale)
-        info = jnp.finfo(self.loc.dtype)
+        info = jnp.finfo(as_array(self.loc).dtype)
         ones = _ones_like(self.loc)
         base = Uniform(ones * float(info.tiny), ones * (1 - float(info.eps)), validate_args=validate_args)
         transforms = [
