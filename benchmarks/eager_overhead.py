@@ -26,8 +26,8 @@ def through_eager(size: int, side: int) -> Prepared:
     import jax
 
     from funcvision import eager
-    from funcvision.eager import functional as F
     from funcvision.eager import optim
+    from funcvision.eager.nn import functional as F
     from funcvision.vision import models
 
     images, labels = map(eager.tensor, batch(size, side))
@@ -39,7 +39,7 @@ def through_eager(size: int, side: int) -> Prepared:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        jax.block_until_ready((loss.data, net.params, net.state))
+        jax.block_until_ready((loss.array, net.params, net.state))
 
     for _ in range(3):
         step()

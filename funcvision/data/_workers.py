@@ -1,4 +1,8 @@
-"""A function that loads one batch, and the threads and processes that run it ahead of use."""
+"""A function that loads one batch, and the threads and processes that run it ahead of use.
+
+What a `Pool` runs is a callable with a method `start(worker, count)`, which is called once in each worker and returns
+the callable for that worker. It raises `LoadError` from the error of a dataset.
+"""
 
 import contextlib
 import dataclasses
@@ -23,10 +27,60 @@ import numpy as np
 from .collate import default_collate
 from .dataset import Dataset
 
-__all__ = ["Fetch", "Pool"]
+__all__ = [
+    "Fetch", "LoadError", "Pool", "WorkerInfo", "enter_sample", "enter_worker", "get_worker_info", "sample_random",
+]  # fmt: skip
 
 GRACE = 2.0
 """Seconds that a worker has to end by itself once its batches are not needed any more."""
+
+_current = threading.local()
+
+
+class LoadError(RuntimeError):
+    """A batch could not be loaded. The cause is the error of the dataset, the transform or the collate function."""
+
+
+@dataclasses.dataclass
+class WorkerInfo:
+    """Which worker of a loader runs the code that asks.
+
+    Attributes:
+        id: the number of the worker, from 0.
+        num_workers: the number of workers.
+        seed: a number that differs between workers.
+        dataset: the dataset that this worker reads.
+    """
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """The worker that calls this function; None outside of workers.
+
+    A dataset that is a stream asks for it, so that each of several workers reads a part of its own.
+    """
+    return getattr(_current, "info", None)
+
+
+def enter_worker(info: WorkerInfo | None) -> None:
+    """Says which worker the current thread is from now on."""
+    _current.info = info
+
+
+
+def enter_sample(random: Callable[[], np.random.Generator] | None) -> None:
+    """Says what gives the random numbers for the sample that the current thread reads from now on; None for nothing."""
+    _current.random = random
+
+
+def sample_random() -> np.random.Generator | None:
+    """The random numbers for the sample that is being read, where a loader has said what gives them; else None."""
+    random = getattr(_current, "random", None)
+    return None if random is None else random()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +92,25 @@ class Fetch:
         transform: called on every sample with `key=`, or None.
         collate_fn: makes the batch from a list of samples.
         seed: what the keys are derived from.
+        worker_init: called with a `WorkerInfo` at the start of every worker, or None.
     """
 
     dataset: Dataset
     transform: Callable[..., Any] | None
     collate_fn: Callable[[list[Any]], Any]
     seed: int
+    worker_init: Callable[[WorkerInfo], Any] | None = None
+
+    def start(self, worker: int, count: int) -> "Fetch":
+        """Prepares a worker."""
+        info = WorkerInfo(worker, count, self.seed + worker, self.dataset)
+        enter_worker(info)
+        try:
+            if self.worker_init is not None:
+                self.worker_init(info)
+        except Exception as error:
+            raise LoadError(f"worker_init failed in worker {worker}: {_describe(error)}") from error
+        return self
 
     def __call__(
         self, epoch: int, indices: np.ndarray, draws: np.ndarray, stopped: Callable[[], bool] = lambda: False
@@ -60,7 +127,7 @@ class Fetch:
             The batch, or None if `stopped` said so.
 
         Raises:
-            RuntimeError: the dataset, the transform or the collate function raised; that error is the cause.
+            LoadError: the dataset, the transform or the collate function raised; that error is the cause.
         """
         read = getattr(self.dataset, "load_sample", None)
         whole = (
@@ -81,7 +148,7 @@ class Fetch:
             return self.collate_fn(samples)
         except Exception as error:
             name = type(self.dataset).__name__
-            raise RuntimeError(f"{what} of {name} could not be loaded: {_describe(error)}") from error
+            raise LoadError(f"{what} of {name} could not be loaded: {_describe(error)}") from error
 
     def _sample(self, read: Callable[..., Any] | None, epoch: int, index: int, draw: int) -> Any:
         """One sample, transformed. `read` is the dataset's `load_sample`, if it has one."""
@@ -94,22 +161,25 @@ class Fetch:
 
 
 class Pool:
-    """Threads that load batches in the order of `submit`.
+    """Threads that load batches, each in the order of `submit`.
 
     The threads are daemons, and `close` waits for a bounded time, so a dataset that hangs does not keep Python from
     ending.
 
     Args:
-        fetch: loads one batch.
+        fetch: loads one batch; see the top of this file.
         count: how many threads.
         processes: whether each thread hands its work to a process of its own.
+        choose: whether `submit` chooses the worker. By default a task goes to the worker that is free first.
     """
 
-    def __init__(self, fetch: Fetch, count: int, *, processes: bool):
-        workers = [_Process(payload) for payload in [_pickled(fetch)] * count] if processes else []
-        tasks, stop = queue.SimpleQueue(), threading.Event()
+    def __init__(self, fetch: Any, count: int, *, processes: bool, choose: bool = False):
+        payload = _pickled(fetch) if processes else b""
+        workers = [_Process(payload, worker, count) for worker in range(count)] if processes else []
+        stop = threading.Event()
+        tasks = [queue.SimpleQueue() for _ in range(count)] if choose else [queue.SimpleQueue()] * count
         threads = [
-            threading.Thread(target=_work, args=(load, tasks, stop), name=f"DataLoader-{i}", daemon=True)
+            threading.Thread(target=_work, args=(load, i, count, tasks[i], stop), name=f"DataLoader-{i}", daemon=True)
             for i, load in enumerate(workers or [fetch] * count)
         ]
         self._tasks = tasks
@@ -119,31 +189,33 @@ class Pool:
         for thread in threads:
             thread.start()
 
-    def submit(self, *task: Any) -> Future:
-        """A future of the batch `fetch(*task)`."""
+    def submit(self, *task: Any, worker: int = 0) -> Future:
+        """A future of the batch `fetch(*task)`. `worker` has a meaning only if tasks are for chosen workers."""
         future: Future = Future()
-        self._tasks.put((future, task))
+        self._tasks[worker].put((future, task))
         return future
 
 
-def _work(load: "Fetch | _Process", tasks: queue.SimpleQueue, stop: threading.Event) -> None:
+def _work(load: Any, worker: int, count: int, tasks: queue.SimpleQueue, stop: threading.Event) -> None:
     """What a thread runs. An exception is stored in the future, so that it is raised where the batch is asked for."""
+    started = None
     while (item := tasks.get()) is not None and not stop.is_set():
         future, task = item
         try:
-            future.set_result(load(*task, stopped=stop.is_set))
+            started = load.start(worker, count) if started is None else started
+            future.set_result(started(*task, stopped=stop.is_set))
         except BaseException as error:
             future.set_exception(error)
         del future, item  # an idle thread keeps no batch alive
 
 
 def _close(
-    tasks: queue.SimpleQueue, stop: threading.Event, threads: list[threading.Thread], workers: "list[_Process]"
+    tasks: list[queue.SimpleQueue], stop: threading.Event, threads: list[threading.Thread], workers: "list[_Process]"
 ) -> None:
     """Ends the threads and processes. A thread that is still busy with one sample after GRACE seconds is left alone."""
     stop.set()
-    for _ in threads:
-        tasks.put(None)
+    for one in tasks:
+        one.put(None)
     deadline = time.monotonic() + GRACE
     for worker in workers:
         worker.process.terminate()  # also wakes the thread that waits for it
@@ -162,13 +234,17 @@ class _Process:
     while it writes a batch, the reader waits for the rest for ever.
     """
 
-    def __init__(self, payload: bytes):
+    def __init__(self, payload: bytes, worker: int, count: int):
         context = multiprocessing.get_context("spawn")  # to fork after jax has started can hang
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), name="DataLoader", daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, worker, count), name="DataLoader", daemon=True)
         self.process.start()
         theirs.close()  # this side's copy; now the pipe ends when the process dies
         self.payload: bytes | None = payload
+
+    def start(self, worker: int, count: int) -> "_Process":
+        """Itself; the process has started already."""
+        return self
 
     def __call__(self, *task: Any, stopped: Callable[[], bool]) -> Any:
         try:
@@ -180,7 +256,7 @@ class _Process:
             raise RuntimeError(self._how_it_ended()) from broken
         self.payload = None
         if message is not None:
-            raise RuntimeError(message) from cause
+            raise LoadError(message) from cause
         return batch
 
     def _how_it_ended(self) -> str:
@@ -198,7 +274,7 @@ class _Process:
         return f"a worker process of the DataLoader {how}"
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, worker: int, count: int) -> None:
     """What a worker process runs. It receives the pickled Fetch, then tasks; it sends batches, or errors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of the group; the owner ends this one
     os.environ["JAX_PLATFORMS"] = "cpu"
@@ -209,32 +285,33 @@ def _serve(connection: Connection) -> None:
             task = connection.recv()
             try:
                 if fetch is None:
-                    fetch, payload = _unpickled(payload), b""  # frees the pickled copy of the dataset
+                    fetch = _unpickled(payload).start(worker, count)
+                    payload = b""  # frees the pickled copy of the dataset
                 connection.send((fetch(*task), None, None))
             except Exception as error:
                 connection.send((None, *_report(error)))
 
 
-def _pickled(fetch: Fetch) -> bytes:
+def _pickled(fetch: Any) -> bytes:
     """The pickle of a Fetch; TypeError if something in it cannot be pickled."""
     try:
         return pickle.dumps(fetch)
     except Exception as error:
         raise TypeError(
             f"{type(fetch.dataset).__name__} cannot be sent to worker processes, because it, the transform or the "
-            f"collate_fn cannot be pickled ({_describe(error)}); use workers='threads', or define them at the top of a "
+            f"collate_fn cannot be pickled ({_describe(error)}); load in threads, or define them at the top of a "
             f"module and open files in __getitem__"
         ) from error
 
 
-def _unpickled(payload: bytes) -> Fetch:
+def _unpickled(payload: bytes) -> Any:
     """The Fetch in a pickle; RuntimeError if something in it cannot be rebuilt."""
     try:
         return pickle.loads(payload)
     except Exception as error:
         raise RuntimeError(
             f"the dataset, the transform or the collate_fn could not be rebuilt in a worker process: "
-            f"{_describe(error)}; define them in a module that can be imported, or use workers='threads'"
+            f"{_describe(error)}; define them in a module that can be imported, or load in threads"
         ) from error
 
 

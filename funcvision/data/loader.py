@@ -14,7 +14,7 @@ import numpy as np
 
 from ._numbers import whole_number
 from ._order import EpochOrder, batches_of, check_sampler, indices_of, is_repeatable, length_of
-from ._workers import Fetch, Pool
+from ._workers import Fetch, Pool, WorkerInfo
 from .collate import default_collate
 from .dataset import Dataset
 from .sampler import RandomSampler, Sampler, SequentialSampler
@@ -85,6 +85,7 @@ class DataLoader:
         prefetch_factor: batches per worker that are loaded ahead of use.
         transform: `transform(sample, key=key)`, run in the workers.
         collate_fn: makes the batch from a list of samples.
+        worker_init: called with a `WorkerInfo` at the start of every worker, in it.
         device: a device or a `Sharding` to put batches on, two batches ahead of use. With a sharding over several
             processes every process gives its part of a global array. By default batches are numpy arrays on the host.
         shard: `(index, count)`, the part of this process; by default `jax.process_index()` of `jax.process_count()`.
@@ -117,6 +118,7 @@ class DataLoader:
         prefetch_factor: int = 2,
         transform: Callable[..., Any] | None = None,
         collate_fn: Callable[[list[Any]], Any] = default_collate,
+        worker_init: Callable[[WorkerInfo], Any] | None = None,
         device: Placement | None = None,
         shard: tuple[int, int] | None = None,
     ):
@@ -139,6 +141,7 @@ class DataLoader:
             sampler = RandomSampler(dataset, seed=self.seed) if shuffle else SequentialSampler(dataset)
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.transform, self.collate_fn, self.device = transform, collate_fn, device
+        self.worker_init = worker_init
         self._shard, self._position = None if shard is None else _checked_shard(shard), _Position()
 
     @cached_property
@@ -255,7 +258,7 @@ class DataLoader:
 
     def _load(self, order: EpochOrder, epoch: int, first: int) -> Generator[Any]:
         """The batches of an epoch, as arrays on the host, starting with batch `first`."""
-        fetch = Fetch(self.dataset, self.transform, self.collate_fn, self.seed)
+        fetch = Fetch(self.dataset, self.transform, self.collate_fn, self.seed, self.worker_init)
         tasks = ((epoch, *order.batch(number)) for number in range(first, len(order)))
         if not self.num_workers:
             yield from (fetch(*task) for task in tasks)

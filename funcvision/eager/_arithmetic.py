@@ -19,7 +19,7 @@ def _all_bool(*operands: Operand) -> bool:
 
 def _refuse_bools(function: str, *operands: Operand) -> None:
     if _all_bool(*operands):
-        raise TypeError(f"{function} is not defined for bools: convert one operand by .int() or .float()")
+        raise RuntimeError(f"{function} is not defined for bools: convert one operand by .int() or .float()")
 
 
 def add(x: Operand, other: Operand, *, alpha: Operand = 1) -> jax.Array:
@@ -32,10 +32,10 @@ def sub(x: Operand, other: Operand, *, alpha: Operand = 1) -> jax.Array:
     """`x - alpha * other`.
 
     Raises:
-        TypeError: an operand has bools.
+        RuntimeError: an operand has bools.
     """
     if _all_bool(x) or _all_bool(other):
-        raise TypeError("bools cannot be subtracted: use ^ or ~ for masks, or convert them by .int() or .float()")
+        raise RuntimeError("bools cannot be subtracted: use ^ or ~ for masks, or convert them by .int() or .float()")
     x, other = together(x, other)
     return jnp.subtract(x, _times_alpha(other, alpha))
 
@@ -45,7 +45,7 @@ def _times_alpha(x: jax.Array, alpha: Operand) -> jax.Array:
     if isinstance(alpha, int) and alpha == 1:
         return x
     if kind(jnp.asarray(alpha).dtype) > max(kind(x.dtype), 1):
-        raise TypeError(f"alpha is not an integer, but the operands are {x.dtype}")
+        raise RuntimeError(f"alpha is not an integer, but the operands are {x.dtype}")
     return x * jnp.asarray(alpha).astype(x.dtype)
 
 
@@ -58,10 +58,10 @@ def neg(x: jax.Array) -> jax.Array:
     """`-x`.
 
     Raises:
-        TypeError: `x` has bools.
+        RuntimeError: `x` has bools.
     """
     if _all_bool(x):
-        raise TypeError("a Tensor of bools has no negative: use ~ to invert a mask")
+        raise RuntimeError("a Tensor of bools has no negative: use ~ to invert a mask")
     return jnp.negative(x)
 
 
@@ -76,7 +76,7 @@ def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> jax.
     if rounding_mode == "floor":
         return floor_divide(x, other)
     if rounding_mode != "trunc":
-        raise ValueError(f'rounding_mode={rounding_mode!r}; give None, "floor" or "trunc"')
+        raise RuntimeError(f'rounding_mode={rounding_mode!r}; give None, "floor" or "trunc"')
     _refuse_bools("division with a rounding mode", x, other)
     x, other = together(x, other)
     return lax.div(x, other) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / other)
@@ -86,7 +86,7 @@ def floor_divide(x: Operand, other: Operand) -> jax.Array:
     """`x // other`, rounded downwards. Its derivative is 0.
 
     Raises:
-        TypeError: both operands have bools.
+        RuntimeError: both operands have bools.
     """
     _refuse_bools("//", x, other)
     return jnp.floor_divide(*together(x, other))
@@ -96,7 +96,7 @@ def remainder(x: Operand, other: Operand) -> jax.Array:
     """`x % other`, with the sign of `other`.
 
     Raises:
-        TypeError: both operands have bools.
+        RuntimeError: both operands have bools.
     """
     _refuse_bools("%", x, other)
     x, other = together(x, other)
@@ -135,9 +135,8 @@ def pow(x: Operand, exponent: Operand) -> jax.Array:
     Where the exponent is 0, the derivative is 0; where the base is 0, that with respect to an exponent of 0 or more is.
 
     Raises:
-        TypeError: both operands are Tensors of bools.
-        ValueError: integers are raised to a negative Python integer. A Tensor of negative exponents gives 0, except for
-            the bases 1 and -1.
+        RuntimeError: both operands are Tensors of bools, or integers are raised to a negative Python integer. A Tensor
+            of negative exponents gives 0, except for the bases 1 and -1.
     """
     if isinstance(exponent, float | int):
         base, _ = together(x, exponent)
@@ -151,7 +150,7 @@ def pow(x: Operand, exponent: Operand) -> jax.Array:
 
 def _integer_to_number(base: jax.Array, exponent: int) -> jax.Array:
     if exponent < 0:
-        raise ValueError(f"integers have no integer power {exponent}: convert the base by .float()")
+        raise RuntimeError(f"integers have no integer power {exponent}: convert the base by .float()")
     if base.dtype == jnp.bool_:  # the exponent is a bool, too
         return base if exponent else jnp.ones_like(base)
     if exponent <= _MOST_FACTORS:
@@ -226,7 +225,7 @@ def _integers(function: str, x: Operand, other: Operand) -> list[jax.Array]:
     _refuse_bools(function, x, other)
     x, other = together(x, other)
     if not jnp.issubdtype(x.dtype, jnp.integer):
-        raise TypeError(f"{function} shifts integers; got {x.dtype}")
+        raise RuntimeError(f"{function} shifts integers; got {x.dtype}")
     return [x, other]
 
 
@@ -260,7 +259,7 @@ _minimum = with_rules(
 def clamp(x: jax.Array, min: Operand | None = None, max: Operand | None = None) -> jax.Array:
     """Elements limited to the range from `min` to `max`. The derivative at both ends is 1."""
     if min is None and max is None:
-        raise ValueError("clamp needs min, max, or both")
+        raise RuntimeError("clamp needs min, max, or both")
     given = [limit for limit in (min, max) if limit is not None]
     x, *limits = together(x, *given)
     if not jnp.issubdtype(x.dtype, jnp.floating):

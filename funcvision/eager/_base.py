@@ -1,22 +1,27 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
-from ._elementwise import DEFAULT, canonical
-from ._graph import Edge, Node, backward, is_grad_enabled
-from ._limits import fitted, number
-from ._operation import ARRAY, Form, Operation, differentiable
-from ._views import Sharing, contiguous_strides
+from ._graph import Edge, Node, is_grad_enabled
+from ._limits import fitted
+from ._modes import makes_inference_tensors, mode, recording
+from ._operation import differentiable
+from ._printing import text
+from ._rare import INFERENCE, Rare
+from ._size import Size
+from ._tiered import on_device, plus
+from ._views import View, contiguous_strides
+from .devices import of_array
+from .dtypes import default_dtype, dtype, kind, named
 
-__all__ = ["TensorBase", "as_array", "record"]
+__all__ = ["TensorBase", "as_array"]
 
 Self = TypeVar("Self", bound="TensorBase")
 
@@ -28,20 +33,22 @@ def as_array(data: Any) -> jax.Array:
         OverflowError: a number does not fit; see `_limits`.
     """
     if isinstance(data, TensorBase):
-        return data.data
+        return data.array
     if isinstance(data, jax.Array):
         return data
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return jnp.array(array.astype(DEFAULT))
+            return on_device(array.astype(default_dtype()))
     return fitted(array)
 
 
 class TensorBase:
     """An array that records how it was computed, if anything that it was computed from requires a gradient."""
 
-    __slots__ = ("__weakref__", "_changes", "_data", "_grad", "_index", "_node", "_requires_grad", "_sharing")
+    __slots__ = (
+        "__weakref__", "_data", "_grad", "_index", "_node", "_rare", "_requires_grad", "_version", "_view", "_writes",
+    )  # fmt: skip
     result: "type[TensorBase]"  # the class of the results of operations: Tensor
     __array_ufunc__ = None  # so that `array + tensor` with a numpy array calls the Tensor's operator
     __hash__ = object.__hash__
@@ -52,10 +59,14 @@ class TensorBase:
 
     def _start(self, array: jax.Array, node: Node | None = None, index: int = 0) -> None:
         self._data, self._node, self._index = array, node, index
-        self._changes = [0]  # a list, because views of this Tensor count along
-        self._sharing: Sharing | None = None
+        self._version = [0]  # a list, because a Tensor and its views count writes together
+        # The same with writes through `.data`, of which the graph must not know. Behind the count are Tensors that took
+        # other elements by an assignment to `.data`, each with the Tensor that now stands for it as a base of views.
+        self._writes: list[Any] = [0]
+        self._view: View | None = None
         self._grad: Any = None
         self._requires_grad = False
+        self._rare: Rare | None = INFERENCE if makes_inference_tensors() else None
 
     @classmethod
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
@@ -64,55 +75,137 @@ class TensorBase:
         self._start(array, node, index)
         return self
 
+    @classmethod
+    def of(cls: type[Self], data: Any) -> Self:
+        """A Tensor of any data, which keeps its dtype; see `as_array`."""
+        return cls.wrap(as_array(data))
+
     def __reduce__(self) -> Any:
-        if self._node is not None:
+        if self.node is not None:
             raise RuntimeError(
                 "only leaves are copied by deepcopy and pickle, and this Tensor is the result of a recorded operation: "
                 "use .detach()"
             )
-        return _restored, (type(self), self.data, self._requires_grad, self._grad)
+        return _restored, (type(self), self.array, self._requires_grad, self._grad)
 
     # Properties
 
     @property
-    def data(self) -> jax.Array:
-        """The array. It can be assigned; the graph does not record the assignment."""
-        if self._sharing is not None:
-            self._sharing.check_read()
+    def array(self) -> jax.Array:
+        """The elements as a jax array. An assignment changes them in place, and the graph does not record it."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0]:
+            self._make_again(view)
+        if mode.trace is not None:
+            mode.trace.meet(self)
         return self._data
+
+    @array.setter
+    def array(self, value: Any) -> None:
+        with recording(False):
+            self._write(self.result.wrap(as_array(value)))
+
+    @property
+    def data(self: Self) -> Self:
+        """The Tensor without its history. It shares the elements, and the graph does not know of writes to it.
+
+        An assignment takes the elements of another Tensor, which may have another shape, and leaves those of this one
+        to its views.
+        """
+        return self._shared()
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = as_array(value)
-        self._changes[0] += 1
-        self._sharing = None
+        if isinstance(value, TensorBase) and value._writes is self._writes and value.shape == self.shape:
+            return  # the second half of `x.data += 1`
+        former = self.result.wrap(self.array, self._node, self._index)
+        former._view, former._version, former._writes = self._view, self._version, self._writes
+        self._writes.append((self, former))  # for the views of this Tensor
+        self._data, self._view, self._writes = as_array(value), None, [0]
 
     @property
     def version(self) -> int:
-        """The number of changes of the value so far."""
-        return self._changes[0]
+        """The number of writes so far."""
+        return self._version[0]
 
-    def _has_view(self: Self, result: Self, strides: tuple[int, ...]) -> Self:
-        """Notes that `result` is a view of this Tensor in torch, with these strides."""
-        own = (weakref.ref(self), self._changes, self._changes[0])
-        result._sharing = Sharing((own, *(self._sharing.bases if self._sharing else ())), strides)
+    # Views and writes
+
+    def _has_view(
+        self, result: "TensorBase", get: Callable[[Any], Any], put: Callable[[Any, Any], Any] | None,
+        strides: tuple[int, ...], key: Any = None,
+    ) -> Any:
+        """Makes `result` a view of this Tensor; see `View`."""
+        result._view = View(self, get, put, strides, self._writes[0], is_grad_enabled(), key=key)
+        result._version, result._writes = self._version, self._writes
         return result
+
+    def _shared(self: Self) -> Self:
+        """A view of all elements without history, which has a version of its own."""
+        result = self.result.wrap(_without_gradient(self.array))
+        self._has_view(result, lambda base: base.result.wrap(base.array), lambda base, value: value, self.strides)
+        result._view.has_history, result._version = False, [0]  # pyright: ignore[reportOptionalMemberAccess]
+        return result  # pyright: ignore[reportReturnType]
+
+    def _make_again(self, view: View) -> None:
+        """Makes this view again after a write to its base."""
+        self._find_base(view)
+        with recording(view.recorded):
+            made = view.get(view.base)
+        self._data = made._data
+        if view.has_history:
+            self._node, self._index = made._node, made._index
+        view.seen = self._writes[0]
+
+    def _find_base(self, view: View) -> None:
+        """Replaces the base of a view if the base took other elements."""
+        for owner, former in self._writes[1:]:
+            if view.base is owner:
+                view.base = former
+
+    def _write(self, result: "TensorBase", counted: bool = True) -> None:
+        """Takes the value of a result of the same shape and dtype and, if operations are recorded, its history.
+
+        `counted` says whether the graph is told: a value that it holds for backward must not be written.
+        """
+        if mode.trace is not None:
+            mode.trace.meet(self)
+        view = self._view
+        if view is not None:
+            self._find_base(view)
+            with recording(is_grad_enabled() and view.has_history):
+                if view.put is None:
+                    raise RuntimeError(
+                        "several elements of this Tensor are one element in memory, because it was made by expand, so "
+                        "it cannot be written in place: change a copy, x.clone()"
+                    )
+                shared = self._version is view.base._version
+                view.base._write(view.put(view.base, result), counted and shared)
+            self._version[0] += counted and not shared
+            if not (view.has_history and view.base.requires_grad):
+                self._data, view.seen = result.array, self._writes[0]
+            return
+        self._data = result.array
+        self._version[0] += counted
+        self._writes[0] += 1
+        if is_grad_enabled():
+            self._node, self._index = result.node, result._index
+            if isinstance(self._node, Node):  # it holds the array from before the write, which stays valid
+                self._node.needed = [pair for pair in self._node.needed if pair[0]._version is not self._version]
 
     @property
     def strides(self) -> tuple[int, ...]:
         """The strides that torch would have, in elements."""
-        known = self._sharing.strides if self._sharing else None
-        return contiguous_strides(self.shape) if known is None else known
+        return contiguous_strides(self.shape) if self._view is None else self._view.strides
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The sizes of the axes."""
-        return self._data.shape
+        return Size(self._data.shape)
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> dtype:
         """The dtype of the elements."""
-        return self._data.dtype
+        return named(self._data.dtype)
 
     @property
     def ndim(self) -> int:
@@ -122,7 +215,7 @@ class TensorBase:
     @property
     def device(self) -> Any:
         """The device, or the sharding if the array lies on several devices."""
-        return self._data.device
+        return of_array(self.array)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
@@ -138,36 +231,38 @@ class TensorBase:
 
     def is_floating_point(self) -> Any:
         """Whether the elements are floating-point numbers."""
-        return jnp.issubdtype(self.dtype, jnp.floating)
+        return kind(self._data.dtype) == 2
 
     # Values on the host
 
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.numel() != 1:
-            raise ValueError(f"item is for Tensors with one element; this one has shape {self.shape}: use tolist")
-        return self.data.item()
+            shape = self._data.shape
+            raise RuntimeError(f"item is for Tensors with one element; this one has shape {shape}: use tolist")
+        return self.array.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self.data.tolist()
+        return self.array.tolist()
 
     def numpy(self) -> np.ndarray:
-        """The elements as a read-only numpy array.
+        """The elements as a numpy array: a copy, so that a write to it does not change the Tensor.
 
         Raises:
             RuntimeError: the Tensor requires a gradient. numpy would not record operations for it.
         """
         if self.requires_grad:
             raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
-        return np.asarray(self.data)
+        return np.array(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype, copy=copy)
+        return np.asarray(self.numpy(), dtype)
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
-            raise ValueError(f"the truth value of a Tensor of shape {self.shape} is ambiguous: use .any() or .all()")
+            shape = self._data.shape
+            raise RuntimeError(f"the truth value of a Tensor of shape {shape} is ambiguous: use .any() or .all()")
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -185,30 +280,31 @@ class TensorBase:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        if isinstance(self._data, Tracer):
-            values = repr(self._data)
-        else:
-            values = np.array2string(np.asarray(self.data), separator=", ", prefix="Tensor(")
-        usual = self.dtype in (DEFAULT, canonical(int), np.dtype(bool))
-        history = f", made by {self._node.name}" if self._node else ", requires_grad=True" if self.requires_grad else ""
-        return f"Tensor({values}{'' if usual else f', dtype={self.dtype}'}{history})"
+        array, node = self.array, self.node
+        made_by = f"grad_fn=<{node.name()}>" if node else ""
+        return text(array, made_by or ("requires_grad=True" if self.requires_grad else ""))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec else str(self), spec)
+        return object.__format__(self, spec) if self.shape else format(self.item(), spec)
 
     # The graph
 
     @property
     def requires_grad(self) -> bool:
         """Whether `backward` reaches this Tensor. It can be set on leaves: Tensors that no operation has made."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0] and view.has_history:
+            return self._requires_grad or (view.recorded and view.base.requires_grad)
         return self._node is not None or self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self._node is not None and not value:
+        if self.node is not None and not value:
             raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
+        if value and self._rare is not None:
+            self._rare.check_inference("setting requires_grad=True")
         if value and not differentiable(self._data):
-            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self.dtype}")
+            raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self._data.dtype}")
         self._requires_grad = value
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
@@ -219,66 +315,46 @@ class TensorBase:
     @property
     def is_leaf(self) -> bool:
         """Whether this Tensor is not the result of a recorded operation."""
-        return self._node is None
+        return self.node is None
 
     @property
-    def grad(self) -> Any:
-        """The sum of the gradients of all calls of `backward` so far, as a Tensor; None before the first call."""
-        return self._grad
+    def node(self) -> Node | None:
+        """The recorded operation that made this Tensor; None for a leaf."""
+        view = self._view
+        if view is not None and view.seen != self._writes[0]:
+            self._make_again(view)
+        return self._node
 
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        if value is not None and (not isinstance(value, TensorBase) or value.shape != self.shape):
-            raise ValueError(f"grad must be None or a Tensor of shape {self.shape}; got {value!r}")
-        self._grad = value
-
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Computes the gradient with respect to each leaf of the graph and adds it to the `grad` of the leaf.
-
-        Args:
-            gradient: the gradient, with respect to this Tensor, of the quantity to differentiate. It has the shape of
-                this Tensor and defaults to 1 if the Tensor has one element.
-            retain_graph: keep the graph, so that backward can run through it again.
-
-        Raises:
-            RuntimeError: nothing requires a gradient; the Tensor has several elements and no `gradient` is given; an
-                earlier call has freed the graph; or a value that is needed was changed in place.
-        """
-        if not self.requires_grad:
-            raise RuntimeError(
-                "backward has nothing to do: nothing that this Tensor was computed from requires a gradient, or it was "
-                "computed under no_grad"
-            )
-        if gradient is None:
-            if self.numel() != 1:
-                raise RuntimeError(
-                    f"backward() needs a Tensor with one element; this one has shape {self.shape}: call it on sum() or "
-                    "mean(), or call backward(gradient) with a gradient of that shape"
-                )
-            gradient = jnp.ones(self.shape, self.dtype)
-        gradient = as_array(gradient)
-        if gradient.shape != self.shape:
-            raise RuntimeError(f"backward got a gradient of shape {gradient.shape} for a Tensor of shape {self.shape}")
-        backward([(self._edge(), gradient.astype(self.dtype))], retain_graph)
-
-    def retain_grad(self) -> None:
-        """Makes `backward` store the gradient in `grad` though this Tensor is not a leaf."""
-        if self._node is not None:
-            self._node.watchers[self._index] = self
-
-    def accumulate(self, gradient: jax.Array) -> None:
-        """Adds to `grad`. `backward` calls this."""
+    def accumulate(self, gradient: Any) -> None:
+        """Adds an array, or a Tensor if the backward pass is recorded, to `grad`. `backward` calls this."""
+        new = gradient if isinstance(gradient, TensorBase) else self.wrap(gradient)
         if self._grad is None:
-            self._grad = self.wrap(gradient)
+            self._grad = new
+        elif self.node is not None or is_grad_enabled():  # torch has a new Tensor here, and a write for leaves
+            self._grad = self._grad + new
         else:
-            self._grad.data = self._grad.data + gradient
+            self._grad.array = plus(self._grad.array, new.array)
+        if self._rare is not None:
+            self._rare.call_after_accumulation(self)
+
+    def hooked(self, gradient: Any) -> Any:
+        """A gradient with respect to this leaf as the hooks return it. `backward` calls this."""
+        return gradient if self._rare is None else self._rare.hooked(gradient)
 
     def _edge(self) -> Edge:
-        return Edge(self if self._node is None else self._node, self._index)
+        node = self.node
+        return Edge(self, 0) if node is None else Edge(node, self._index)
 
     def detach(self: Self) -> Self:
-        """A Tensor of the same array without history. A change of either in place does not change the other."""
-        return self.wrap(self.data)
+        """The Tensor without its history. It shares the elements: a write to either changes both."""
+        result = self._shared()
+        result._version = self._version
+        return result
+
+
+def _without_gradient(array: jax.Array) -> jax.Array:
+    """The array. Through a traced one no gradient flows."""
+    return lax.stop_gradient(array) if isinstance(array, Tracer) else array
 
 
 def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any) -> Self:
@@ -286,59 +362,3 @@ def _restored(kind: type[Self], array: jax.Array, requires_grad: bool, grad: Any
     tensor = kind.wrap(array)
     tensor._requires_grad, tensor._grad = requires_grad, grad
     return tensor
-
-
-def record(
-    operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False
-) -> tuple[Any, Any, Node | None]:
-    """Runs an operation on Tensors anywhere in its arguments.
-
-    Args:
-        operation: the operation.
-        args: its positional arguments. Tensors and arrays in them are arguments of the compiled function; everything
-            else is static.
-        kwargs: its keyword arguments.
-        numbers: whether Python numbers, and numpy's integers, are arguments of the compiled function, too.
-
-    Returns:
-        (output, aux, node). Output and aux hold arrays. The node made the differentiable outputs; it is None if no
-        Tensor requires a gradient or nothing is recorded.
-    """
-    leaves, structure = jax.tree.flatten((args, kwargs))
-    tensors, arrays, form = [], [], []
-    floats = numbers and any(isinstance(leaf, TensorBase) and differentiable(leaf) for leaf in leaves)
-    for leaf in leaves:
-        tensor = leaf if isinstance(leaf, TensorBase) else None
-        if tensor is not None:
-            array = tensor.data
-        elif isinstance(leaf, np.ndarray):
-            array = fitted(leaf)  # a copy, because a numpy array can change before backward
-        elif isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
-            form.append((type(leaf.item()), leaf.item()))
-            continue
-        elif isinstance(leaf, np.integer):
-            array = fitted(np.asarray(leaf))
-        elif isinstance(leaf, jax.Array | np.generic):
-            array = leaf
-        elif numbers and isinstance(leaf, complex | float | int):
-            array = number(leaf, floats)
-        else:
-            form.append((type(leaf), leaf))
-            continue
-        form.append(ARRAY)
-        tensors.append(tensor)
-        arrays.append(array)
-    called = Form(structure, tuple(form))
-    chosen = tuple(is_grad_enabled() and tensor is not None and tensor.requires_grad for tensor in tensors)
-    if not any(chosen):
-        return *operation.run(called, arrays), None
-    recorded = operation.record(called, arrays, chosen)
-    outputs = [leaf for leaf in jax.tree.leaves(recorded.output) if differentiable(leaf)]
-    node = Node(
-        operation.name, recorded.pullback,
-        edges=[tensor._edge() for tensor, pick in zip(tensors, chosen, strict=True) if pick],
-        outputs=[jax.ShapeDtypeStruct(output.shape, output.dtype) for output in outputs],
-        needed=[(tensor, tensor.version) for i in recorded.used if (tensor := tensors[i]) is not None],
-        holds_arrays=recorded.holds_arrays,
-    )
-    return recorded.output, recorded.aux, node

@@ -1,7 +1,7 @@
 """Elementwise functions of arrays and Python numbers, with torch's rules for shapes and dtypes."""
 
-import functools
-from collections.abc import Callable
+import builtins
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -11,64 +11,42 @@ from jax import lax
 
 from .. import functional as F
 from ._rules import with_rules
+from .dtypes import canonical, default_dtype, kind, promoted
 
 __all__ = [
     "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
-    "ceil", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan", "kind", "le", "log",
-    "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne", "round", "sigmoid", "sign",
-    "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
+    "ceil", "common_shape", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan",
+    "kind", "le", "log", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne",
+    "round", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
 ]  # fmt: skip
 
 Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
-DEFAULT = np.dtype(np.float32)  # of results that are not integers though the operands are, as in torch
+DEFAULT = np.dtype(np.float32)
 
 
-def canonical(dtype: Any) -> np.dtype:
-    """The dtype that jax uses: 64-bit integers become 32-bit ones unless jax_enable_x64 is set.
+def common_shape(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape to which arrays of these shapes are broadcast.
 
     Raises:
-        ValueError: float64 or complex128 is given without jax_enable_x64. Their precision is not reduced silently.
+        RuntimeError: they cannot be broadcast.
     """
-    wanted = np.dtype({int: np.int64, float: DEFAULT}.get(dtype, dtype))
-    found = np.dtype(jax.dtypes.canonicalize_dtype(wanted))
-    if found != wanted and jnp.issubdtype(wanted, jnp.inexact):
-        raise ValueError(f'{wanted} is turned off in jax: turn it on with jax.config.update("jax_enable_x64", True)')
-    return found
-
-
-def kind(dtype: Any) -> int:
-    """0 for bool, 1 for integers, 2 for floating-point and 3 for complex types."""
-    kinds = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
-    return next(rank for rank, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
-
-
-def _result_dtype(operands: list[jax.Array]) -> np.dtype:
-    """The dtype of the result in torch.
-
-    Arrays with axes determine it. Scalar arrays, and then Python numbers, change it only if they are of a higher kind,
-    in the order bool < integer < floating-point < complex.
-    """
-    of_numbers = (np.dtype(bool), canonical(int), DEFAULT, np.dtype(np.complex64))
-    groups: list[list[np.dtype]] = [[], [], []]
-    for x in operands:
-        if jax.typeof(x).weak_type:
-            groups[2].append(of_numbers[kind(x.dtype)])
-        else:
-            groups[x.ndim == 0].append(x.dtype)
-    with jax.numpy_dtype_promotion("standard"):
-        first, *others = [functools.reduce(jnp.promote_types, group) for group in groups if group]
-        for other in others:
-            first = jnp.promote_types(first, other) if kind(other) > kind(first) else first
-    return np.dtype(first)
+    shapes = tuple(shapes)
+    try:
+        return jnp.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(f"the shapes {', '.join(map(str, shapes))} cannot be broadcast to one shape") from None
 
 
 def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
-    """The operands converted to one dtype and broadcast to one shape. If `real` is set, integers become float32."""
+    """The operands converted to one dtype and broadcast to one shape. With `real`, integers get the default dtype."""
+    for x in operands:
+        if isinstance(x, str) or x is None:
+            raise TypeError(f"an operand is a Tensor or a number; got {x!r}")
     arrays = [jnp.asarray(x) for x in operands]
-    dtype = _result_dtype(arrays)
+    dtype = promoted(arrays)
     if real and not jnp.issubdtype(dtype, jnp.inexact):
-        dtype = DEFAULT
-    shape = jnp.broadcast_shapes(*(x.shape for x in arrays))
+        dtype = default_dtype()
+    shape = common_shape(x.shape for x in arrays)
     return [jnp.broadcast_to(lax.convert_element_type(x, dtype), shape) for x in arrays]
 
 
@@ -112,7 +90,18 @@ bitwise_not = _elementwise("bitwise_not", jnp.bitwise_not)
 logical_not = _elementwise("logical_not", jnp.logical_not)
 
 ceil, floor = _rounding("ceil", jnp.ceil), _rounding("floor", jnp.floor)
-round, trunc = _rounding("round", jnp.round), _rounding("trunc", jnp.trunc)
+trunc = _rounding("trunc", jnp.trunc)
+
+
+def round(x: jax.Array, *, decimals: int = 0) -> jax.Array:
+    """Each element rounded to a number of decimals, halves to the even neighbour. Integers are returned unchanged."""
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    if decimals == 0:
+        return jnp.round(x)
+    scale = 10.0 ** builtins.abs(decimals)
+    return jnp.round(x * scale) / scale if decimals > 0 else jnp.round(x / scale) * scale
+
 
 eq = _elementwise("eq", jnp.equal)
 ne = _elementwise("ne", jnp.not_equal)
@@ -149,9 +138,9 @@ def abs(x: jax.Array) -> jax.Array:
 def where(condition: jax.Array, input: Operand, other: Operand) -> jax.Array:
     """`input` where the condition is true, `other` elsewhere."""
     if condition.dtype != jnp.bool_:
-        raise TypeError(f"where takes a condition of booleans; got {condition.dtype}: write `condition != 0`")
+        raise RuntimeError(f"where takes a condition of booleans; got {condition.dtype}: write `condition != 0`")
     input, other = together(input, other)
-    shape = jnp.broadcast_shapes(condition.shape, input.shape)
+    shape = common_shape((condition.shape, input.shape))
     return jnp.where(*(jnp.broadcast_to(x, shape) for x in (condition, input, other)))
 
 

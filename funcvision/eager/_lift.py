@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 
-from ._base import TensorBase, record
+from ._base import TensorBase
+from ._faults import in_torchs_class
 from ._operation import Operation, differentiable
+from ._record import record
 
 __all__ = ["lift", "run"]
 
@@ -15,6 +17,8 @@ __all__ = ["lift", "run"]
 def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
     """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
     output, aux, node = record(operation, args, kwargs, numbers=numbers)
+    if isinstance(output, jax.Array):
+        return TensorBase.result.wrap(output, node if node is not None and node.outputs else None), aux
     leaves, structure = jax.tree.flatten(output)
     wrapped, made = [], 0
     for leaf in leaves:
@@ -39,12 +43,17 @@ def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = Fals
     >>> v = Tensor([3.0, 4.0], requires_grad=True)
     >>> length(v).backward()
     >>> v.grad
-    Tensor([0.6, 0.8])
+    tensor([0.6000, 0.8000])
     """
     operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
 
     @functools.wraps(function)
     def lifted(*args: Any, **kwargs: Any) -> Any:
-        return run(operation, args, kwargs, numbers=numbers)[0]
+        try:
+            return run(operation, args, kwargs, numbers=numbers)[0]
+        except (TypeError, ValueError) as error:
+            if (known := in_torchs_class(error)) is None:
+                raise
+            raise known from error
 
     return lifted

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ._elementwise import sign
+from ._shapes import axis_of
 
 __all__ = ["nuclear_norm", "vector_norm"]
 
@@ -16,11 +17,11 @@ def nuclear_norm(x: jax.Array, dim: Any, keepdim: bool) -> jax.Array:
     """The sum of the singular values of matrices, whose axes are `dim`: by default the two of a matrix.
 
     Raises:
-        ValueError: there are not two axes.
+        RuntimeError: there are not two axes.
     """
     axes = tuple(range(x.ndim)) if dim is None else dim
     if not isinstance(axes, tuple | list) or len(axes) != 2:
-        raise ValueError(f'norm(p="nuc") takes matrices: give the two axes as dim; got shape {x.shape} and dim={dim}')
+        raise RuntimeError(f'norm(p="nuc") takes matrices: give the two axes as dim; got shape {x.shape} and dim={dim}')
     values = jnp.linalg.svd(jnp.moveaxis(x, tuple(axes), (-2, -1)), compute_uv=False)
     total = jnp.sum(values, -1)
     return jnp.expand_dims(total, sorted(axis % x.ndim for axis in axes)) if keepdim else total
@@ -30,12 +31,12 @@ def vector_norm(x: jax.Array, p: float, dim: Any, keepdim: bool) -> jax.Array:
     """The p-norm over axes, for any `p`: the number of elements that are not 0 if it is 0.
 
     Raises:
-        ValueError: there are no elements and `p` is negative or infinite.
+        RuntimeError: there are no elements and `p` is negative or infinite.
     """
     axes = tuple(range(x.ndim)) if dim is None else tuple(dim) if isinstance(dim, tuple | list) else (dim,)
-    axes = tuple(axis % x.ndim for axis in axes) if x.ndim else ()
+    axes = tuple(axis_of(x, axis) for axis in axes) if x.ndim else ()
     if (p < 0 or math.isinf(p)) and not math.prod(x.shape[axis] for axis in axes):
-        raise ValueError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
+        raise RuntimeError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
     norm = _norm(x, p, axes)
     return norm if keepdim else jnp.squeeze(norm, axes)
 

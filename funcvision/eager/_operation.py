@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
-__all__ = ["Form", "Operation", "Recorded", "differentiable"]
+from ._graph import Call
+from ._tiered import Tiered, is_small, on_device
+
+__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -22,18 +26,14 @@ CHEAP = frozenset((
 ARRAY = object()  # marks the place of an array in a Form
 
 
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
-class _Static:
-    """A static part of the result of a compiled function."""
-
-    value: Any
-
-
 class Form(NamedTuple):
-    """A call without its arrays: the tree of its arguments and, for each leaf, ARRAY or (type, value).
+    """A call without its arrays: the structure of its arguments and, for each leaf, ARRAY or (type, value).
 
     The type is included because 1, 1.0 and True are equal, but a function may treat them differently.
+
+    Attributes:
+        structure: the tree of (args, kwargs); or, if every argument is a leaf, the names of the keyword arguments.
+        leaves: the leaves of the tree, or the arguments.
     """
 
     structure: Any
@@ -43,31 +43,15 @@ class Form(NamedTuple):
         """Calls the function with these arrays in the places of ARRAY."""
         remaining = iter(arrays)
         leaves = [next(remaining) if leaf is ARRAY else leaf[1] for leaf in self.leaves]
+        if isinstance(self.structure, tuple):
+            first = len(leaves) - len(self.structure)
+            return function(*leaves[:first], **dict(zip(self.structure, leaves[first:], strict=True)))
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
         return function(*args, **kwargs)
 
 
-class Recorded(NamedTuple):
-    """The result of `Operation.record`.
-
-    Attributes:
-        output: the output of the function.
-        aux: its second result, which is not differentiated.
-        pullback: a function from cotangents, one for each differentiable leaf of the output, to cotangents, one for
-            each chosen array.
-        holds_arrays: whether the pullback keeps arrays alive.
-        used: the numbers of those arrays of the call whose values the pullback needs.
-    """
-
-    output: Any
-    aux: Any
-    pullback: Callable[[list[jax.Array]], Sequence[jax.Array]]
-    holds_arrays: bool
-    used: frozenset[int]
-
-
 class Operation:
-    """A pure function, compiled once for every form of call (and by jax for every set of shapes).
+    """A pure function, compiled or interpreted for every form of call and every set of shapes.
 
     Args:
         function: the function.
@@ -75,7 +59,7 @@ class Operation:
         has_aux: the function returns `(output, aux)`, and `aux` is not differentiated.
         jit: whether to compile the function and its pullback. Without compilation the function may inspect values.
         recompute: store only those intermediates for the pullback that are costly to compute, and compute the others
-            again. It is for long functions.
+            again. It is for long functions, which are not interpreted.
     """
 
     def __init__(
@@ -86,42 +70,155 @@ class Operation:
         self.recompute = recompute and jit
         self.name = name
         self.jit = jit
-        self._run: dict[Form, Callable[..., Any]] = {}
-        self._linearized: dict[tuple[Form, tuple[bool, ...]], Callable[..., Any]] = {}
-        self._pull = jax.jit(_pull) if jit else _pull
+        self._programs: dict[Any, Program] = {}
+        self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
+        self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
-    def run(self, form: Form, arrays: Sequence[Any]) -> tuple[Any, Any]:
-        """(output, aux), without a pullback."""
-        return self._compiled(self._run, form, lambda: functools.partial(_run, self.function, form))(arrays)
+    def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
+        """What runs a call on arrays of these shapes and dtypes.
 
-    def record(self, form: Form, arrays: Sequence[Any], chosen: tuple[bool, ...]) -> Recorded:
-        """The output, and the pullback to the chosen arrays."""
-        linearize = self._compiled(
-            self._linearized, (form, chosen),
-            lambda: functools.partial(_linearize, self.function, form, chosen, self.recompute),
-        )
-        real, (structure, others, aux), residuals, layout = linearize(arrays)
-        pullback_structure, sources = layout.value
-        remaining = iter(residuals)
-        leaves = [next(remaining) if source is None else arrays[source] for source in sources]
-        pullback = functools.partial(self._pull, jax.tree.unflatten(pullback_structure, leaves))
-        merged = _merge([other is None for other in others], real, [other for other in others if other is not None])
-        used = frozenset(source for source in sources if source is not None)
-        return Recorded(jax.tree.unflatten(structure.value, merged), aux, pullback, bool(leaves), used)
-
-    def _compiled(self, cache: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
-        if not self.jit:
-            return make()
+        Args:
+            key: the structure of the arguments, whether there are 64-bit dtypes, and a tuple for each leaf; see
+                `record`.
+            arrays: the arrays and numbers of the call.
+            is_traced: jax traces an array, so the function is called as it is.
+        """
+        if is_traced or not self.jit:
+            return Program(self, *_call(key))
+        key = tuple(key)
         try:
-            found = cache.get(key)
+            found = self._programs.get(key)
         except TypeError as error:
             raise TypeError(
                 f"{self.name} is compiled once for each set of options, so each argument must be a Tensor, an array or "
                 f"hashable: {error}"
             ) from None
         if found is None:
-            found = cache[key] = jax.jit(make())
+            found = Program(self, *_call(key))
+            found.make(not self.recompute and found.form not in self.compiled_only and is_small(arrays))
+            self._programs[key] = found
         return found
+
+
+def _call(key: Sequence[Any]) -> tuple[Form, tuple[bool, ...]]:
+    """The form of a call and, for each of its arrays, whether it is differentiated."""
+    structure, _, *parts = key
+    form = Form(structure, tuple(part if isinstance(part[0], type) else ARRAY for part in parts))
+    return form, tuple(len(part) == 4 and part[3] for part in parts if not isinstance(part[0], type))
+
+
+class Program:
+    """An operation for one form of call, one choice of arrays to differentiate, and one set of shapes and dtypes.
+
+    Args:
+        operation: the operation.
+        form: the form of the call.
+        mask: for each array of the call whether to differentiate it. If none is, there is no pullback.
+
+    Attributes:
+        operation: the operation.
+        form: the form of the call.
+        mask: as given.
+        chosen: the numbers of the arrays that are differentiated.
+        used: the numbers of those arrays of the call whose values the pullback needs. It is known after a call.
+        outputs: shape and dtype of each differentiable leaf of the output. It is known after a call.
+        held: for each array that the pullback holds, the number of the array of the call that it is, or minus one minus
+            the number of the differentiable output that it is. None if it holds any other array. It is known after a
+            call.
+        pullback: the pullback as an operation, if there was a recorded backward pass.
+        sources: the numbers of what the pullback needs, among the arrays of the call and then the results.
+        is_single: whether the output is one array and there is no second result.
+        forward: computes, from the arrays of the call, the leaves of (output, aux) and what the pullback needs besides.
+    """
+
+    def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...]):
+        self.operation, self.form, self.mask = operation, form, mask
+        self.chosen = [place for place, pick in enumerate(mask) if pick]
+        self.used: list[int] = []
+        self.sources: list[int] = []
+        self.outputs: list[jax.ShapeDtypeStruct] = []
+        self.held: list[int] | None = None
+        self.pullback: Operation | None = None
+        self.is_single = False
+        self.forward: Callable[..., Sequence[Any]] = self._flat
+        self._backward: Tiered | None = None  # None before the first backward pass
+        self._tiered: Tiered | None = None  # None if the function is neither compiled nor interpreted
+
+    def make(self, interpret: bool) -> None:
+        """Compiles the function, or interprets its first calls. Without this the function is called as it is."""
+        self._tiered = tiered = Tiered(self._flat, self.operation.name, interpret)
+        self.forward = functools.partial(self._first_calls, tiered) if interpret else tiered.call
+
+    def _first_calls(self, tiered: Tiered, *arrays: Any) -> Sequence[Any]:
+        results = tiered.call(*arrays)
+        if tiered.refused:
+            self.operation.compiled_only.add(self.form)
+        if tiered.is_final:
+            self.forward = tiered.call
+        return results
+
+    def call(self, arrays: Sequence[Any], residuals: Sequence[Any]) -> Call:
+        """The call, with the arrays from which its pullback can be computed again. They are as few as possible."""
+        return Call(self, arrays if self.held is None else residuals)
+
+    def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
+        """(output, aux) from the results."""
+        leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
+        return jax.tree.unflatten(self._structure, leaves)
+
+    def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
+        """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
+        if self._tiered is None or any(isinstance(array, Tracer) for array in cotangents):
+            return self.flat_pullback(*residuals, *cotangents)
+        if self._backward is None:
+            interpret = self._tiered.interprets and not self._tiered.refused
+            self._backward = Tiered(self.flat_pullback, f"{self.operation.name}_backward", interpret)
+        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
+
+    def _flat(self, *arrays: Any) -> list[Any]:
+        """The leaves of (output, aux), and what the pullback needs besides. It notes how the parts are to be used.
+
+        What the pullback needs and is an array of the call, or a leaf of the output, is not returned a second time.
+        """
+        function, chosen = self.operation.function, self.mask
+        if not self.chosen:
+            leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self.form.call(function, arrays)))
+            self.is_single = self._structure == _SINGLE
+            return leaves
+        fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
+
+        def of_chosen(*picked: Any) -> Any:
+            output, aux = jax.tree.map(_array, self.form.call(function, _merge(chosen, picked, fixed)))
+            is_real = [differentiable(leaf) for leaf in jax.tree.leaves(output)]
+            leaves, self._structure = jax.tree.flatten((output, aux))
+            self.is_single = self._structure == _SINGLE
+            is_real += [False] * (len(leaves) - len(is_real))
+            real = [leaf for leaf, pick in zip(leaves, is_real, strict=True) if pick]
+            return real, (_Static(is_real), [leaf for leaf, pick in zip(leaves, is_real, strict=True) if not pick])
+
+        if self.operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
+            of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
+        picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
+        real, pullback, (is_real, others) = jax.vjp(of_chosen, *picked, has_aux=True)
+        results = _merge(is_real.value, real, others)
+        residuals, self._pullback_structure = jax.tree.flatten(pullback)
+        places = {id(array): place for place, array in enumerate([*arrays, *results])}
+        for residual in residuals:
+            if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
+                results.append(residual)
+        self.sources = [places[id(residual)] for residual in residuals]
+        real_places = [place for place, pick in enumerate(is_real.value, len(arrays)) if pick]
+        held = {**{i: i for i in range(len(arrays))}, **{place: -1 - i for i, place in enumerate(real_places)}}
+        is_known = all(source in held for source in self.sources)
+        self.held = [held[source] for source in self.sources] if is_known else None
+        self.used = sorted({source for source in self.sources if source < len(arrays)})
+        self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
+        return results
+
+    def flat_pullback(self, *arrays: Any) -> list[Any]:
+        """The cotangents of the chosen arrays, from what the pullback holds and the cotangents of the outputs."""
+        count = self._pullback_structure.num_leaves
+        return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 
 
 def differentiable(x: Any) -> bool:
@@ -137,43 +234,27 @@ def _without_aux(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_none
 
 
-def _run(function: Callable[..., Any], form: Form, arrays: Sequence[Any]) -> Any:
-    return jax.tree.map(_array, form.call(function, arrays))
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Static:
+    """A static part of the result of a function that jax transforms."""
+
+    value: Any
 
 
-def _linearize(
-    function: Callable[..., Any], form: Form, chosen: tuple[bool, ...], recompute: bool, arrays: Sequence[Any]
-) -> Any:
-    """The differentiable outputs, the other results, and the pullback in parts that a compiled function can return.
-
-    A leaf of the pullback that is an array of the call is not returned. Its number is returned instead, so that the
-    array is neither copied nor stored twice.
-    """
-    fixed = [array for array, pick in zip(arrays, chosen, strict=True) if not pick]
-
-    def of_chosen(*picked: Any) -> Any:
-        output, aux = jax.tree.map(_array, form.call(function, _merge(chosen, picked, fixed)))
-        leaves, structure = jax.tree.flatten(output)
-        real = [leaf for leaf in leaves if differentiable(leaf)]
-        return real, (_Static(structure), [None if differentiable(leaf) else leaf for leaf in leaves], aux)
-
-    if recompute:  # prevent_cse is not needed: forward and backward are two programs, so XLA cannot merge them
-        of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
-    picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
-    real, pullback, rest = jax.vjp(of_chosen, *picked, has_aux=True)
-    leaves, structure = jax.tree.flatten(pullback)
-    places = {id(array): place for place, array in enumerate(arrays)}
-    sources = tuple(places.get(id(leaf)) for leaf in leaves)
-    residuals = [leaf for leaf, source in zip(leaves, sources, strict=True) if source is None]
-    return real, rest, residuals, _Static((structure, sources))
+_SINGLE = jax.tree.structure((0, None))  # one output and no second result
 
 
 def _is_costly(primitive: Any, *args: Any, **params: Any) -> bool:
     return primitive.name not in CHEAP
 
 
-def _pull(pullback: Callable[..., Any], cotangents: list[jax.Array]) -> Any:
-    return pullback(cotangents)
+def conjugated(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays, complex ones conjugated.
+
+    torch's gradient with respect to a complex array is the conjugate of jax's.
+    """
+    return [jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in arrays]
 
 
 def _merge(mask: Sequence[bool], picked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

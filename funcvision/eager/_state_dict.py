@@ -21,7 +21,7 @@ def on_host(given: Any, declaration: Any) -> Any:
     stand for a scalar.
     """
     if isinstance(given, TensorBase):
-        array = given.data
+        array = given.array
     elif isinstance(given, jax.Array | np.ndarray):
         array = given
     else:

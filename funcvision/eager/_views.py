@@ -1,54 +1,60 @@
-"""Which results share memory in torch. Arrays of jax do not, so a write that torch shows elsewhere must raise.
+"""Views: Tensors that share their elements with another Tensor, as in torch.
 
-A view knows the Tensors that it is a view of. Three rules follow:
+Arrays of jax are immutable and share nothing. So a view knows the Tensor that it was made from, its base, and two
+functions: `get` makes the view from the base, and `put` gives the base with the elements of the view replaced. A write
+to a view writes `put(base, value)` to the base, which may be a view itself. Every write counts up a counter that a
+base and all its views share; a view whose count is old is made again by `get` when it is read next.
 
-- A method that changes a view in place raises as long as one of these Tensors exists.
-- An augmented assignment to a view (`x[0] += 1`) is allowed, because Python then assigns the view: `x[0] = view`. If no
-  such assignment follows, the next use of `x` raises.
-- The use of a view raises if a Tensor that it is a view of was changed after the view was made.
+Both functions are recorded operations. So gradients flow through writes as they flow through any other operation.
 
 `strides` are those that torch would have, in elements. They decide whether `reshape` makes a view or a copy.
 """
 
 import dataclasses
 import math
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Sharing", "contiguous_strides", "expanded_strides", "reshaped_strides"]
+__all__ = ["Absent", "View", "contiguous_strides", "expanded_strides", "reshaped_strides"]
 
 
-@dataclasses.dataclass
-class Sharing:
-    """What a Tensor shares with others.
+@dataclasses.dataclass(slots=True, eq=False)
+class View:
+    """How a Tensor is a view of another one.
 
     Attributes:
-        bases: the Tensors that it is a view of, with their counters of changes and the counts when the view was made.
-        strides: of a view.
-        writer: a view that an augmented assignment has changed, while this Tensor was not.
+        base: the Tensor that it was made from.
+        get: a function from the base to the view.
+        put: a function from the base and a new value of the view to the new base. None if several elements of the view
+            are one element of the base, so that the view cannot be written.
+        strides: the strides that torch would have.
+        seen: the count of writes when the view was made last. -1 if it was not made yet.
+        recorded: whether operations were recorded when the view was made.
+        has_history: whether gradients flow from the view to the base. They do not for `detach` and `.data`.
+        key: identifies the part of the base that the view shows, or None.
     """
 
-    bases: tuple[tuple[weakref.ref[Any], list[int], int], ...] = ()
-    strides: tuple[int, ...] | None = None
-    writer: Any = None
+    base: Any
+    get: Callable[[Any], Any]
+    put: Callable[[Any, Any], Any] | None
+    strides: tuple[int, ...]
+    seen: int
+    recorded: bool
+    has_history: bool = True
+    key: Any = None
 
-    def check_read(self) -> None:
-        """Raises RuntimeError if torch would show a value here that was written elsewhere."""
-        if self.writer is not None:
-            raise RuntimeError(
-                "a view of this Tensor was changed by an augmented assignment such as `view += 1`, which torch would "
-                "show here: write to the Tensor itself, `x[index] += 1`, or change a copy, `view.clone()`"
-            )
-        if any(changes[0] != count for _, changes, count in self.bases):
-            raise RuntimeError(
-                "this Tensor is a view in torch, and what it is a view of was changed after it was made. Make the view "
-                "again after the change, or take a copy by .clone() before it"
-            )
 
-    def living(self) -> list[Any]:
-        """The Tensors that it is a view of, as far as they exist."""
-        return [base for reference, _, _ in self.bases if (base := reference()) is not None]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Absent:
+    """Stands for the array of a view that was not made yet."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:

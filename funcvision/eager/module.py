@@ -11,11 +11,13 @@ from .. import nn
 from ..nn import Arrays, Param
 from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
+from ._conversion import is_place
 from ._lift import run
+from ._modes import mode
 from ._operation import Operation, differentiable
 from ._state_dict import loaded, on_host
 from .random import next_key
-from .tensor import Tensor, is_place
+from .tensor import Tensor
 
 __all__ = ["LoadResult", "Module"]
 
@@ -36,7 +38,7 @@ class Module:
     >>> loss = net(Tensor(np.ones((4, 3)))).square().mean()
     >>> loss.backward()
     >>> {name: parameter.grad.shape for name, parameter in net.named_parameters()}
-    {'weight': (3, 2), 'bias': (2,)}
+    {'weight': torch.Size([3, 2]), 'bias': torch.Size([2])}
 
     `state_dict` and `load_state_dict` have torch's names and axis orders. The arrays of `params`, `state` and
     `parameters()` have torch's names and funcvision's layouts (channels last), in which the model computes.
@@ -88,11 +90,11 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
-        draw = self._key, np.array(self._calls, np.uint32)
+        draw = self._key if mode.trace is None else next_key(), np.array(self._calls, np.uint32)
         inputs = self.training, self._parameters, self.state, draw, args, kwargs
         output, state = run(self._operation, inputs, {})
         for name, array in state.items():
-            self._buffers[name].data = array
+            self._buffers[name].array = array
         return output
 
     # Mode
@@ -111,12 +113,12 @@ class Module:
     @property
     def params(self) -> Arrays:
         """The parameters as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
-        return {name: parameter.data for name, parameter in self._parameters.items()}
+        return {name: parameter.array for name, parameter in self._parameters.items()}
 
     @property
     def state(self) -> Arrays:
         """The buffers as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
-        return {name: buffer.data for name, buffer in self._buffers.items()}
+        return {name: buffer.array for name, buffer in self._buffers.items()}
 
     def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
         """Names and parameters: all, or those of the submodule at the path `under`, such as "layer4.0"."""
@@ -147,7 +149,7 @@ class Module:
         """
         declared = self.model.declarations()
         return {
-            alias: self._tensors[name].data.transpose(np.argsort(declared[name].axes))
+            alias: self._tensors[name].array.transpose(np.argsort(declared[name].axes))
             for alias, name in _aliases(self.model).items()
         }
 
@@ -178,7 +180,7 @@ class Module:
             )
         for alias in expected.keys() & arrays.keys():
             tensor = self._tensors[aliases[alias]]
-            tensor.data = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
+            tensor.array = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
         return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -202,7 +204,7 @@ class Module:
             wanted = target
             if not is_place(target):
                 wanted = declared[name].dtype_for(target) if differentiable(tensor) else tensor.dtype
-            tensor.data = tensor.detach().to(wanted)
+            tensor.array = tensor.detach().to(wanted)
         return self
 
     # Python's own protocols
@@ -214,7 +216,7 @@ class Module:
             raise AttributeError(
                 f"{name!r} cannot be assigned to an eager.Module, whose model is a fixed description. To exchange a "
                 f"layer, make `eager.Module(model.replace({name!r}, layer))`; to assign the values of a parameter, "
-                f"write `net.get_parameter({name!r}).data = array`, or use load_state_dict"
+                f"write `net.get_parameter({name!r}).array = array`, or use load_state_dict"
             )
         super().__setattr__(name, value)
 

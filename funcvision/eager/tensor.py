@@ -10,21 +10,43 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from .. import functional as F
 from . import _arithmetic as arithmetic
 from . import _elementwise as ew
 from . import _indexing, _reductions, _shapes
 from ._base import TensorBase, as_array
-from ._graph import Node, is_grad_enabled
+from ._comparison import ComparisonMethods
+from ._complex import ComplexMethods
+from ._conversion import ConversionMethods
+from ._counting import CountingMethods
+from ._cumulative import CumulativeMethods
+from ._draws import DrawingMethods
+from ._everyday import EverydayMethods
+from ._filling import from_sizes_or_data
+from ._forms import add_forms
+from ._gradients import GradientMethods
+from ._graph import is_grad_enabled
 from ._lift import lift
-from ._limits import check_divisor, check_integers, fitting
-from ._views import Sharing, contiguous_strides, expanded_strides, reshaped_strides
+from ._limits import check_divisor, fitting
+from ._math import MathMethods
+from ._matrices import MatrixMethods
+from ._new import NewMethods
+from ._products import ProductMethods
+from ._rearranging import RearrangingMethods
+from ._scattering import ScatteringMethods
+from ._special import SpecialMethods
+from ._spectral import SpectralMethods
+from ._statistics import StatisticsMethods
+from ._strided import StridedMethods
+from ._views import expanded_strides, reshaped_strides
+from .devices import placed
+from .dtypes import kind
 
-__all__ = ["Tensor", "is_place"]
+__all__ = ["Tensor"]
 
 Number = complex | float | int
+_OPERANDS = (jax.Array, np.ndarray, np.generic, complex, float, int)
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,7 +57,7 @@ def _operator(method: Callable[..., Any], swapped: bool = False) -> Callable[...
     """A method for one of Python's operators. For operands of unknown types it returns NotImplemented."""
 
     def operator(self: "Tensor", other: Any) -> Any:
-        if not isinstance(other, Tensor | jax.Array | np.ndarray | np.generic | Number):
+        if not isinstance(other, Tensor) and not isinstance(other, _OPERANDS):
             return NotImplemented
         return method(other, self) if swapped else method(self, other)
 
@@ -52,22 +74,6 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
     return changed
 
 
-def _augmented(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of an augmented assignment. A view may take the result, if its Tensor is assigned next."""
-
-    def changed(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
-        result = method(self, *args, **kwargs)
-        bases = self._sharing.living() if self._sharing else ()
-        self._become(result, is_view=False)
-        for base in bases:
-            base._sharing = base._sharing or Sharing()
-            base._sharing.writer = self
-        return self
-
-    changed.__doc__ = f"`{method.__name__}` in place."
-    return changed
-
-
 def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callable[..., Any]:
     """A method that permutes axes. `order` gives their order, from their old order and the same arguments."""
 
@@ -75,7 +81,11 @@ def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callabl
     def permuted(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
         result, strides = method(self, *args, **kwargs), self.strides
         axes = order(np.arange(self.ndim), *args, **kwargs).tolist()
-        return self._has_view(result, tuple(strides[axis] for axis in axes))
+        back = tuple(int(axis) for axis in np.argsort(axes))
+        return self._has_view(
+            result, lambda base: method(base, *args, **kwargs), lambda base, value: _permute(value, back),
+            tuple(strides[axis] for axis in axes),
+        )
 
     return permuted
 
@@ -92,28 +102,40 @@ def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
     return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)
 
 
-def _reshaping(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method whose result is a view in torch where the strides allow it, and a copy elsewhere."""
+def _reshaping(method: Callable[..., Any], copies: bool = True) -> Callable[..., Any]:
+    """A method whose result is a view where the strides allow it; elsewhere it copies or, without `copies`, raises."""
 
     @functools.wraps(method)
     def reshaped(self: "Tensor", *args: Any, **kwargs: Any) -> "Tensor":
         result = method(self, *args, **kwargs)
         strides = reshaped_strides(self.shape, self.strides, result.shape)
-        return result if strides is None else self._has_view(result, strides)
+        if strides is not None:
+            shape = self.shape
+            return self._has_view(
+                result, lambda base: method(base, *args, **kwargs), lambda base, value: _reshape(value, shape), strides
+            )
+        if copies:
+            return result
+        raise RuntimeError(
+            f"a Tensor of shape {tuple(self.shape)} and strides {self.strides} has no view of shape "
+            f"{tuple(result.shape)}, because its elements do not lie in that order in memory: use reshape, which copies"
+        )
 
     return reshaped
 
 
-def _splitting(method: Callable[..., Any], drops_axis: bool = False) -> Callable[..., Any]:
-    """A method whose results are views in torch that differ in one axis, or lack it."""
+def _splitting(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that cuts an axis into parts, which are views."""
 
     @functools.wraps(method)
     def parts(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
-        results, strides = method(self, *args, **kwargs), self.strides
-        if drops_axis and results:
-            axis = kwargs.get("dim", args[0] if args else 0) % self.ndim
-            strides = strides[:axis] + strides[axis + 1 :]
-        return tuple(self._has_view(result, strides) for result in results)
+        results = method(self, *args, **kwargs)
+        axis = kwargs.get("dim", args[1] if len(args) > 1 else 0) % self.ndim
+        start = 0
+        for part in results:
+            self._is_part(part, (slice(None),) * axis + (slice(start, start + part.shape[axis]),))
+            start += part.shape[axis]
+        return tuple(results)
 
     return parts
 
@@ -168,60 +190,73 @@ _bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.b
 _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
 _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
-_cast, _clone = lift(ew.cast), lift(_itself)
+_permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
+_clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
-_expand = lift(_shapes.expand)
-_gather, _scatter = lift(_shapes.gather), lift(_shapes.scatter)
-_place = lift(jax.device_put, jit=False)
+_expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 
 
-class Tensor(TensorBase):
+class Tensor(
+    ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
+    ComplexMethods, SpecialMethods, SpectralMethods, StatisticsMethods, CumulativeMethods, CountingMethods,
+    ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods, StridedMethods,
+):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
     Methods have torch's names, arguments and results.
 
     Args:
-        data: anything that `jax.numpy.asarray` takes. Python's floats become float32, as in torch.
+        data: the sizes of a Tensor of the default dtype; or a sequence or an array of numpy, which become that dtype;
+            or an array of jax or a Tensor, which keep their dtypes. `eager.tensor` keeps the dtype of any data.
         requires_grad: whether `backward` stores a gradient in `grad`.
+        device: where the Tensor is placed.
 
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = (x**2).sum()
     >>> y.backward()
     >>> y.item(), x.grad
-    (14.0, Tensor([2., 4., 6.]))
+    (14.0, tensor([2., 4., 6.]))
     """
 
     __slots__ = ()
 
-    def _become(self, result: "Tensor", is_view: "bool | None" = None) -> "Tensor":
+    def __init__(self, *data: Any, requires_grad: "bool" = False, device: Any = None):
+        super().__init__(placed(from_sizes_or_data(data), device), requires_grad)
+
+    def _become(self, result: "Tensor") -> "Tensor":
         """Takes the value of a result and, if operations are recorded, its history."""
-        if is_view is None and self._sharing is not None and self._sharing.living():
-            raise RuntimeError(
-                "this Tensor is a view of another one in torch, and a change in place would be lost there: write to "
-                "the other one, `x[index] = value` or `x[index] += value`, or change a copy, `view.clone()`"
-            )
-        if is_grad_enabled() and self.is_leaf and self.requires_grad:
-            raise RuntimeError(
-                "a leaf that requires a gradient cannot be changed in place, because it would no longer be a leaf: "
-                "make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
-            )
-        if result.shape != self.shape:
-            raise ValueError(f"an in-place operation cannot change the shape from {self.shape} to {result.shape}")
-        if ew.kind(result.dtype) > ew.kind(self.dtype):
-            raise TypeError(f"an in-place operation cannot store {result.dtype} in a Tensor of {self.dtype}")
-        result = result.to(self.dtype)
-        self.data = result.data
         if is_grad_enabled():
-            self._node, self._index = result._node, result._index
-            if isinstance(self._node, Node):  # it holds the array from before the change, which stays valid
-                self._node.needed = [(tensor, version) for tensor, version in self._node.needed if tensor is not self]
+            self._check_writable()
+        if self._rare is not None:
+            self._rare.check_inference("an in-place update")
+        old, new = self._data, result._data
+        if new.shape != old.shape:
+            raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
+        if kind(new.dtype) > kind(old.dtype):
+            raise RuntimeError(f"an in-place operation cannot store {new.dtype} in a Tensor of {old.dtype}")
+        self._write(result.to(self.dtype))
         return self
+
+    def _check_writable(self) -> None:
+        """Raises RuntimeError if a write would give a leaf a history."""
+        tensor: TensorBase = self
+        while True:
+            if tensor.requires_grad and tensor.is_leaf:
+                what = "" if tensor is self else "a view of "
+                raise RuntimeError(
+                    f"{what}a leaf that requires a gradient cannot be changed in place, because the leaf would no "
+                    "longer be one: make a new Tensor, `y = x + 1`, or change it under `with no_grad():`"
+                )
+            if tensor._view is None or not tensor._view.has_history:
+                return
+            tensor = tensor._view.base
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
-            "Tensors in funcvision.eager.functional, such as F.cross_entropy, or make one with funcvision.eager.lift. "
-            "If a layer or a loss of funcvision.nn got it, wrap that: eager.Module(nn.CrossEntropyLoss())"
+            "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with "
+            "funcvision.eager.lift. If a layer or a loss of funcvision.nn got it, wrap that: "
+            "eager.Module(nn.CrossEntropyLoss())"
         )
 
     # Elements
@@ -229,11 +264,22 @@ class Tensor(TensorBase):
     def __getitem__(self, index: Any) -> "Tensor":
         static, starts, arrays = _indexing.parse(_arrays(index), self.shape)
         result = _get(self, starts, arrays, static)
-        return result if arrays else self._has_view(result, static.strides(self.strides))
+        return result if arrays else self._shows(result, static, starts)
+
+    def _shows(self, result: "Tensor", static: _indexing.Index, starts: list[Any]) -> "Tensor":
+        """Makes `result` the view of the elements at an index without arrays."""
+        return self._has_view(
+            result, lambda base: _get(base, starts, [], static),
+            lambda base, value: _put(base, value, starts, [], static),
+            static.strides(self.strides), (static, tuple(starts)),
+        )
+
+    def _is_part(self, part: "Tensor", index: Any) -> "Tensor":
+        """Makes `part`, which equals `self[index]`, a view. The index holds slices and integers."""
+        static, starts, _ = _indexing.parse(index, self.shape)
+        return self._shows(part, static, starts)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self._sharing is not None and self._sharing.writer is value:  # the second half of `x[index] += 1`
-            self._sharing.writer = None
         index = _arrays(index)
         if not isinstance(value, Tensor | Number):
             value = as_array(value)
@@ -241,81 +287,22 @@ class Tensor(TensorBase):
         if is_mask and np.shape(value) == ():
             mask = index.reshape(*index.shape, *(1,) * (self.ndim - index.ndim))
             self._become(self.masked_fill(mask, value))  # compiled once for all masks
-        else:
-            static, starts, arrays = _indexing.parse(index, self.shape)
-            self._become(_put(self, value, starts, arrays, static))
+            return
+        static, starts, arrays = _indexing.parse(index, self.shape)
+        view = value._view if isinstance(value, Tensor) else None
+        if view is not None and view.base is self and view.key == (static, tuple(starts)) and not arrays:
+            return  # the second half of `x[index] += 1`
+        self._become(_put(self, value, starts, arrays, static))
 
     def __iter__(self) -> Iterator["Tensor"]:
         if not self.shape:
             raise TypeError("a Tensor without axes is not iterable")
         return iter(self.unbind())
 
-    def gather(self, dim: int, index: Any) -> "Tensor":
-        """Elements of axis `dim` at `index`, which has as many axes as this Tensor and may be shorter in the others."""
-        return _gather(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim))
-
-    def scatter(self, dim: int, index: Any, src: Any) -> "Tensor":
-        """A copy with elements of `src`, or one number, written to `index` of axis `dim`: the inverse of `gather`."""
-        return _scatter(self, dim, _indexing.in_range(_arrays(index), self.shape[dim], dim), src)
-
-    def index_select(self, dim: int, index: Any) -> "Tensor":
-        """The slices of axis `dim` at these indices."""
-        return self[(slice(None),) * (dim % self.ndim) + (_arrays(index),)]
-
     def masked_select(self, mask: Any) -> "Tensor":
         """The elements where the mask is true, in one axis."""
         return self[mask]
 
-    def nonzero(self) -> "Tensor":
-        """The indices of the elements that are not 0: one row for each element."""
-        return Tensor(np.argwhere(np.asarray(self.data)))
-
-    # Dtype and device
-
-    def to(self, target: Any) -> "Tensor":
-        """The Tensor in another dtype or on another device. If nothing changes, the same Tensor is returned.
-
-        Args:
-            target: a dtype; a `jax.Device`, a sharding, "cpu", "gpu" or "tpu"; or a Tensor, for its dtype and device.
-        """
-        if isinstance(target, Tensor):
-            return self.to(target.dtype).to(target.device)
-        if is_place(target):
-            target = jax.devices(target)[0] if isinstance(target, str) else target
-            return self if target == self.device else _place(self, target)
-        dtype = ew.canonical(target)
-        if np.dtype(target if target is not int else np.int64) == np.int64 and dtype == np.int32:
-            _check_long(self.data)
-        return self if dtype == self.dtype else _cast(self, dtype)
-
-    def cpu(self) -> "Tensor":
-        """The Tensor on the CPU."""
-        return self.to("cpu")
-
-    def type_as(self, other: "Tensor") -> "Tensor":
-        """The Tensor in the dtype of another one."""
-        return self.to(other.dtype)
-
-    def half(self) -> "Tensor":
-        """The Tensor in float16."""
-        return self.to(jnp.float16)
-
-    def bfloat16(self) -> "Tensor":
-        """The Tensor in bfloat16."""
-        return self.to(jnp.bfloat16)
-
-    def double(self) -> "Tensor":
-        """The Tensor in float64, which needs jax_enable_x64."""
-        return self.to(np.float64)
-
-    def long(self) -> "Tensor":
-        """The Tensor in int64, or in int32 without jax_enable_x64."""
-        return self.to(np.int64)
-
-    def contiguous(self) -> "Tensor":
-        """The Tensor itself, or a copy where torch would copy: of a transposed view, for example."""
-        wanted = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
-        return self if all(size == 1 or own == other for size, own, other in wanted) else self.clone()
 
     # Operators
 
@@ -340,16 +327,16 @@ class Tensor(TensorBase):
 
     # Methods that change the Tensor
 
-    add_, __iadd__ = _in_place(_add), _augmented(_add)
-    sub_, __isub__ = _in_place(_sub), _augmented(_sub)
-    mul_, __imul__ = _in_place(_mul), _augmented(_mul)
-    div_, __itruediv__ = _in_place(_div), _augmented(_div)
-    pow_, __ipow__ = _in_place(_pow), _augmented(_pow)
-    __ifloordiv__, __imod__ = _augmented(_floor_divide), _augmented(_remainder)
-    __ilshift__, __irshift__ = _augmented(_left_shift), _augmented(_right_shift)
-    __iand__, __ior__, __ixor__ = map(_augmented, (_bitwise_and, _bitwise_or, _bitwise_xor))
-    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(scatter)
-    fill_, copy_ = _in_place(_fill), _in_place(_fill)
+    add_, __iadd__ = _in_place(_add), _in_place(_add)
+    sub_, __isub__ = _in_place(_sub), _in_place(_sub)
+    mul_, __imul__ = _in_place(_mul), _in_place(_mul)
+    div_, __itruediv__ = _in_place(_div), _in_place(_div)
+    pow_, __ipow__ = _in_place(_pow), _in_place(_pow)
+    __ifloordiv__, __imod__ = _in_place(_floor_divide), _in_place(_remainder)
+    __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
+    __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
+    clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
+    _take = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
         """Fills the Tensor with 0, in place."""
@@ -364,7 +351,7 @@ class Tensor(TensorBase):
     exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
     sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, arithmetic.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
     tanh, sigmoid, relu = lift(ew.tanh), lift(ew.sigmoid), lift(F.relu)
-    softmax, log_softmax = lift(F.softmax), lift(F.log_softmax)
+    softmax, log_softmax = lift(_reductions.softmax), lift(_reductions.log_softmax)
     floor, ceil, trunc = lift(ew.floor), lift(ew.ceil), lift(ew.trunc)
     isnan, isinf, isfinite, logical_not = map(lift, (ew.isnan, ew.isinf, ew.isfinite, ew.logical_not))
     logical_and, logical_or = _arithmetic(ew.logical_and), _arithmetic(ew.logical_or)
@@ -381,23 +368,37 @@ class Tensor(TensorBase):
     argmax, argmin, argsort = lift(_reductions.argmax), lift(_reductions.argmin), lift(_reductions.argsort)
     sort, topk = lift(_reductions.sort), lift(_reductions.topk)
 
-    matmul = mm = bmm = _matmul
-    view = reshape = _reshaping(lift(_shapes.reshape))
+    matmul = _matmul
+    reshape, view = _reshaping(_reshape), _reshaping(_reshape, copies=False)
     flatten, unflatten = _reshaping(lift(_shapes.flatten)), _reshaping(lift(_shapes.unflatten))
     squeeze, unsqueeze = _reshaping(lift(_shapes.squeeze)), _reshaping(lift(_shapes.unsqueeze))
-    permute = _permuting(lift(_shapes.permute), lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
+    permute = _permuting(_permute, lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
     transpose = _permuting(lift(_shapes.transpose), _swapped)
     movedim = _permuting(lift(_shapes.movedim), _moved)
+    swapaxes = swapdims = transpose
+    moveaxis = movedim
     t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
 
     def expand(self, *sizes: Any) -> "Tensor":
         """The Tensor broadcast to these sizes, with new axes in front. -1 keeps the size of an axis."""
         result = _expand(self, *sizes)
-        return self._has_view(result, expanded_strides(self.shape, self.strides, result.shape))
+        strides = expanded_strides(self.shape, self.strides, result.shape)
+        repeats = any(stride == 0 and size > 1 for stride, size in zip(strides, result.shape, strict=True))
+        shape = self.shape
+        return self._has_view(
+            result, lambda base: _expand(base, *sizes),
+            None if repeats else lambda base, value: _reshape(value, shape), strides,
+        )
 
     repeat, flip, roll = map(lift, (_shapes.repeat, _shapes.flip, _shapes.roll))
     split, chunk = _splitting(lift(_shapes.split)), _splitting(lift(_shapes.chunk))
-    unbind = _splitting(lift(_shapes.unbind), drops_axis=True)
+
+    def unbind(self, dim: int = 0) -> tuple["Tensor", ...]:
+        """The slices of one axis, as a tuple of views."""
+        parts = _unbind(self, dim)
+        before = (slice(None),) * (dim % self.ndim)
+        return tuple(self._is_part(part, (*before, place)) for place, part in enumerate(parts))
+
     tril, triu = lift(_shapes.tril), lift(_shapes.triu)
 
     @property
@@ -410,7 +411,7 @@ class Tensor(TensorBase):
         """The Tensor with its last two axes swapped."""
         return self.transpose(-1, -2)
 
-    def clone(self) -> "Tensor":
+    def clone(self, *, memory_format: Any = None) -> "Tensor":
         """A copy, through which gradients flow."""
         return _clone(self)
 
@@ -430,46 +431,25 @@ class Tensor(TensorBase):
 
     def equal(self, other: "Tensor") -> "bool":
         """Whether the shapes and all elements are equal."""
-        return self.shape == other.shape and bool(jnp.array_equal(self.data, other.data))
+        return self.shape == other.shape and bool(jnp.array_equal(self.array, other.array))
 
-    def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
-        """Whether all elements differ by at most `atol + rtol * |other|`."""
-        return bool(jnp.allclose(self.data, other.data, rtol, atol))
+    def allclose(
+        self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8, equal_nan: "bool" = False
+    ) -> "bool":
+        """Whether all elements differ by at most `atol + rtol * |other|`. NaN is equal to NaN with `equal_nan`."""
+        return bool(jnp.allclose(self.array, other.array, rtol, atol, equal_nan))
 
     abs, round = __abs__, lift(ew.round)
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
     max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
 
-    def float(self) -> "Tensor":
-        """The Tensor in float32."""
-        return self.to(np.float32)
-
-    def int(self) -> "Tensor":
-        """The Tensor in int32."""
-        return self.to(np.int32)
-
-    def bool(self) -> "Tensor":
-        """Whether each element is not 0."""
-        return self.to(np.bool_)
-
 
 TensorBase.result = Tensor
-
-
-def is_place(target: Any) -> bool:
-    """Whether `target` is a device or sharding, and not a dtype."""
-    return isinstance(target, jax.Device | jax.sharding.Sharding) or target in ("cpu", "gpu", "cuda", "rocm", "tpu")
-
-
-def _check_long(array: jax.Array) -> None:
-    """Raises OverflowError if a conversion to int64, which is int32 without jax_enable_x64, changes a value."""
-    wider = jnp.issubdtype(array.dtype, jnp.inexact) or array.dtype == jnp.uint32
-    if wider and not isinstance(array, Tracer):
-        check_integers(np.trunc(np.asarray(array, np.float64)), np.dtype(np.int32), "a conversion to int64 would give")
+add_forms(Tensor, plain=(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods))
 
 
 def _arrays(index: Any) -> Any:
     """An index with its Tensors replaced by their arrays."""
     if isinstance(index, tuple):
         return tuple(map(_arrays, index))
-    return index.data if isinstance(index, Tensor) else index
+    return index.array if isinstance(index, Tensor) else index

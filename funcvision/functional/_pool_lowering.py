@@ -6,6 +6,7 @@ because they follow from those of slices and comparisons.
 """
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["Window", "first_largest", "window_max", "window_sum"]
+__all__ = ["Candidates", "Window", "first_largest", "first_max", "flat_indices", "window_max", "window_sum"]
 
 
 class Window(NamedTuple):
@@ -44,6 +45,15 @@ class Window(NamedTuple):
 
 Candidates = tuple[jax.Array, ...]
 """The values of elements and, if they are wanted, their indices, which are negative in the padding."""
+
+
+def flat_indices(x: jax.Array, axes: int) -> jax.Array:
+    """The position of each element of `x` among the pixels of its image, in row-major order: int32, as `x` in shape."""
+    sizes = x.shape[x.ndim - 1 - axes : -1]
+    if math.prod(sizes) > np.iinfo(np.int32).max:
+        raise ValueError(f"return_indices=True counts the pixels of an image in int32; {sizes} are too many")
+    index = jnp.arange(math.prod(sizes), dtype=jnp.int32)
+    return jnp.broadcast_to(index.reshape(*(1,) * (x.ndim - 1 - axes), *sizes, 1), x.shape)
 
 
 # Jitted so that a call outside of `jit` compiles one program, not one for each slice.
@@ -83,7 +93,7 @@ def first_largest(candidates: Candidates, axis: int) -> Candidates:
             pairs = zip(candidates, fill, strict=False)
             candidates = tuple(lax.pad(x, np.asarray(value, x.dtype), widths) for x, value in pairs)
         left, right = (tuple(lax.slice_in_dim(x, i, None, 2, axis) for x in candidates) for i in (0, 1))
-        candidates = _first_max(left, right)
+        candidates = first_max(left, right)
     return tuple(x.squeeze(axis) for x in candidates)
 
 
@@ -104,12 +114,12 @@ def _axis_max(candidates: Candidates, axis: int, window: Window) -> Candidates:
         left, right = (
             tuple(lax.slice_in_dim(x, i, length - shift + i, axis=axis) for x in candidates) for i in (0, shift)
         )
-        candidates, span = _first_max(left, right), 2 * span
+        candidates, span = first_max(left, right), 2 * span
     parts = [*range(0, window.size - span, span), window.size - span]
-    return functools.reduce(_first_max, (tuple(_elements(x, axis, window, i) for x in candidates) for i in parts))
+    return functools.reduce(first_max, (tuple(_elements(x, axis, window, i) for x in candidates) for i in parts))
 
 
-def _first_max(a: Candidates, b: Candidates) -> Candidates:
+def first_max(a: Candidates, b: Candidates) -> Candidates:
     """The larger element, `a` if they are equal, NaN if one is NaN, as `b != b` finds; any rather than the padding."""
     chosen = (b[0] > a[0]) | (b[0] != b[0])
     if len(a) > 1:

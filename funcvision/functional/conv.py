@@ -9,7 +9,9 @@ from ._check import Padding, Size, channels_last, integer, integers, padding_pai
 from ._conv import convolve, convolve_transposed
 from ._mesh import broadcast_to
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+]
 
 
 def conv1d(
@@ -63,6 +65,13 @@ def conv3d(
     Otherwise like `conv2d`.
     """
     return _conv(3, x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_tbc(x: jax.Array, weight: jax.Array, bias: jax.Array, pad: int = 0) -> jax.Array:
+    """Convolution over time: `x` is [time, batch, in], `weight` [k, in, out]. `pad` zeros are added at both ends."""
+    if x.ndim != 3:
+        raise ValueError(f"conv_tbc takes [time, batch, channels] and got an array of shape {x.shape}")
+    return conv1d(x.swapaxes(0, 1), weight, bias, padding=pad).swapaxes(0, 1)
 
 
 def conv_transpose1d(

@@ -2,13 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._check import axis_index
 from ._kinks import at_least
 from ._p_norm import p_norm
 from ._precision import at_least_float32
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
 def normalize(x: jax.Array, p: float = 2.0, dim: int = -1, *, eps: float = 1e-12) -> jax.Array:
@@ -74,3 +75,33 @@ def pairwise_distance(
     wide1, wide2 = (at_least_float32(x) for x in jnp.broadcast_arrays(x1, x2.astype(x1.dtype)))
     distance = p_norm(wide1 - wide2 + eps, p, (-1,)).astype(x1.dtype)
     return distance if keepdim else distance.squeeze(-1)
+
+
+def pdist(input: jax.Array, p: float = 2.0) -> jax.Array:
+    """The distance between every two rows.
+
+    Args:
+        input: [n, features], floating-point.
+        p: order of the norm, 0 or more; 0 counts the features that differ.
+
+    Returns:
+        [n * (n - 1) / 2] in the dtype of `input`: rows (0, 1), (0, 2), ..., (1, 2), ... The derivative is 0 where the
+        distance is.
+
+    Raises:
+        ValueError: `p` is negative, or `input` has not two axes.
+        TypeError: `input` is not floating-point.
+
+    >>> pdist(jnp.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    Array([5.       , 1.       , 4.2426405], dtype=float32)
+    """
+    if input.ndim != 2:
+        raise ValueError(f"pdist takes [n, features] and got an array of shape {input.shape}")
+    first, second = np.triu_indices(len(input), 1)
+    wide = at_least_float32(input)
+    difference = wide[first] - wide[second]
+    if p == 0:
+        return jnp.sum(difference != 0, -1).astype(input.dtype)
+    if not input.shape[1]:
+        return jnp.sum(difference, -1).astype(input.dtype)
+    return p_norm(difference, p, (-1,)).squeeze(-1).astype(input.dtype)

@@ -17,7 +17,9 @@ import jax.numpy as jnp
 
 from ._drop import drop, to_zero
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+__all__ = [
+    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "feature_dropout",
+]
 
 
 def dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
@@ -62,10 +64,19 @@ def feature_alpha_dropout(
     x: jax.Array, p: float = 0.5, training: bool = False, *, key: jax.Array | None = None
 ) -> jax.Array:
     """`alpha_dropout` of whole channels of [batch, ..., channels], drawn independently for each sample."""
+    return drop("feature_alpha_dropout", x, _per_feature("feature_alpha_dropout", x), p, training, key, _to_alpha)
+
+
+def feature_dropout(x: jax.Array, p: float = 0.5, training: bool = True, *, key: jax.Array | None = None) -> jax.Array:
+    """`dropout` of whole channels of [batch, ..., channels], drawn independently for each sample."""
+    return drop("feature_dropout", x, _per_feature("feature_dropout", x), p, training, key, to_zero)
+
+
+def _per_feature(function: str, x: jax.Array) -> tuple[int, ...]:
+    """The shape of one decision for each channel of each sample."""
     if x.ndim < 2:
-        raise ValueError(f"feature_alpha_dropout takes [batch, ..., channels] and got an array of shape {x.shape}")
-    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
-    return drop("feature_alpha_dropout", x, shape, p, training, key, _to_alpha)
+        raise ValueError(f"{function} takes [batch, ..., channels] and got an array of shape {x.shape}")
+    return x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1]
 
 
 def _drop_channels(

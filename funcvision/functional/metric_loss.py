@@ -1,5 +1,7 @@
 """Losses on distances between embeddings. Precision, shapes and `reduction` are those of `loss.py`."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -7,7 +9,12 @@ from ._kinks import hinge
 from ._loss_terms import operands, reduce
 from .distance import pairwise_distance
 
-__all__ = ["cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss"]
+__all__ = [
+    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]
+
+Distance = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def cosine_embedding_loss(
@@ -99,4 +106,32 @@ def triplet_margin_loss(
     near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)
     if swap:
         far = jnp.minimum(far, pairwise_distance(b, c, p, eps=eps))
+    return reduce(hinge(margin + near - far), reduction).astype(anchor.dtype)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: jax.Array, positive: jax.Array, negative: jax.Array, *, distance_function: Distance | None = None,
+    margin: float = 1.0, swap: bool = False, reduction: str = "mean",
+) -> jax.Array:
+    """`max(0, margin + d(anchor, positive) - d(anchor, negative))` for any distance d.
+
+    Args:
+        anchor: of any shape that `distance_function` takes, [..., features] by default.
+        positive: of the same shape.
+        negative: of the same shape.
+        distance_function: the distance d of two arrays of this shape; `pairwise_distance` by default.
+        margin: by how much the negative should be farther away than the positive, above 0.
+        swap: replace d(anchor, negative) by d(positive, negative) where that is smaller.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, `margin` is not positive, or `reduction` is unknown.
+    """
+    if margin <= 0:
+        raise ValueError(f"triplet_margin_with_distance_loss takes a positive margin; it is {margin}")
+    a, b, c = operands("triplet_margin_with_distance_loss", anchor, positive, negative)
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(a, b), distance(a, c)
+    if swap:
+        far = jnp.minimum(far, distance(b, c))
     return reduce(hinge(margin + near - far), reduction).astype(anchor.dtype)

@@ -12,7 +12,7 @@ from jax import lax
 from ._check import Size, channels_last, integer, integers, per_axis
 from ._kinks import absolute
 from ._mesh import reshape
-from ._pool_lowering import Window, first_largest, window_max, window_sum
+from ._pool_lowering import Window, first_largest, flat_indices, window_max, window_sum
 from ._precision import at_least_float32
 from ._resample import Taps, adaptive_windows, resample, window_index
 
@@ -225,7 +225,7 @@ def _max_pool(
 ) -> ValuesAndIndices:
     windows = _windows(f"max_pool{axes}d", x, axes, kernel_size, stride, padding, dilation, ceil_mode)
     if return_indices:
-        return window_max((x, _flat_indices(x, axes)), windows)
+        return window_max((x, flat_indices(x, axes)), windows)
     return window_max((x,), windows)[0]
 
 
@@ -297,7 +297,7 @@ def _mean_taps(size: int, out: int) -> Taps:
 
 def _adaptive_max_pool(axes: int, x: jax.Array, output_size: OutputSize, return_indices: bool) -> ValuesAndIndices:
     sizes = _output_sizes(f"adaptive_max_pool{axes}d", x, axes, output_size)
-    candidates = (x, _flat_indices(x, axes)) if return_indices else (x,)
+    candidates = (x, flat_indices(x, axes)) if return_indices else (x,)
     for i in reversed(range(axes)):  # the last axis first: then the first in row-major order gets the gradient
         axis = x.ndim - 1 - axes + i
         blocks = tuple(_adaptive_blocks(array, axis, sizes[i]) for array in candidates)
@@ -312,15 +312,6 @@ def _adaptive_blocks(x: jax.Array, axis: int, m: int) -> jax.Array:
         return x.reshape(*x.shape[:axis], m, n // m, *x.shape[axis + 1 :])
     index, _ = window_index(*adaptive_windows(n, m))
     return jnp.take(x, index, axis, mode="clip")
-
-
-def _flat_indices(x: jax.Array, axes: int) -> jax.Array:
-    """The position of each element of `x` among the pixels of its image, in row-major order: int32, as `x` in shape."""
-    sizes = x.shape[x.ndim - 1 - axes : -1]
-    if math.prod(sizes) > np.iinfo(np.int32).max:
-        raise ValueError(f"return_indices=True counts the pixels of an image in int32; {sizes} are too many")
-    index = jnp.arange(math.prod(sizes), dtype=jnp.int32)
-    return jnp.broadcast_to(index.reshape(*(1,) * (x.ndim - 1 - axes), *sizes, 1), x.shape)
 
 
 def _windows(

@@ -1,4 +1,4 @@
-"""Resizing of channels-last arrays, with torch's modes."""
+"""Resizing and rearranging of channels-last arrays, with torch's modes."""
 
 import operator
 from collections.abc import Sequence
@@ -8,13 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._check import Size, per_axis
+from ._check import Size, integer, per_axis
 from ._mesh import reshape
 from ._precision import accumulation_dtype
 from ._resample import FILTERS, filter_taps, nearest_index, resample, rounds_fused
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
-__all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
+__all__ = [
+    "channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample", "upsample_bilinear",
+    "upsample_nearest",
+]
 
 Mode = Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "lanczos", "area"]
 
@@ -79,6 +82,28 @@ def interpolate(
     return x
 
 
+def upsample(
+    x: jax.Array, size: Size | None = None, scale_factor: float | Sequence[float] | None = None, mode: Mode = "nearest",
+    align_corners: bool | None = None,
+) -> jax.Array:
+    """`interpolate` under its former name, without its last options."""
+    return interpolate(x, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(
+    x: jax.Array, size: Size | None = None, scale_factor: float | Sequence[float] | None = None
+) -> jax.Array:
+    """`interpolate` with `mode="nearest"`."""
+    return interpolate(x, size, scale_factor)
+
+
+def upsample_bilinear(
+    x: jax.Array, size: Size | None = None, scale_factor: float | Sequence[float] | None = None
+) -> jax.Array:
+    """`interpolate` with `mode="bilinear"` and `align_corners=True`."""
+    return interpolate(x, size, scale_factor, "bilinear", align_corners=True)
+
+
 def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
     """[..., height, width, channels * r**2] to [..., height * r, width * r, channels] with r = `upscale_factor`.
 
@@ -103,6 +128,25 @@ def pixel_unshuffle(x: jax.Array, downscale_factor: int) -> jax.Array:
     blocks = reshape(x, (*lead, height // r, r, width // r, r, channels))
     blocks = jnp.moveaxis(blocks, (-4, -2), (-2, -1))  # [..., height, width, channels, r, r]
     return reshape(blocks, (*lead, height // r, width // r, channels * r**2))
+
+
+def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
+    """Interleaves groups of channels of [..., channels] (Zhang et al. 2017, https://arxiv.org/abs/1707.01083).
+
+    Of n channels in g groups, channel `i * (n / g) + j` goes to place `j * g + i`.
+
+    Raises:
+        ValueError: `groups` does not divide the channels.
+        TypeError: `groups` is not an integer.
+
+    >>> channel_shuffle(jnp.arange(6), 2)
+    Array([0, 3, 1, 4, 2, 5], dtype=int32)
+    """
+    groups = integer(groups, "channel_shuffle: groups", 1)
+    if x.ndim < 1 or x.shape[-1] % groups:
+        raise ValueError(f"channel_shuffle takes [..., channels] that divide by groups={groups}; got shape {x.shape}")
+    grouped = reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
+    return reshape(grouped.swapaxes(-1, -2), x.shape)
 
 
 def _image_shape(name: str, x: jax.Array) -> tuple[int, ...]:

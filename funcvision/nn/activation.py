@@ -13,8 +13,8 @@ from .module import Module, Param
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
-    "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin",
-    "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
+    "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmax2d",
+    "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
 ]
 
 
@@ -191,6 +191,17 @@ class Softmax(_AlongAxis):
     """See `functional.softmax`. The default axis is the last, the channels of an image."""
 
     function = F.softmax
+
+
+class Softmax2d(Function):
+    """Softmax over the channels of images [..., height, width, channels]."""
+
+    function = F.softmax
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        if x.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d takes [..., height, width, channels] and got an array of shape {x.shape}")
+        return super().forward(x)
 
 
 class LogSoftmax(_AlongAxis):

@@ -1,20 +1,17 @@
-"""Dense layers, embeddings, and layers that reshape."""
+"""Dense layers, and layers that reshape."""
 
-import dataclasses
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from .. import functional as F
 from ..functional._check import integer
-from . import init
 from .conv import TORCH_WEIGHT, torch_bias
 from .init import Initializer
 from .module import Module, Param
 
-__all__ = ["Bilinear", "Embedding", "Flatten", "Linear", "Unflatten"]
+__all__ = ["Bilinear", "Flatten", "Linear", "Unflatten"]
 
 
 class Linear(Module):
@@ -45,44 +42,6 @@ class Bilinear(Module):
 
     def forward(self, x1: jax.Array, x2: jax.Array) -> jax.Array:
         return F.bilinear(x1, x2, self.weight, self.bias)
-
-
-class Embedding(Module):
-    """A table of vectors that are looked up by integers: from [...] to [..., embedding_dim].
-
-    The row `padding_idx` is initialised with zeros and gets no gradient. The other options are those of
-    `functional.embedding`. With `max_norm`, the parameter keeps its rows, unlike in torch: see there.
-    """
-
-    def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None,
-        norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False, *,
-        weight_init: Initializer | None = None,
-    ):
-        if sparse:
-            raise ValueError("Embedding: sparse=True asks for a sparse gradient, which JAX does not have; leave it out")
-        num_embeddings = integer(num_embeddings, "Embedding: num_embeddings", 0)
-        embedding_dim = integer(embedding_dim, "Embedding: embedding_dim", 0)
-        padding_idx = None if padding_idx is None else integer(padding_idx, "Embedding: padding_idx")
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"padding_idx={padding_idx} is no row of a table of {num_embeddings} rows")
-        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
-        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
-        default = init.normal() if padding_idx is None else _NormalWithZeroRow(padding_idx)
-        self.weight = Param((num_embeddings, embedding_dim), weight_init or default)
-
-    def forward(self, x: jax.Array) -> jax.Array:
-        return F.embedding(
-            x, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class _NormalWithZeroRow:
-    row: int
-
-    def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-        return jax.random.normal(key, shape, dtype).at[self.row].set(0)
 
 
 class Flatten(Module):

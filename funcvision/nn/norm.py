@@ -8,13 +8,14 @@ import jax.numpy as jnp
 
 from .. import functional as F
 from ..functional._check import integer, shape
+from ..functional.norm import cross_map_lrn
 from . import init
 from .init import Initializer
 from .module import Buffer, Module, Param
 
 __all__ = [
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-    "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "CrossMapLRN2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
 ]
 
 
@@ -190,3 +191,19 @@ class LocalResponseNorm(Module):
 
     def forward(self, x: jax.Array) -> jax.Array:
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(Module):
+    """`LocalResponseNorm` of images [batch, height, width, channels] as Lua Torch has it; see torch's layer.
+
+    As there, the neighbours of an even `size` are those of the next smaller odd one, and the first channel counts as a
+    neighbour of all later ones. The gradient is the derivative of this; torch's backward pass computes something else.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        if x.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d takes [batch, height, width, channels] and got shape {x.shape}")
+        return cross_map_lrn(x, self.size, self.alpha, self.beta, self.k)

@@ -7,7 +7,8 @@ import jax
 
 from .. import functional as F
 from ..functional._check import Size
-from ..functional.pool import OutputSize
+from ..functional.fractional_pool import Ratio
+from ..functional.pool import OutputSize, ValuesAndIndices
 from ._function import Function
 from .module import Module
 
@@ -15,7 +16,7 @@ __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
     "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
-    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
+    "FractionalMaxPool2d", "FractionalMaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]
 
 
@@ -44,6 +45,43 @@ class MaxPool3d(_MaxPool):
     """The largest element of each window of [..., depth, height, width, channels]; see `functional.max_pool2d`."""
 
     function = F.max_pool3d
+
+
+class _FractionalMaxPool(Module):
+    function: ClassVar[Callable[..., ValuesAndIndices]]
+
+    def __init__(
+        self, kernel_size: Size, output_size: Size | None = None, output_ratio: Ratio | None = None,
+        return_indices: bool = False,
+    ):
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{type(self).__name__} takes output_size or output_ratio, one of them; got {output_size=} and "
+                f"{output_ratio=}"
+            )
+        self.kernel_size, self.output_size, self.output_ratio = kernel_size, output_size, output_ratio
+        self.return_indices = return_indices
+
+    def forward(self, x: jax.Array, _random_samples: jax.Array | None = None) -> ValuesAndIndices:
+        key = self.random_key() if _random_samples is None else None
+        return type(self).function(
+            x, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, _random_samples, key=key
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest element of each window of [..., height, width, channels], at random distances.
+
+    It draws them also in evaluation, so `apply` always needs a key. See `functional.fractional_max_pool2d`.
+    """
+
+    function = F.fractional_max_pool2d
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest element of each window of [..., depth, height, width, channels]; like `FractionalMaxPool2d`."""
+
+    function = F.fractional_max_pool3d
 
 
 class _MaxUnpool(Module):

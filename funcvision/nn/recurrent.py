@@ -6,7 +6,7 @@ A layer projects the inputs of all time steps in one matrix product and then sca
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from .. import functional as F
 from . import init
 from .module import Module, Param
 
-__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"]
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
 State = tuple[jax.Array, ...]
 Step = Callable[[jax.Array, jax.Array, State], State]
@@ -35,13 +35,6 @@ def _relu_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> S
     return (F.relu(from_input + from_hidden),)
 
 
-def _rnn_step(nonlinearity: Nonlinearity) -> Step:
-    steps: dict[str, Step] = {"tanh": _tanh_step, "relu": _relu_step}
-    if nonlinearity not in steps:
-        raise ValueError(f"nonlinearity={nonlinearity!r}; give 'tanh' or 'relu'")
-    return steps[nonlinearity]
-
-
 def _lstm_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
     _, cell = state
     enter, forget, candidate, leave = jnp.split(from_input + from_hidden, 4, axis=-1)
@@ -58,15 +51,60 @@ def _gru_step(from_input: jax.Array, from_hidden: jax.Array, state: State) -> St
     return ((1 - update) * new + update * hidden,)
 
 
-class _Recurrent(Module):
-    """Layers with one kind of step, in one direction or in both."""
+class _Kind(NamedTuple):
+    """A kind of recurrent network.
 
-    state_names: ClassVar[tuple[str, ...]] = ("hx",)
+    Attributes:
+        step: computes one time step.
+        gates: the projections have `gates * hidden_size` features.
+        state_names: the names of the arrays of a state, for errors.
+    """
+
+    step: Step
+    gates: int
+    state_names: tuple[str, ...] = ("hx",)
+
+
+_KINDS = {
+    "RNN_TANH": _Kind(_tanh_step, 1), "RNN_RELU": _Kind(_relu_step, 1), "GRU": _Kind(_gru_step, 3),
+    "LSTM": _Kind(_lstm_step, 4, ("h_0", "c_0")),
+}
+_MODE_OF_NONLINEARITY = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}
+
+
+def _rnn_mode(nonlinearity: Nonlinearity) -> str:
+    if nonlinearity not in _MODE_OF_NONLINEARITY:
+        raise ValueError(f"nonlinearity={nonlinearity!r}; give 'tanh' or 'relu'")
+    return _MODE_OF_NONLINEARITY[nonlinearity]
+
+
+class RNNBase(Module):
+    """The base of `RNN`, `LSTM` and `GRU`.
+
+    Args:
+        mode: "RNN_TANH", "RNN_RELU", "LSTM" or "GRU".
+        input_size: as in `RNN`, like the next six.
+        hidden_size: features of the hidden state.
+        num_layers: the number of layers.
+        bias: whether there are biases.
+        batch_first: whether the batch is the first axis.
+        dropout: the probability of dropout between layers, in training.
+        bidirectional: add a network that reads the input of each layer backwards.
+        proj_size: as in `LSTM`; 0 for the other modes.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
 
     def __init__(
-        self, step: Step, gates: int, input_size: int, hidden_size: int, num_layers: int, bias: bool,
-        batch_first: bool, dropout: float, bidirectional: bool, proj_size: int = 0,
+        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
     ):
+        if mode not in _KINDS:
+            raise ValueError(f"mode={mode!r}; give one of {', '.join(_KINDS)}")
+        if proj_size and mode != "LSTM":
+            raise ValueError(f"proj_size={proj_size} is for the LSTM only; mode={mode!r}")
+        gates = _KINDS[mode].gates
         if min(input_size, hidden_size, num_layers) < 1:
             raise ValueError(
                 f"sizes must be positive; got {input_size=}, {hidden_size=}, {num_layers=}"
@@ -79,7 +117,7 @@ class _Recurrent(Module):
             warnings.warn(f"dropout={dropout} has no effect with num_layers=1: it acts between layers", stacklevel=5)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
-        self.proj_size, self.step = proj_size, step
+        self.proj_size, self.mode = proj_size, mode
         bound = 1 / math.sqrt(hidden_size)
         within = init.uniform(-bound, bound)
         output_size = proj_size or hidden_size
@@ -101,7 +139,7 @@ class _Recurrent(Module):
     def _declare(self, name: str, shape: tuple[int, ...], initializer: init.Initializer) -> None:
         setattr(self, name, Param(shape, initializer, "OI->IO" if len(shape) == 2 else None))
 
-    def forward(self, x: jax.Array, hx: Any = None) -> tuple[jax.Array, Any]:
+    def forward(self, x: jax.Array, hx: Any = None, lengths: jax.Array | None = None) -> tuple[jax.Array, Any]:
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             layout = "batch, length" if self.batch_first else "length, batch"
             raise ValueError(
@@ -114,6 +152,7 @@ class _Recurrent(Module):
         elif self.batch_first:
             x = x.swapaxes(0, 1)
         states = self._initial_states(x, hx, batched)
+        inside = None if lengths is None else self._inside(x, lengths)
 
         last: list[State] = []
         for layer in range(self.num_layers):
@@ -121,7 +160,7 @@ class _Recurrent(Module):
                 x = F.dropout(x, self.dropout, key=self.random_key())
             outputs = []
             for suffix in self._suffixes(layer):
-                state, output = self._scan(x, tuple(s[len(last)] for s in states), suffix)
+                state, output = self._scan(x, tuple(s[len(last)] for s in states), suffix, inside)
                 outputs.append(output)
                 last.append(state)
             x = jnp.concatenate(outputs, axis=-1)
@@ -131,30 +170,48 @@ class _Recurrent(Module):
             x, final = x[:, 0], tuple(part[:, 0] for part in final)
         elif self.batch_first:
             x = x.swapaxes(0, 1)
-        return x, final if len(self.state_names) > 1 else final[0]
+        return x, final if len(states) > 1 else final[0]
 
-    def _scan(self, x: jax.Array, state: State, suffix: str) -> tuple[State, jax.Array]:
+    def _inside(self, x: jax.Array, lengths: jax.Array) -> jax.Array:
+        """Whether each time step [length, batch, 1] belongs to a sequence, and not to the padding behind it."""
+        if lengths.shape != (x.shape[1],):
+            raise ValueError(
+                f"{type(self).__name__} takes one length for each of the {x.shape[1]} sequences; got lengths of shape "
+                f"{lengths.shape}"
+            )
+        steps = jnp.arange(x.shape[0], dtype=lengths.dtype)
+        return (steps[:, None] < lengths[None, :])[..., None]
+
+    def _scan(
+        self, x: jax.Array, state: State, suffix: str, inside: jax.Array | None
+    ) -> tuple[State, jax.Array]:
         """Runs one layer in one direction: (final state, hidden states [length, batch, features] in order of time)."""
         weight_hh, bias_hh = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}", None)
-        weight_hr = getattr(self, f"weight_hr{suffix}", None)
+        weight_hr, step = getattr(self, f"weight_hr{suffix}", None), _KINDS[self.mode].step
 
-        def advance(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
-            hidden, *rest = self.step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
+        def advance(state: State, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[State, jax.Array]:
+            from_input, is_inside = inputs
+            hidden, *rest = step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
             if weight_hr is not None:
                 hidden = F.linear(hidden, weight_hr)
-            return (hidden, *rest), hidden
+            following = (hidden, *rest)
+            if is_inside is not None:
+                following = tuple(jnp.where(is_inside, new, old) for new, old in zip(following, state, strict=True))
+                hidden = jnp.where(is_inside, hidden, 0)
+            return following, hidden
 
         from_input = F.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}", None))
-        return lax.scan(advance, state, from_input, reverse=suffix.endswith("_reverse"))
+        return lax.scan(advance, state, (from_input, inside), reverse=suffix.endswith("_reverse"))
 
     def _initial_states(self, x: jax.Array, hx: Any, batched: bool) -> State:
         """The given state or zeros. Each array is [layers * directions, batch, features]."""
         count = self.num_layers * len(self._suffixes(0))
-        sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: len(self.state_names)]
+        names = _KINDS[self.mode].state_names
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)[: len(names)]
         if hx is None:
             return tuple(jnp.zeros((count, x.shape[1], size), x.dtype) for size in sizes)
-        states = _as_tuple(type(self).__name__, self.state_names, hx)
-        for name, state, size in zip(self.state_names, states, sizes, strict=True):
+        states = _as_tuple(type(self).__name__, names, hx)
+        for name, state, size in zip(names, states, sizes, strict=True):
             shape = (count, x.shape[1], size) if batched else (count, size)
             _check_state(type(self).__name__, name, state, shape, x.dtype)
         return states if batched else tuple(state[:, None] for state in states)
@@ -172,7 +229,7 @@ def _check_state(layer: str, name: str, state: jax.Array, shape: tuple[int, ...]
         raise ValueError(f"{layer} needs {name} of {dtype}{list(shape)} here; got {state.dtype}{list(state.shape)}")
 
 
-class RNN(_Recurrent):
+class RNN(RNNBase):
     """Elman's recurrent network, `h = tanh(x @ weight_ih + bias_ih + h @ weight_hh + bias_hh)`, over sequences.
 
     Args:
@@ -189,7 +246,11 @@ class RNN(_Recurrent):
     hidden_size] (zeros by default). It returns the hidden states of the last layer at all time steps, and the final
     hidden states of all layers, of the shape of `hx`. The batch axis may be left out of the input and `hx`; in `hx` it
     is never first. Parameters have torch's names, `weight_ih_l0`, `weight_hh_l0_reverse`, ..., and weights are stored
-    as [in, out]. Packed sequences of different lengths are not supported.
+    as [in, out].
+
+    Sequences of different lengths are padded at their ends, and the third argument of the call, `lengths` [batch], says
+    where they end. Then the final states are those at the ends, the other direction begins there, and the outputs
+    behind them are 0.
 
     Raises:
         ValueError: an option is out of range; on a call, an input or state of another shape, or a state of another
@@ -202,11 +263,11 @@ class RNN(_Recurrent):
     ):
         self.nonlinearity = nonlinearity
         super().__init__(
-            _rnn_step(nonlinearity), 1, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
+            _rnn_mode(nonlinearity), input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
         )
 
 
-class LSTM(_Recurrent):
+class LSTM(RNNBase):
     """Long short-term memory (Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735).
 
     Arguments are those of `RNN`, and `proj_size`: if it is not 0, `weight_hr_l0` projects hidden states to this size
@@ -220,18 +281,16 @@ class LSTM(_Recurrent):
     ((5, 2, 16), (4, 2, 8))
     """
 
-    state_names = ("h_0", "c_0")
-
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
     ):
         super().__init__(
-            _lstm_step, 4, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
+            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size
         )
 
 
-class GRU(_Recurrent):
+class GRU(RNNBase):
     """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078).
 
     The reset gate multiplies the projection of the hidden state, as in torch; in the paper it multiplies the state.
@@ -242,24 +301,35 @@ class GRU(_Recurrent):
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False,
     ):
-        super().__init__(
-            _gru_step, 3, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
-        )
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
 
-class _Cell(Module):
-    """One step of a recurrent network, for inputs [..., input_size]."""
+class RNNCellBase(Module):
+    """The base of cells: one step of a recurrent network, for inputs [..., input_size].
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        bias: whether there are biases.
+        num_chunks: the projections have `num_chunks * hidden_size` features.
+
+    A subclass defines `step`, and `state_names` if its state has several arrays.
+    """
 
     state_names: ClassVar[tuple[str, ...]] = ("hx",)
 
-    def __init__(self, step: Step, gates: int, input_size: int, hidden_size: int, bias: bool):
-        self.input_size, self.hidden_size, self.step = input_size, hidden_size, step
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int):
+        self.input_size, self.hidden_size = input_size, hidden_size
         bound = 1 / math.sqrt(hidden_size)
         within = init.uniform(-bound, bound)
-        self.weight_ih = Param((gates * hidden_size, input_size), within, "OI->IO")
-        self.weight_hh = Param((gates * hidden_size, hidden_size), within, "OI->IO")
-        self.bias_ih = Param((gates * hidden_size,), within) if bias else None
-        self.bias_hh = Param((gates * hidden_size,), within) if bias else None
+        self.weight_ih = Param((num_chunks * hidden_size, input_size), within, "OI->IO")
+        self.weight_hh = Param((num_chunks * hidden_size, hidden_size), within, "OI->IO")
+        self.bias_ih = Param((num_chunks * hidden_size,), within) if bias else None
+        self.bias_hh = Param((num_chunks * hidden_size,), within) if bias else None
+
+    def step(self, from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+        """The next state, from the state and the projections of the input and of the hidden state."""
+        raise NotImplementedError(f"{type(self).__name__} has no step: use RNNCell, LSTMCell or GRUCell, or define it")
 
     def forward(self, x: jax.Array, hx: Any = None) -> Any:
         layer, shape = type(self).__name__, (*x.shape[:-1], self.hidden_size)
@@ -276,25 +346,34 @@ class _Cell(Module):
         return states if len(self.state_names) > 1 else states[0]
 
 
-class RNNCell(_Cell):
+class RNNCell(RNNCellBase):
     """One step of `RNN`: from `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to a new state."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: Nonlinearity = "tanh"):
-        self.nonlinearity = nonlinearity
-        super().__init__(_rnn_step(nonlinearity), 1, input_size, hidden_size, bias)
+        self.nonlinearity, self.mode = nonlinearity, _rnn_mode(nonlinearity)
+        super().__init__(input_size, hidden_size, bias, num_chunks=1)
+
+    def step(self, from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+        return _KINDS[self.mode].step(from_input, from_hidden, state)
 
 
-class LSTMCell(_Cell):
+class LSTMCell(RNNCellBase):
     """One step of `LSTM`: from `x` [..., input_size] and (hidden, cell), zeros by default, to a new pair."""
 
     state_names = ("h_0", "c_0")
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
-        super().__init__(_lstm_step, 4, input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias, num_chunks=4)
+
+    def step(self, from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+        return _lstm_step(from_input, from_hidden, state)
 
 
-class GRUCell(_Cell):
+class GRUCell(RNNCellBase):
     """One step of `GRU`: from `x` [..., input_size] and `hx` [..., hidden_size], zeros by default, to a new state."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
-        super().__init__(_gru_step, 3, input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias, num_chunks=3)
+
+    def step(self, from_input: jax.Array, from_hidden: jax.Array, state: State) -> State:
+        return _gru_step(from_input, from_hidden, state)

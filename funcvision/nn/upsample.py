@@ -1,4 +1,4 @@
-"""Layers without weights that change the resolution of channels-last arrays."""
+"""Layers without weights that change the resolution of channels-last arrays or the order of channels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,9 @@ from ..functional._check import Size
 from ..functional.resize import Mode
 from ._function import Function
 
-__all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
+__all__ = [
+    "ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
+]
 
 Factor = float | Sequence[float]
 
@@ -56,6 +58,15 @@ class PixelUnshuffle(Function):
 
     def __init__(self, downscale_factor: int):
         self.downscale_factor = downscale_factor
+
+
+class ChannelShuffle(Function):
+    """Interleaves groups of the channels of [..., channels]; see `functional.channel_shuffle`."""
+
+    function = F.channel_shuffle
+
+    def __init__(self, groups: int):
+        self.groups = groups
 
 
 def _pair(value: Any) -> Any:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from .._weight_files.pickles import Global, Placeholder
+from .._weight_files.torch_pickle import Tensor, why_unreadable
 from ..functional._check import listed
-from ._pickle import Global, Placeholder
-from ._torch_pickle import Tensor, why_unreadable
 
 __all__ = ["find_state_dict"]
 

@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import nn
+from .._weight_files import mapping, safetensors_file, torch_file
+from .._weight_files.element_types import BY_DTYPE
 from ..functional._check import listed
 from ..nn._array_faults import array_faults, describe_faults
 from ..nn._declarations import Declaration
-from . import _mapping, _names, _safetensors_file, _torch_file
-from ._element_types import BY_DTYPE
+from . import _names
 from ._state_dict import find_state_dict
 
 __all__ = [
@@ -36,8 +37,6 @@ _KINDS = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.compl
 _COUNTER = "num_batches_tracked"
 _MAX_INT64 = 2**63 - 1
 _LARGE_COUNT = 1 << 30  # stands for a count of batches that does not fit int32; training can still count on from it
-_MAX_EXPANSION = 16  # bytes of tensors that a file may declare per byte of its size: tensors may share memory
-_EXPANSION_ALLOWANCE = 64 << 20  # bytes that it may declare beyond that
 
 _log = logging.getLogger(__name__)
 
@@ -70,12 +69,10 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
         ValueError: the file is damaged or is not a checkpoint, has no weights where they are looked for, or something
             among the weights is not a dense tensor of a type that numpy has.
     """
-    file = _torch_file.TorchFile(path)
+    file = torch_file.TorchFile(path)
     try:
         found, choice = find_state_dict(file.content, entry)
-        total = sum(tensor.nbytes for tensor in found.values())
-        if total > _MAX_EXPANSION * file.size + _EXPANSION_ALLOWANCE:
-            raise ValueError(f"declares {total} bytes of tensors in a file of {file.size}")
+        file.check_expansion(found.values())
         arrays = {name: file.array(tensor) for name, tensor in found.items()}
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} {error}{file.foreign_clause()}") from error
@@ -94,11 +91,11 @@ def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
     """
     with open(path, "rb") as stream:
         start = stream.read(9)
-    if not _safetensors_file.looks_like(start):
+    if not safetensors_file.looks_like(start):
         return read_torch(path, entry=entry)
     if entry is not None:
         raise ValueError(f"{os.fspath(path)} is a safetensors file, which has no entries such as {entry!r}")
-    return _safetensors_file.read(path)
+    return safetensors_file.read(path)
 
 
 def strip_prefixes(tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,9 +286,9 @@ def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype
     aligned = memory[-memory.ctypes.data % 64 :][: array.size * dtype.itemsize].view(dtype)
     copy = aligned.reshape(stored.shape)
     source, target = np.atleast_1d(array), np.atleast_1d(copy.transpose(np.argsort(axes)))
-    for rows in _mapping.blocks(source):
+    for rows in mapping.blocks(source):
         target[rows] = source[rows]
-        _mapping.release(source[rows])
+        mapping.release(source[rows])
     return copy
 
 
@@ -362,12 +359,12 @@ def write(
     if not tensors:
         raise ValueError("there are no tensors to write")
     native = {name: _native(name, np.asarray(tensor)) for name, tensor in tensors.items()}
-    with _mapping.replacing(path, overwrite) as stream:
+    with mapping.replacing(path, overwrite) as stream:
         if ending == ".safetensors":
             metadata = {"format": "pt"} | ({"funcvision.model": model_name} if model_name else {})
-            _safetensors_file.write(stream, native, metadata, axes or {}, progress)
+            safetensors_file.write(stream, native, metadata, axes or {}, progress)
         else:
-            _torch_file.write(stream, native, progress)
+            torch_file.write(stream, torch_file.state_dict(native), progress)
 
 
 def _native(name: str, array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 
 def leaf(*values):
@@ -53,7 +53,7 @@ def test_backward_frees_the_arrays_it_held():
     node = y._node
     y.backward()
     while node is not None:
-        if node.name != "sum":
+        if node.operation != "sum":
             assert node.pullback is None
         node = next((edge.target for edge in node.edges if not isinstance(edge.target, eager.Tensor)), None)
 
@@ -132,9 +132,9 @@ def test_leaves_that_require_a_gradient_do_not_change_in_place():
 
 def test_what_cannot_be_put_in_place():
     x = eager.arange(3)
-    with pytest.raises(TypeError, match="cannot store float32 in a Tensor of int32"):
+    with pytest.raises(RuntimeError, match="cannot store float32 in a Tensor of int32"):
         x += 0.5
-    with pytest.raises(ValueError, match=r"cannot change the shape from \(3,\) to \(2, 3\)"):
+    with pytest.raises(RuntimeError, match=r"cannot change the shape from \(3,\) to \(2, 3\)"):
         x += eager.ones(2, 3).int()
 
 
@@ -217,7 +217,7 @@ def test_detach_clone_and_retained_gradients():
     h.retain_grad()
     detached = h.detach()
     assert not detached.requires_grad
-    detached += 1
+    detached = detached + 1
     (h.clone() ** 2).sum().backward()
     np.testing.assert_array_equal(h.grad.numpy(), [4, 8])
     np.testing.assert_array_equal(x.grad.numpy(), [8, 16])

@@ -14,8 +14,8 @@ from jax import lax
 
 from funcvision import eager, nn
 from funcvision import functional as pure
-from funcvision.eager import functional as F
 from funcvision.eager import optim
+from funcvision.eager.nn import functional as F
 
 
 class Net(nn.Module):
@@ -77,7 +77,7 @@ def test_a_call_is_one_node_and_compiles_once():
     net = eager.Module(Counted())
     for _ in range(3):
         y = net(eager.Tensor(X))
-        assert y._node.name == "Counted"
+        assert y._node.operation == "Counted"
         assert {type(edge.target) for edge in y._node.edges} == {eager.Tensor}
         y.sum().backward()
     assert len(traces) == 1
@@ -360,7 +360,7 @@ def test_a_model_that_holds_an_eager_module():
 def test_the_generator_decides_initial_values_and_dropout():
     def made():
         first, second = eager.Module(Net(drop=0.5)), eager.Module(Net(drop=0.5))
-        return first(X).data, second(X).data, first.params["fc.weight"], second.params["fc.weight"]
+        return first(X).array, second(X).array, first.params["fc.weight"], second.params["fc.weight"]
 
     eager.manual_seed(3)
     once = made()

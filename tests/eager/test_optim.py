@@ -1,5 +1,8 @@
 """Optimizers and schedules: groups, states, compilation, errors. tests/parity compares their results with torch."""
 
+import copy
+import pickle
+
 import jax
 import numpy as np
 import pytest
@@ -61,16 +64,17 @@ def test_learning_rates_and_momenta_do_not_compile_anew(caplog):
 
 def test_parameters_held_elsewhere_stay():
     (x,) = params(1)
-    before = x.data
+    before = x.array
     optimizer = optim.Adam([x])
     optimizer.step()
     saved = optimizer.state_dict()
     optimizer.step()  # donates its own state
     assert before.tolist() == [1] * 3
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(saved["state"]))
+    assert all(np.isfinite(saved["state"][0][name].tolist()).all() for name in ("step", "exp_avg", "exp_avg_sq"))
+    assert saved["state"][0]["step"].item() == 2  # as in torch, a state_dict refers to the Tensors of the optimizer
 
 
-@pytest.mark.parametrize("algorithm", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("algorithm", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "ASGD", "Rprop"])
 def test_resuming(algorithm):
     options = {"momentum": 0.9} if algorithm in ("SGD", "RMSprop") else {}
     first, second = params(), params()
@@ -136,7 +140,7 @@ def test_a_state_that_does_not_fit():
     (lambda: lr_scheduler.LinearLR(optim.SGD(params()), 0.0), ValueError, "start_factor=0.0"),
     (lambda: lr_scheduler.ConstantLR(optim.SGD(params()), 2.0), ValueError, "factor above 0"),
     (lambda: lr_scheduler.LambdaLR(optim.SGD(params()), [abs, abs]), ValueError, "2 functions for 1 groups"),
-    (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "one milestone less"),
+    (lambda: lr_scheduler.SequentialLR(optim.SGD(params()), [], [1]), ValueError, "at least one schedule"),
     (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD(params()), mode="up"), ValueError, "mode='up'"),
     (lambda: lr_scheduler.StepLR(optim.SGD(params()), 0), ValueError, "positive integer as step_size; got 0"),
     (lambda: lr_scheduler.CosineAnnealingLR(optim.SGD(params()), 0), ValueError, "positive integer as T_max; got 0"),
@@ -161,4 +165,115 @@ def test_groups_added_later_and_text():
     optimizer = optim.SGD(params(), lr=0.1)
     optimizer.add_param_group({"params": params()[0], "lr": 0.5})
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
-    assert repr(optimizer).startswith("SGD(lr=0.1, momentum=0.0")
+    assert "Parameter Group 1" in repr(optimizer)
+    assert "    lr: 0.5\n" in repr(optimizer)
+
+
+def test_named_parameters():
+    a, b = params()
+    optimizer = optim.SGD([("weight", a), ("bias", b)], lr=0.1, momentum=0.9)
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    optimizer.step()
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+    with pytest.raises(ValueError, match="have names, or none"):
+        optim.SGD([("weight", a), b])
+    with pytest.raises(ValueError, match="have names, or none"):
+        optimizer.add_param_group({"params": params()})
+
+
+def test_hooks():
+    (x,) = params(1)
+    optimizer = optim.SGD([x], lr=0.1)
+    calls = []
+    before = optimizer.register_step_pre_hook(lambda opt, args, kwargs: calls.append(("before", opt, args)))
+    optimizer.register_step_post_hook(lambda opt, args, kwargs: calls.append(("after", opt, args)))
+    optimizer.step()
+    assert calls == [("before", optimizer, ()), ("after", optimizer, ())]
+    before.remove()
+    optimizer.step()
+    assert [name for name, _, _ in calls] == ["before", "after", "after"]
+    optimizer.register_state_dict_post_hook(lambda opt, state: {**state, "epoch": 3})
+    optimizer.register_load_state_dict_pre_hook(lambda opt, state: {k: v for k, v in state.items() if k != "epoch"})
+    saved = optimizer.state_dict()
+    assert saved["epoch"] == 3
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    assert len(calls) == 4  # the hooks are kept
+
+
+def test_an_optimizer_with_a_step_of_its_own():
+    class Plain(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        def step(self, closure=None):
+            with eager.no_grad():
+                for group in self.param_groups:
+                    for param in group["params"]:
+                        count = self.state[param].setdefault("count", eager.zeros(()))
+                        count += 1
+                        param -= group["lr"] * param.grad
+
+    (x,) = params(1)
+    optimizer = Plain([x], lr=0.5)
+    calls = []
+    optimizer.register_step_post_hook(lambda *call: calls.append(call))
+    optimizer.step()
+    assert x.tolist() == [0.75] * 3
+    assert len(calls) == 1
+    again = Plain([x], lr=0.1)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.param_groups[0]["lr"] == 0.5
+    assert again.state[x]["count"].item() == 1
+
+
+def test_copies_and_pickles_go_on_by_themselves():
+    (x,) = params(1)
+    optimizer = optim.Adam([x], lr=0.1)
+    optimizer.step()
+    copied = copy.deepcopy(optimizer)
+    pickled = pickle.loads(pickle.dumps(optimizer))
+    optimizer.step()
+    for other in (copied, pickled):
+        param = other.param_groups[0]["params"][0]
+        assert param is not x
+        other.step()
+        assert param.equal(x)
+        assert other.state[param]["exp_avg"].equal(optimizer.state[x]["exp_avg"])
+
+
+def test_the_state_can_be_read_and_reset():
+    (x,) = params(1)
+    optimizer = optim.Adam([x], lr=0.1)
+    optimizer.step()
+    state = optimizer.state[x]
+    assert sorted(state) == ["exp_avg", "exp_avg_sq", "step"]
+    np.testing.assert_allclose(state["exp_avg"].tolist(), [0.05] * 3, rtol=1e-6)
+    first = x.tolist()
+    with eager.no_grad():
+        x.fill_(1.0)
+        for tensor in state.values():
+            tensor.zero_()
+    optimizer.step()
+    assert x.tolist() == first
+    with eager.no_grad():
+        x.fill_(1.0)
+    optimizer.state.clear()
+    optimizer.step()
+    assert x.tolist() == first
+
+
+def test_tensors_that_share_a_state_follow_it():
+    """A step donates the arrays of the state to XLA, so that they are gone afterwards."""
+    (x,) = params(1)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.5)
+    optimizer.step()
+    shared = optimizer.state[x]["momentum_buffer"].detach()
+    view, copied = shared[1:], shared.clone()
+    optimizer.step()
+    assert (shared.tolist(), view.tolist(), copied.tolist()) == ([0.75] * 3, [0.75] * 2, [0.5] * 3)
+
+
+def test_differentiable_steps_are_refused():
+    with pytest.raises(NotImplementedError, match="not recorded"):
+        optim.SGD(params(), differentiable=True)

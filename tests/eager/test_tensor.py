@@ -1,12 +1,14 @@
 """Tensors as Python objects: values, conversions, indexing errors."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 
 def test_what_a_tensor_says_of_itself():
@@ -15,17 +17,17 @@ def test_what_a_tensor_says_of_itself():
     assert x.dtype == np.float32
     assert x.is_floating_point()
     assert not eager.arange(3).is_floating_point()
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.device == jax.devices()[0]
     assert x.is_leaf
 
 
 def test_text():
     x = eager.tensor([1.0, 2.0], requires_grad=True)
-    assert repr(x) == "Tensor([1., 2.], requires_grad=True)"
-    assert repr((x * 2).sum()) == "Tensor(6., made by sum)"
-    assert repr(eager.zeros(2, dtype=jnp.bfloat16)) == "Tensor([0, 0], dtype=bfloat16)"
-    assert f"{x.sum():.2f} {x.detach()}" == "3.00 Tensor([1., 2.])"
+    assert repr(x) == "tensor([1., 2.], requires_grad=True)"
+    assert repr((x * 2).sum()) == "tensor(6., grad_fn=<SumBackward0>)"
+    assert repr(eager.zeros(2, dtype=jnp.bfloat16)) == "tensor([0., 0.], dtype=torch.bfloat16)"
+    assert f"{x.sum():.2f} {x.detach()}" == "3.00 tensor([1., 2.])"
 
 
 def test_tensors_within_a_compiled_function():
@@ -35,10 +37,10 @@ def test_tensors_within_a_compiled_function():
     def f(array):
         x = eager.Tensor(array)
         seen.append(repr(x))
-        return (x * 2 + 1).data
+        return (x * 2 + 1).array
 
     assert f(jnp.ones(2)).tolist() == [3, 3]
-    assert seen[0].startswith("Tensor(JitTracer")
+    assert seen[0].startswith("tensor(JitTracer")
 
 
 def test_values_on_the_host():
@@ -51,9 +53,9 @@ def test_values_on_the_host():
     np.testing.assert_array_equal(np.asarray(x, np.float64), [[1, 2], [3, 4]])
     assert bool(eager.tensor([[True]]))
     assert 2 if x[0, 0] > 0 else 3
-    with pytest.raises(ValueError, match=r"item is for Tensors with one element.*\(2, 2\)"):
+    with pytest.raises(RuntimeError, match=r"item is for Tensors with one element.*\(2, 2\)"):
         x.item()
-    with pytest.raises(ValueError, match=r"truth value .* is ambiguous"):
+    with pytest.raises(RuntimeError, match=r"truth value .* is ambiguous"):
         bool(x > 1)
     with pytest.raises(RuntimeError, match=r"use \.detach\(\)"):
         np.asarray(eager.ones(2, requires_grad=True))
@@ -78,9 +80,9 @@ def test_data_can_be_set():
     x = eager.tensor([1.0, 2.0], requires_grad=True)
     x.data -= 1
     assert x.tolist() == [0, 1]
-    assert isinstance(x.data, jax.Array)
+    assert isinstance(x.array, jax.Array)
     assert x.is_leaf
-    with pytest.raises(ValueError, match=r"grad must be None or a Tensor of shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"grad must have the shape of its Tensor, \(2,\)"):
         x.grad = eager.ones(3)
 
 
@@ -172,7 +174,7 @@ def test_sizes_of_numpy_and_results_whose_shape_depends_on_values():
     (5, IndexError, "index 5 is out of range for axis 0"), ((0, 0, 0), IndexError, "3 indices for an array of shape"),
     ((..., 0, ...), IndexError, "only one ..."), (slice(None, None, -1), ValueError, "use flip"),
     ([0, 3], IndexError, "indices from 0 to 3 are out of range for axis 0, which has 3"),
-    (1.5, TypeError, "an index is"),
+    (1.5, IndexError, "an index is"),
     (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not match"), ("a", TypeError, "an index is"),
 ])  # fmt: skip
 def test_indices_that_do_not_fit(index, error, message):
@@ -191,21 +193,21 @@ def test_indices_given_as_tensors():
     assert x.numpy().diagonal().tolist() == [50, 60, 10]
     x[0] = [[1, 2, 3, 4]]
     assert x[0].tolist() == [1, 2, 3, 4]
-    with pytest.raises(IndexError, match="out of range"):
+    with pytest.raises(RuntimeError, match="out of range"):
         x.gather(1, eager.tensor([[4]]))
 
 
 @pytest.mark.parametrize(("use", "error", "message"), [
-    (lambda x: x @ x.int(), TypeError, "matmul takes one dtype"),
-    (lambda x: x.int().mean(), TypeError, r"call \.float"),
-    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"),
-    (lambda x: x.topk(9), ValueError, "k=9 is not between 0 and"),
-    (lambda x: x.clamp(), ValueError, "clamp needs"), (lambda x: x.int() ** -1, ValueError, "no integer power -1"),
-    (lambda x: x.where(x, 0), TypeError, "condition of booleans"),
-    (lambda x: x[None].t(), ValueError, "t takes at most two axes"),
-    (lambda x: x.div(x, rounding_mode="up"), ValueError, "rounding_mode='up'"),
-    (lambda x: x.repeat(2), ValueError, "a number for each axis"),
-    (lambda x: x.gather(0, eager.tensor([0])), ValueError, "as many axes"),
+    (lambda x: x @ x.int(), RuntimeError, "matmul takes one dtype"),
+    (lambda x: x.int().mean(), RuntimeError, r"call \.float"),
+    (lambda x: x.split([1, 1]), RuntimeError, "do not add up to 3"),
+    (lambda x: x.topk(9), RuntimeError, "k=9 is not between 0 and"),
+    (lambda x: x.clamp(), RuntimeError, "clamp needs"), (lambda x: x.int() ** -1, RuntimeError, "no integer power -1"),
+    (lambda x: x.where(x, 0), RuntimeError, "condition of booleans"),
+    (lambda x: x[None].t(), RuntimeError, "t takes at most two axes"),
+    (lambda x: x.div(x, rounding_mode="up"), RuntimeError, "rounding_mode='up'"),
+    (lambda x: x.repeat(2), RuntimeError, "a number for each axis"),
+    (lambda x: x.gather(0, eager.tensor([0])), RuntimeError, "as many axes"),
 ])  # fmt: skip
 def test_refusals(use, error, message):
     with pytest.raises(error, match=message):
@@ -225,11 +227,9 @@ def test_functions_are_the_methods():
     assert eager.exp(x).equal(x.exp())
     assert eager.max(x, 1)[1].equal(x.argmax(1))
     assert eager.flatten(eager.stack([x, x]), 1).shape == (2, 12)
-    for name in eager.functions.__all__:
-        assert getattr(eager, name) is getattr(eager.Tensor, name)
+    for name in set(eager.functions.__all__) - {"rsub"}:
+        assert inspect.unwrap(getattr(eager, name)) is inspect.unwrap(getattr(eager.Tensor, name))
 
 
 def test_the_signature_of_methods_is_that_of_the_function():
-    import inspect
-
     assert list(inspect.signature(eager.Tensor.sum).parameters) == ["x", "dim", "keepdim", "dtype"]

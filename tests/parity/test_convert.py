@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funcvision import cli
-from funcvision.vision import _element_types, _torch_file, convert, models
+from funcvision._weight_files import element_types, torch_file
+from funcvision.vision import convert, models
 
 FORMATS = {
     "zip": {}, "legacy": {"_use_new_zipfile_serialization": False}, "protocol 4": {"pickle_protocol": 4},
@@ -42,7 +43,7 @@ def save(request, tmp_path):
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:
     """A tensor as a numpy array, also of types for which torch has no `numpy()`."""
-    element = _element_types.BY_TORCH[str(tensor.dtype).removeprefix("torch.")]
+    element = element_types.BY_TORCH[str(tensor.dtype).removeprefix("torch.")]
     dense = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
     raw = dense.reshape(-1).view(torch.uint8).numpy() if dense.numel() else np.empty(0, np.uint8)
     return raw.view(element.dtype).reshape(tensor.shape)
@@ -68,7 +69,7 @@ def randomised(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("element", _element_types.BY_DTYPE.values(), ids=lambda element: element.torch)
+@pytest.mark.parametrize("element", element_types.BY_DTYPE.values(), ids=lambda element: element.torch)
 def test_every_dtype_is_read_and_written(save, tmp_path, element):
     dtype = getattr(torch, element.torch)
     flat = torch.arange(12 * dtype.itemsize, dtype=torch.uint8) % (2 if dtype == torch.bool else 127)
@@ -300,7 +301,7 @@ def test_a_whole_model_gives_its_state_dict(save):
     for content in (net, {"model": net, "epoch": 3}):
         path = save(content)
         assert_reads(path, net.state_dict())
-        assert set(class_names) <= set(_torch_file.TorchFile(path).foreign)
+        assert set(class_names) <= set(torch_file.TorchFile(path).foreign)
     resnet18 = torchvision.models.resnet18(num_classes=3)
     assert_reads(save(resnet18), resnet18.state_dict())
 
@@ -475,7 +476,7 @@ def test_names_that_fit_in_more_than_one_way_are_refused(tmp_path, theirs):
 
 def test_64_bit_headers(tmp_path, monkeypatch):
     """The headers of members of more than a gigabyte, here written for all members."""
-    monkeypatch.setattr(_torch_file, "_LARGE", -1)
+    monkeypatch.setattr(torch_file, "_LARGE", -1)
     expected = {name: numbers(tensor) for name, tensor in Net().state_dict().items()}
     convert.write(tmp_path / "w.pth", expected)
     for mmap in (False, True):

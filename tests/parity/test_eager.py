@@ -9,7 +9,7 @@ import torch
 
 from funcvision import eager, nn
 from funcvision import functional as pure
-from funcvision.eager import functional as F
+from funcvision.eager.nn import functional as F
 
 from .reference import assert_close, nchw, random
 
@@ -121,14 +121,14 @@ def compare(function, *arrays, rtol=None):
     ours = [eager.tensor(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     result, expected = function(*ours), function(*theirs)
-    assert_close(result.data, expected, rtol=rtol)
+    assert_close(result.array, expected, rtol=rtol)
     cotangent = random(99, *expected.shape)
     result.backward(cotangent)
     expected.backward(torch.from_numpy(cotangent))
     for our, their in zip(ours, theirs, strict=True):
         assert (our.grad is None) == (their.grad is None)
         if their.grad is not None:
-            assert_close(our.grad.data, their.grad, rtol=rtol)
+            assert_close(our.grad.array, their.grad, rtol=rtol)
 
 
 @pytest.mark.parametrize("name", UNARY)
@@ -188,7 +188,7 @@ WHOLE = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_values_without_derivative(name):
     with jax.enable_x64(True):
-        assert_close(WHOLE[name](eager.tensor(X)).data, WHOLE[name](torch.from_numpy(X)))
+        assert_close(WHOLE[name](eager.tensor(X)).array, WHOLE[name](torch.from_numpy(X)))
 
 
 def dtype(x, name):
@@ -237,7 +237,7 @@ def test_creation():
             (eager.where(eager.eye(2) > 0, 1.5, eager.eye(2)), torch.where(torch.eye(2) > 0, 1.5, torch.eye(2))),
         ]  # fmt: skip
         for ours, theirs in pairs:
-            assert_close(ours.data, theirs)
+            assert_close(ours.array, theirs)
 
 
 def test_functions_and_losses():
@@ -321,7 +321,7 @@ def test_a_training_loop_ends_where_torchs_does():
 @pytest.mark.parametrize("kind", ["torch", "numpy", "Tensor", "jax"])
 def test_state_dicts_have_torchs_names_and_axis_orders(kind):
     make = {"torch": lambda t: t, "numpy": lambda t: t.numpy(), "Tensor": lambda t: eager.tensor(t.numpy())}
-    make["jax"] = lambda t: eager.tensor(t.numpy()).data
+    make["jax"] = lambda t: eager.tensor(t.numpy()).array
     for ours, theirs, shape in (
         (nn.Linear(3, 3), torch.nn.Linear(3, 3), (2, 3)),
         (nn.Conv2d(4, 4, 4), torch.nn.Conv2d(4, 4, 4), (2, 5, 5, 4)),
@@ -339,7 +339,7 @@ def test_state_dicts_have_torchs_names_and_axis_orders(kind):
             expected = y.movedim(1, -1) if y.ndim == 4 else y
         else:
             expected = theirs(torch.from_numpy(x)).detach()
-        assert_close(net(x).data, expected, rtol=1e-4)
+        assert_close(net(x).array, expected, rtol=1e-4)
         saved = net.state_dict()
         assert list(saved) == list(theirs.state_dict())
         theirs.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in saved.items()})
@@ -374,7 +374,7 @@ def test_a_layer_at_two_paths_has_both_names():
     assert list(net.state_dict()) == list(theirs.state_dict())
     net.load_state_dict(theirs.state_dict())
     x = random(0, 4, 3)
-    assert_close(net(x).data, theirs(torch.from_numpy(x)), rtol=1e-4)
+    assert_close(net(x).array, theirs(torch.from_numpy(x)), rtol=1e-4)
     assert len(list(net.parameters())) == len(list(theirs.parameters())) == 2
 
 
@@ -390,6 +390,6 @@ def test_manual_descent():
 
     ours = descend(eager, eager.tensor(ROW, requires_grad=True), eager.tensor(X))
     theirs = descend(torch, torch.tensor(ROW, requires_grad=True), torch.tensor(X))
-    assert_close(ours.data, theirs, rtol=1e-4)  # gradient descent amplifies rounding errors
+    assert_close(ours.array, theirs, rtol=1e-4)  # gradient descent amplifies rounding errors
     assert ours.is_leaf
     assert ours.requires_grad

@@ -1,5 +1,7 @@
 """Optimizers and schedules against torch's: the same after each step on the same gradients."""
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -30,6 +32,29 @@ OPTIMIZERS = {
     "adagrad options": ("Adagrad", {
         "lr": 0.1, "lr_decay": 0.2, "initial_accumulator_value": 0.1, "weight_decay": 0.1, "eps": 1e-3,
         "maximize": True,
+    }),
+    "decoupled adam": ("Adam", {"lr": 0.01, "weight_decay": 0.3, "decoupled_weight_decay": True, "eps": 1e-4}),
+    "adamax": ("Adamax", {"lr": 0.01}),
+    "adamax options": ("Adamax", {"lr": 0.01, "betas": (0.4, 0.99), "weight_decay": 0.1, "maximize": True}),
+    "nadam": ("NAdam", {"lr": 0.01}),
+    "nadam options": ("NAdam", {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1, "momentum_decay": 0.1}),
+    "nadam decoupled": ("NAdam", {
+        "lr": 0.01, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True,
+    }),
+    "radam": ("RAdam", {"lr": 0.01}),
+    "radam options": ("RAdam", {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    "radam decoupled": ("RAdam", {"lr": 0.01, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    "adadelta": ("Adadelta", {}),
+    "adadelta options": ("Adadelta", {"lr": 0.3, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    "rprop": ("Rprop", {}),
+    "rprop options": ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.02, 0.3), "maximize": True}),
+    "asgd": ("ASGD", {}),
+    "asgd options": ("ASGD", {
+        "lr": 0.1, "lambd": 0.01, "alpha": 0.6, "t0": 4, "weight_decay": 0.1, "maximize": True,
+    }),
+    "adafactor": ("Adafactor", {}),
+    "adafactor options": ("Adafactor", {
+        "lr": 0.5, "beta2_decay": -0.6, "eps": (1e-5, 0.1), "d": 1.2, "weight_decay": 0.1, "maximize": True,
     }),
 }  # fmt: skip
 
@@ -71,10 +96,15 @@ def test_steps(name, dtype):
 
 def test_defaults_are_torchs():
     tensors, parameters = [eager.ones(1, requires_grad=True)], [torch.ones(1, requires_grad=True)]
-    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
-        defaults = getattr(torch.optim, name)(parameters).defaults
-        for option, value in getattr(optim, name)(tensors).defaults.items():
-            assert value == defaults[option], f"{name} {option}"
+    for name in (
+        "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "ASGD", "Adadelta", "Adafactor", "Adamax", "NAdam", "RAdam",
+        "Rprop",
+    ):  # fmt: skip
+        ours, theirs = getattr(optim, name), getattr(torch.optim, name)
+        assert ours(tensors).defaults == theirs(parameters).defaults, name
+        kinds = [{n: (p.kind, p.default) for n, p in inspect.signature(c).parameters.items()} for c in (ours, theirs)]
+        assert kinds[0] == kinds[1], name
+        assert list(kinds[0])[:6] == list(kinds[1])[:6], name
 
 
 def test_groups_have_options_of_their_own():
@@ -130,8 +160,10 @@ MAGNITUDES += [np.inf, np.nan]
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_gradients_of_all_magnitudes(name):
+    """Rprop multiplies two gradients, and XLA rounds products below 1e-38 to 0."""
     algorithm, options = OPTIMIZERS[name]
-    gradient = np.array([sign * size for size in MAGNITUDES for sign in (1, -1)], np.float32)
+    magnitudes = [size for size in MAGNITUDES if not 0 < size < 1e-15] if algorithm == "Rprop" else MAGNITUDES
+    gradient = np.array([sign * size for size in magnitudes for sign in (1, -1)], np.float32)
     start = np.linspace(-2, 2, len(gradient)).astype(np.float32)
     ours, theirs = eager.tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
     optimizer = getattr(optim, algorithm)([ours], **options)
@@ -167,6 +199,13 @@ REFUSED = {
     "empty sequence": lambda s, o: s.SequentialLR(o, [], []),
     "milestones": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(o, 3)], [2, 3]),
     "no schedule": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), "cos"], [2]),
+    "plateau in a chain": lambda s, o: s.ChainedScheduler([s.ReduceLROnPlateau(o)]),
+    "empty chain": lambda s, o: s.ChainedScheduler([]),
+    "no function to multiply by": lambda s, o: s.MultiplicativeLR(o, 2),
+    "other optimizer in a chain": lambda s, o: s.ChainedScheduler([s.StepLR(o, 2), s.StepLR(another(o), 2)]),
+    "restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 0),
+    "multiple": lambda s, o: s.CosineAnnealingWarmRestarts(o, 2, 0.5),
+    "cyclic mode": lambda s, o: s.CyclicLR(o, 0.1, 0.2, mode="square"),
     "other optimizer": lambda s, o: s.SequentialLR(o, [s.StepLR(o, 2), s.StepLR(another(o), 2)], [2]),
     "reduction": lambda s, o: s.ReduceLROnPlateau(o, factor=1.0), "mode": lambda s, o: s.ReduceLROnPlateau(o, "least"),
     "threshold": lambda s, o: s.ReduceLROnPlateau(o, threshold_mode="ratio"),
@@ -216,6 +255,20 @@ SCHEDULES = {
     ),
     "OneCycleLR lists": lambda s, o: s.OneCycleLR(o, 0.3, 60, base_momentum=[0.7, 0.8], max_momentum=(0.9, 0.95)),
     "OneCycleLR at once": lambda s, o: s.OneCycleLR(o, 0.3, 60, pct_start=0.0, base_momentum=0.7, max_momentum=0.8),
+    "MultiplicativeLR": lambda s, o: s.MultiplicativeLR(o, [lambda epoch: 0.95, lambda epoch: 1 - 0.5 / (1 + epoch)]),
+    "CosineAnnealingWarmRestarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 7, eta_min=0.001),
+    "CosineAnnealingWarmRestarts longer": lambda s, o: s.CosineAnnealingWarmRestarts(o, 5, T_mult=2),
+    "CyclicLR": lambda s, o: s.CyclicLR(o, [0.01, 0.02], 0.1, step_size_up=7, step_size_down=5),
+    "CyclicLR halving": lambda s, o: s.CyclicLR(o, 0.01, 0.1, step_size_up=6, mode="triangular2", cycle_momentum=False),
+    "CyclicLR falling": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.1, step_size_up=6, mode="exp_range", gamma=0.98, base_momentum=0.7, max_momentum=[0.8, 0.95]
+    ),
+    "CyclicLR function": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.1, step_size_up=6, scale_fn=lambda x: 1 / (1 + x), scale_mode="iterations"
+    ),
+    "SequentialLR restarts": lambda s, o: s.SequentialLR(
+        o, [s.ExponentialLR(o, 0.9), s.CosineAnnealingWarmRestarts(o, 5, T_mult=2)], [8]
+    ),
     "SequentialLR": lambda s, o: s.SequentialLR(
         o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 20), s.ExponentialLR(o, 0.8)], [5, 40]
     ),
@@ -260,6 +313,120 @@ def test_schedules_on_top_of_each_other():
             reference.step()
         for schedule, reference in zip(*both, strict=True):
             np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "OneCycleLR"]
+)
+def test_state_dicts_of_schedules_in_both_directions(name):
+    ours, theirs = scheduled("SGD")
+    schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
+    theirs.step()
+    for _ in range(6):
+        schedule.step()
+        reference.step()
+    our_other, their_other = scheduled("SGD")
+    resumed = SCHEDULES[name](lr_scheduler, our_other)
+    their_resumed = SCHEDULES[name](torch.optim.lr_scheduler, their_other)
+    our_other.load_state_dict(theirs.state_dict())
+    their_other.load_state_dict(ours.state_dict())
+    resumed.load_state_dict(reference.state_dict())
+    their_resumed.load_state_dict(schedule.state_dict())
+    their_other.step()
+    for _ in range(4):
+        resumed.step()
+        their_resumed.step()
+        np.testing.assert_allclose(resumed.get_last_lr(), their_resumed.get_last_lr(), rtol=1e-9)
+        assert resumed.last_epoch == their_resumed.last_epoch
+
+
+RESUMED = ("StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR", "LambdaLR", "OneCycleLR")
+
+
+@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's about the order of steps
+def test_schedules_that_start_at_a_later_epoch(name):
+    arguments = {
+        "StepLR": (3,), "MultiStepLR": ([3, 6, 8],), "ConstantLR": (0.5, 7), "LinearLR": (0.5, 1.0, 9),
+        "ExponentialLR": (0.9,), "PolynomialLR": (11,), "LambdaLR": (lambda epoch: 1 / (1 + epoch),),
+        "OneCycleLR": (0.3, 20),
+    }[name]  # fmt: skip
+    ours, theirs = scheduled("SGD")
+    lrs = []
+    for module, optimizer in ((lr_scheduler, ours), (torch.optim.lr_scheduler, theirs)):
+        with pytest.raises(KeyError, match="initial_lr"):
+            getattr(module, name)(optimizer, *arguments, last_epoch=4)
+        schedule = getattr(module, name)(optimizer, *arguments)
+        for _ in range(4):
+            schedule.step()
+        schedule = getattr(module, name)(optimizer, *arguments, last_epoch=4)
+        lrs.append([schedule.get_last_lr()])
+        for _ in range(6):
+            schedule.step()
+            lrs[-1].append(schedule.get_last_lr())
+    np.testing.assert_allclose(*lrs, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_schedules_that_go_to_an_epoch():
+    for name in ("StepLR", "ExponentialLR", "CosineAnnealingLR", "LambdaLR", "CosineAnnealingWarmRestarts longer"):
+        ours, theirs = scheduled("SGD")
+        schedule, reference = SCHEDULES[name](lr_scheduler, ours), SCHEDULES[name](torch.optim.lr_scheduler, theirs)
+        for epoch in (2, 9, 4, 17.5 if "Warm" in name else 17):
+            schedule.step(epoch)
+            reference.step(epoch)
+            np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, err_msg=name)
+        schedule.step()
+        reference.step()
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9, err_msg=name)
+
+
+def test_schedules_in_a_chain():
+    ours, theirs = scheduled("SGD")
+    chains = []
+    for module, optimizer in ((lr_scheduler, ours), (torch.optim.lr_scheduler, theirs)):
+        parts = [module.ConstantLR(optimizer, 0.1, total_iters=4), module.ExponentialLR(optimizer, 0.9)]
+        chains.append(module.ChainedScheduler(parts))
+        optimizer.step()
+    for _ in range(10):
+        np.testing.assert_allclose(chains[0].get_last_lr(), chains[1].get_last_lr(), rtol=1e-9)
+        chains[0].step()
+        chains[1].step()
+    chains[0].load_state_dict(chains[1].state_dict())
+    assert chains[0].state_dict()["_schedulers"][0]["last_epoch"] == 10
+
+
+def test_a_schedule_with_a_get_lr_of_its_own():
+    def make(base):
+        class Warmup(base):
+            def __init__(self, optimizer, steps, last_epoch=-1):
+                self.steps = steps
+                super().__init__(optimizer, last_epoch)
+
+            def get_lr(self):
+                return [lr * min(1.0, (self.last_epoch + 1) / self.steps) for lr in self.base_lrs]
+
+        return Warmup
+
+    ours, theirs = scheduled("SGD")
+    schedule = make(lr_scheduler._LRScheduler)(ours, 5)
+    reference = make(torch.optim.lr_scheduler._LRScheduler)(theirs, 5)
+    theirs.step()
+    for _ in range(7):
+        np.testing.assert_allclose(schedule.get_last_lr(), reference.get_last_lr(), rtol=1e-9)
+        schedule.step()
+        reference.step()
+
+
+def test_a_schedule_of_a_learning_rate_that_is_a_tensor():
+    x = eager.ones(1, requires_grad=True)
+    optimizer = optim.SGD([x], lr=eager.tensor(0.5))
+    schedule = lr_scheduler.ExponentialLR(optimizer, 0.5)
+    schedule.step()
+    assert isinstance(optimizer.param_groups[0]["lr"], eager.Tensor)
+    x.grad = eager.ones(1)
+    optimizer.step()
+    assert x.tolist() == [0.75]
 
 
 @pytest.mark.parametrize("options", [

@@ -11,7 +11,8 @@ import pytest
 import safetensors.numpy
 
 from funcvision import nn
-from funcvision.vision import _element_types, convert
+from funcvision._weight_files import element_types
+from funcvision.vision import convert
 from funcvision.vision._names import matched
 from tests.vision.checkpoints import (
     PLAIN,
@@ -38,7 +39,7 @@ def test_what_is_written_is_read(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
-@pytest.mark.parametrize("element", _element_types.BY_DTYPE.values(), ids=lambda element: element.torch)
+@pytest.mark.parametrize("element", element_types.BY_DTYPE.values(), ids=lambda element: element.torch)
 def test_every_dtype(tmp_path, ending, element):
     raw = np.arange(element.dtype.itemsize * 6, dtype=np.uint8) % 2
     values = raw.view(element.dtype)
@@ -70,7 +71,7 @@ def test_arrays_that_are_not_contiguous(tmp_path, ending):
 
 
 def test_large_arrays_go_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr("funcvision.vision._mapping._PIECE", 64)
+    monkeypatch.setattr("funcvision._weight_files.mapping._PIECE", 64)
     expected = tensors() | {"t": np.arange(7 * 11 * 5, dtype=np.int16).reshape(7, 11, 5).transpose(1, 2, 0)}
     for ending in (".pth", ".safetensors"):
         written = []

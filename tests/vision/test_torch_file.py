@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from funcvision._weight_files.torch_file import TorchFile
+from funcvision._weight_files.torch_pickle import TorchPickle
 from funcvision.vision import convert
-from funcvision.vision._torch_file import TorchFile
-from funcvision.vision._torch_pickle import TorchPickle
 from tests.vision.checkpoints import (
     STATE,
     assert_same,

@@ -29,7 +29,7 @@ class Categorical(Distribution):
     >>> policy = Categorical(logits=torch.zeros(3, 4))
     >>> action = policy.sample()
     >>> policy.log_prob(action).exp()
-    Tensor([0.25, 0.25, 0.25])
+    tensor([0.2500, 0.2500, 0.2500])
     """
 
     leaves = ("_param",)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._base import TensorBase, as_array
-from .._elementwise import DEFAULT, exp, sqrt, together
+from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
+from ..dtypes import default_dtype
 from ..random import next_key
 from ..tensor import Tensor
 from . import constraints
@@ -44,7 +45,7 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
         if not isinstance(value, TensorBase | jax.Array | np.ndarray | np.generic | int | float):
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
     arrays = [as_array(value) for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtypes = {x.dtype for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)} or {np.dtype(DEFAULT)}
+    dtypes = {x.dtype for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)} or {np.dtype(default_dtype())}
     with jax.numpy_dtype_promotion("standard"):
         dtype = functools.reduce(jnp.promote_types, dtypes)
     shapes = {x.shape for x in arrays} if broadcast else {()}
@@ -53,9 +54,9 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
     for value in values:
         wanted = shape if broadcast else np.shape(value)
         if isinstance(value, np.generic | int | float):
-            parameters.append(Tensor(jnp.full(wanted, float(value), dtype)))
+            parameters.append(Tensor.wrap(jnp.full(wanted, float(value), dtype)))
         else:
-            tensor = value if isinstance(value, TensorBase) else Tensor(value)
+            tensor = value if isinstance(value, TensorBase) else Tensor.of(value)
             fits = as_array(tensor).dtype == dtype and tensor.shape == wanted
             parameters.append(tensor if fits else _convert(tensor, wanted, dtype))
     return parameters

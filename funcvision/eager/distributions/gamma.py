@@ -39,7 +39,7 @@ class Gamma(Univariate):
         validate_args: whether to check parameters and values.
 
     >>> Gamma(2.0, 4.0).mean
-    Tensor(0.5)
+    tensor(0.5000)
     """
 
     leaves = ("concentration", "rate")

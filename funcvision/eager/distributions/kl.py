@@ -100,7 +100,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Any:
 
     >>> from funcvision.eager.distributions import Normal
     >>> kl_divergence(Normal(0.0, 1.0), Normal(1.0, 1.0))
-    Tensor(0.5)
+    tensor(0.5000)
     """
     pair = type(p), type(q)
     if pair not in _found:

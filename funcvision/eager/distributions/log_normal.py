@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
-from .._base import as_array
+from .._base import TensorBase, as_array
 from . import constraints
 from ._elementwise_transforms import AbsTransform, AffineTransform, ExpTransform, PowerTransform
 from ._lifted import lifted, lifted_property
@@ -28,7 +28,7 @@ TRANSFORMED = TransformedDistribution.leaves
 
 
 def _ones_like(x: Any) -> Any:
-    return type(x)(jnp.ones_like(as_array(x)))
+    return TensorBase.result.wrap(jnp.ones_like(as_array(x)))
 
 
 class LogNormal(TransformedDistribution):

@@ -55,7 +55,7 @@ class MixtureSameFamily(Distribution):
     >>> from funcvision.eager.distributions import Normal
     >>> halves = Categorical(torch.tensor([0.5, 0.5]))
     >>> MixtureSameFamily(halves, Normal(torch.tensor([-1.0, 1.0]), 1.0)).variance
-    Tensor(2.)
+    tensor(2.)
     """
 
     leaves = ("_mixture_distribution", "_component_distribution")

@@ -27,7 +27,7 @@ class Normal(Univariate):
 
     >>> from funcvision import eager as torch
     >>> Normal(torch.tensor([0.0, 1.0]), 2.0).log_prob(torch.tensor(0.0)).exp()
-    Tensor([0.19947115, 0.17603266])
+    tensor([0.1995, 0.1760])
     """
 
     leaves = ("loc", "scale")

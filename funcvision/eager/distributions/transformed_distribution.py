@@ -28,7 +28,7 @@ class TransformedDistribution(Distribution):
     >>> from funcvision.eager.distributions import AffineTransform, SigmoidTransform, Uniform
     >>> logistic = TransformedDistribution(Uniform(0.0, 1.0), [SigmoidTransform().inv, AffineTransform(1.0, 2.0)])
     >>> logistic.log_prob(torch.tensor(1.0)).exp()
-    Tensor(0.125)
+    tensor(0.1250)
     """
 
     leaves = ("base_dist", "transforms")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._torch_file import TorchFile
+from ..._weight_files.torch_file import TorchFile
 from ..archive import extract_archive, move_into
 from ._formats import read_mat, read_table
 from ._published import PublishedDataset, Resource

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._torch_file import TorchFile
-from .._torch_pickle import Tensor
+from ..._weight_files.torch_file import TorchFile
+from ..._weight_files.torch_pickle import Tensor
 from ..io import open_image
 from ._formats import read_lines
 from ._published import PublishedDataset, Resource

@@ -71,6 +71,7 @@ from .conversion import (
     ToImage,
     ToPILImage,
     ToPureTensor,
+    ToTensor,
 )
 from .crops import FiveCrop, TenCrop
 from .detection import RandomIoUCrop, RandomZoomOut
@@ -96,7 +97,7 @@ __all__ = [
     "ElasticTransform", "GridDistortion", "RandomAffine", "RandomRotation", "RandomPerspective",
     "ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SetClampingMode",
     "ToImage", "ToDtype", "Normalize", "ConvertImageDtype", "PILToTensor", "ToPILImage",
-    "LinearTransformation", "ToPureTensor",
+    "LinearTransformation", "ToPureTensor", "ToTensor",
     "FiveCrop", "TenCrop", "UniformTemporalSubsample",
     "CutMix", "JPEG", "MixUp", "RandomErasing",
     "ColorJitter", "Grayscale", "RGB", "RandomAutocontrast", "RandomChannelPermutation", "RandomEqualize",

@@ -12,9 +12,10 @@ from jax.core import Tracer
 
 from ..tv_tensors import TVTensor
 from ._applied import check_probability
-from ._draws import Draws, RecordedDraws
+from ._draws import Draws, NewDraws, RecordedDraws
 from ._random import Random
-from .sample import Leaf, common_size, map_leaves, transformed_leaves
+from ._tensors import TensorImage
+from .sample import Leaf, called, common_size, map_leaves, transformed_leaves
 from .transform import Transform
 
 __all__ = ["Compose", "Identity", "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RepeatedAugment"]
@@ -53,6 +54,11 @@ class Lambda(Transform):
             raise TypeError(f"Lambda takes types after the function, and got {types}")
         self.lambd, self.types = lambd, types or (object,)
 
+    def __call__(self, sample: Any, *, key: Any = None) -> Any:
+        """What the function makes of the leaves of a sample, which need not have an image: labels, for instance."""
+        image = isinstance(sample, np.ndarray | jax.Array) or transformed_leaves(sample)
+        return super().__call__(sample, key=key) if image else self.transform(sample, NewDraws(None))
+
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """What the function makes of the leaf, if it is of one of the types."""
         return self.lambd(leaf) if isinstance(leaf, self.types) else leaf
@@ -60,6 +66,8 @@ class Lambda(Transform):
     def transform(self, sample: Any, draws: Draws) -> Any:
         """The sample with the function applied to leaves of all kinds."""
         def one(leaf: Any) -> Any:
+            if isinstance(leaf, TensorImage):
+                return called(self.apply, leaf)
             return map_leaves(self.apply, leaf) if transformed_leaves(leaf) else self.apply(leaf)
 
         return jax.tree.map(one, sample, is_leaf=lambda node: isinstance(node, TVTensor))
@@ -69,20 +77,36 @@ class Lambda(Transform):
         return f"Lambda({', '.join([name, *(kind.__name__ for kind in self.types)])})"
 
 
+class _Call(Transform):
+    """A function of a sample as a member of a container. It gets, and returns, what the caller of the container would.
+
+    Args:
+        function: the function.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self.function = function
+
+    def transform(self, sample: Any, draws: Draws) -> Any:
+        """What the function makes of the sample."""
+        return called(self.function, sample)
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
+
+
 class _Container(Transform):
     """A transform with members, each of which has draws of its own, by its place among the members."""
 
-    def __init__(self, transforms: Sequence[Transform]):
+    def __init__(self, transforms: Sequence[Transform | Callable[[Any], Any]]):
         name = type(self).__name__
-        self.transforms = tuple(transforms)
-        if not self.transforms:
+        given = tuple(transforms)
+        if not given:
             raise ValueError(f"{name} needs at least one transform")
-        for transform in self.transforms:
-            if not isinstance(transform, Transform):
-                raise TypeError(
-                    f"{name} takes transforms, and {transform!r} is none: derive a class from Transform, whose "
-                    f"apply(leaf, **params) calls it"
-                )
+        for transform in given:
+            if isinstance(transform, type) or not callable(transform):
+                raise TypeError(f"{name} takes transforms and functions of a sample, and {transform!r} is neither")
+        self.transforms = tuple(one if isinstance(one, Transform) else _Call(one) for one in given)
 
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """One leaf after the container, in which nothing may be random."""
@@ -96,7 +120,8 @@ class _Container(Transform):
 class Compose(_Container):
     """Transforms one after the other.
 
-    Each is given the sample that the one before returned, so it may add and drop leaves. Each gets a key of its own,
+    Each is given the sample that the one before returned, so it may add and drop leaves. A member may also be a plain
+    function of the sample. Each transform gets a key of its own,
     derived from the key and its place in the sequence; a numpy Generator is used by one after the other.
 
     >>> import jax

@@ -12,13 +12,14 @@ import PIL.Image
 from ..tv_tensors import Image, TVTensor, Video
 from . import functional as F
 from ._draws import Draws
+from ._tensors import TensorImage
 from .functional._kernel import array_namespace, namespace
 from .sample import BareImage, Leaf
 from .transform import Transform
 
 __all__ = [
     "ConvertImageDtype", "LinearTransformation", "Normalize", "PILToTensor", "ToDtype", "ToImage", "ToPILImage",
-    "ToPureTensor",
+    "ToPureTensor", "ToTensor",
 ]
 
 
@@ -120,6 +121,29 @@ class PILToTensor(Transform):
     def apply(self, leaf: Leaf, **params: Any) -> Any:
         """A PIL image as an array; any other leaf as it is."""
         return F.to_image(leaf) if isinstance(leaf, PIL.Image.Image) else leaf
+
+
+@dataclass(frozen=True, eq=False)
+class ToTensor(Transform):
+    """Makes a Tensor of the eager face of a PIL image or an array: floats, with the channels first, as torchvision.
+
+    uint8 values are divided by 255; other values stay as they are. The transforms that follow take the Tensor, and the
+    data loader of `funcvision.eager.utils.data` makes batches of Tensors. For pure functions use `ToImage` and
+    `ToDtype(jnp.float32, scale=True)`, which give arrays with the channels last.
+
+    >>> ToTensor()(np.full((2, 5, 3), 255, np.uint8)).shape
+    (3, 2, 5)
+    """
+
+    def apply(self, leaf: Leaf, **params: Any) -> Any:
+        """An image as a Tensor; any other leaf as it is."""
+        if isinstance(leaf, TVTensor) and type(leaf) is not Image:
+            return leaf
+        image = F.to_image(leaf)
+        array = np.asarray(image.array if isinstance(image, TVTensor) else image)
+        if array.dtype == np.uint8:
+            array = array.astype(np.float32) / np.float32(255)
+        return TensorImage(array.astype(np.float32) if array.dtype == np.bool_ else array)
 
 
 @dataclass(frozen=True, eq=False)

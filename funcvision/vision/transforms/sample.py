@@ -9,9 +9,10 @@ import numpy as np
 import PIL.Image
 
 from ..tv_tensors import Image, TVTensor
+from ._tensors import TensorImage, image_of, is_tensor, tensor_of
 from .functional import get_size
 
-__all__ = ["Leaf", "common_size", "map_leaves", "on_device", "transformed_leaves", "typed", "untyped"]
+__all__ = ["Leaf", "called", "common_size", "map_leaves", "on_device", "transformed_leaves", "typed", "untyped"]
 
 Leaf: TypeAlias = PIL.Image.Image | np.ndarray | jax.Array | TVTensor
 """What a transform is applied to: a PIL image, an array that is an image, or a typed leaf."""
@@ -28,13 +29,17 @@ class BareImage(Image):
 
 
 def typed(sample: Any) -> Any:
-    """The sample as transforms hand it on: a sample that is one bare array becomes an image.
+    """The sample as transforms hand it on: a sample that is one bare array, or one Tensor, becomes an image.
 
     Raises:
         TypeError: the sample has no leaf that a transform could be applied to.
     """
     if isinstance(sample, np.ndarray | jax.Array):
         return BareImage(sample)
+    if is_tensor(sample):
+        if sample.ndim < 3:
+            raise TypeError(f"an image is a Tensor [..., channels, height, width], and this one is {[*sample.shape]}")
+        return image_of(sample)
     if not transformed_leaves(sample):
         leaves = jax.tree.leaves(sample)
         if leaves and leaves[0] is sample:
@@ -51,8 +56,21 @@ def typed(sample: Any) -> Any:
 
 
 def untyped(sample: Any) -> Any:
-    """The sample as the caller gets it: images that the caller did not wrap become bare arrays."""
-    return jax.tree.map(lambda leaf: leaf.array if isinstance(leaf, BareImage) else leaf, sample, is_leaf=_is_typed)
+    """The sample as the caller gets it: images that the caller did not wrap become bare arrays, or Tensors."""
+    def one(leaf: Any) -> Any:
+        if isinstance(leaf, TensorImage):
+            return tensor_of(leaf)
+        return leaf.array if isinstance(leaf, BareImage) else leaf
+
+    return jax.tree.map(one, sample, is_leaf=_is_typed)
+
+
+def called(function: Callable[[Any], Any], sample: Any) -> Any:
+    """What a function of the caller makes of a sample: the function gets what the caller would get."""
+    result = function(untyped(sample))
+    if is_tensor(result):
+        return image_of(result) if result.ndim > 2 else result
+    return _as_image(result)
 
 
 def transformed_leaves(sample: Any) -> list[Any]:
@@ -68,6 +86,9 @@ def map_leaves(function: Callable[[Any], Any], sample: Any) -> Any:
 
     The function gets a bare image as an array. An array that it returns is an image.
     """
+    if is_tensor(sample):
+        typed(sample)  # it was made by a function in a Compose, and is no image: raises TypeError
+
     def one(leaf: Any) -> Any:
         if not _is_transformed(leaf):
             return leaf

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...data._workers import sample_random
 from ..tv_tensors import BoundingBoxes, KeyPoints, Mask
 from ._draws import Draws, NewDraws, RecordedDraws
 from ._random import Random, device_key, random_from
@@ -40,12 +41,14 @@ class Transform:
         """The sample after the transform.
 
         Args:
-            sample: a PIL image; an array `[..., height, width, channels]` of numpy or jax; a leaf of `tv_tensors`; or
-                a tuple, list, dict or other pytree. In a pytree, PIL images and leaves of `tv_tensors` are
-                transformed, all with the same random numbers. Everything else passes through, bare arrays too: they
-                may be labels.
+            sample: a PIL image; an array `[..., height, width, channels]` of numpy or jax; a Tensor of the eager face,
+                `[..., channels, height, width]`, whose key is like that of a numpy array; a leaf of `tv_tensors`; or a
+                tuple, list, dict or other pytree. In a pytree, PIL images and leaves of `tv_tensors` are transformed,
+                all with the same random numbers. Everything else passes through, bare arrays and Tensors too: they may
+                be labels.
             key: for jax arrays a jax key; for PIL images and numpy arrays an int, which always gives the same result,
-                or a numpy Generator, which is advanced. May be left out where nothing is random.
+                or a numpy Generator, which is advanced. May be left out where nothing is random, and where the loader
+                of the eager face reads the sample.
 
         Raises:
             ValueError: something is random and there is no key.
@@ -215,4 +218,6 @@ def _recorded(sample: Any, params: Any) -> RecordedDraws:
 
 
 def _new_draws(sample: Any, key: Any) -> NewDraws:
+    if key is None and not on_device(sample):
+        key = sample_random()  # those of the loader of the eager face, as in torch's scripts; else None
     return NewDraws(None if key is None else random_from(key, on_device(sample)))

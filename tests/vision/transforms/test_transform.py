@@ -297,8 +297,9 @@ def test_own_transforms():
 
 
 def test_compose_refuses_what_is_no_transform():
-    with pytest.raises(TypeError, match=r"Compose takes transforms, and <function .* is none: derive a class"):
-        transforms.Compose([transforms.Resize(3), lambda x: x])
+    for wrong in (3, transforms.ToImage):
+        with pytest.raises(TypeError, match=r"Compose takes transforms and functions of a sample, and .* is neither"):
+            transforms.Compose([transforms.Resize(3), wrong])
     with pytest.raises(ValueError, match="at least one transform"):
         transforms.Compose([])
 

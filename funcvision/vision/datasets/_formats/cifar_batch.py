@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._pickle import PickleReader, Placeholder
+from ...._weight_files.pickles import PickleReader, Placeholder
 
 __all__ = ["read_cifar_batch"]
 

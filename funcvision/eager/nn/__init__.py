@@ -1,0 +1,32 @@
+"""`torch.nn` for Tensors: stateful modules in torch's layouts, over the layers of `funcvision.nn`.
+
+Each layer of `funcvision.nn` is here under its name, as a class that holds Tensors; see `_lifted`.
+"""
+
+from typing import Any
+
+from . import functional, init, parameter, utils
+from ._lifted import lifted_layers
+from .containers import (
+    Flatten,
+    Identity,
+    ModuleDict,
+    ModuleList,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+    Unflatten,
+)
+from .module import Module
+from .parameter import Buffer, Parameter
+
+__all__ = [
+    "Buffer", "Flatten", "Identity", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
+    "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *lifted_layers(),
+]  # fmt: skip
+
+globals().update(lifted_layers())
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
