@@ -35,7 +35,18 @@ def _flattened(self: Module) -> None:
     """Does nothing: the parameters need not lie side by side in memory."""
 
 
+def _log_prob(self: Module, input: Tensor) -> Tensor:
+    """The log-probabilities of all classes, [batch, classes]."""
+    return self.forward(input)
+
+
+def _predict(self: Module, input: Tensor) -> Tensor:
+    """The most likely class of each row."""
+    return self.forward(input).argmax(1)
+
+
 MEMBERS: dict[str, dict[str, Any]] = {
+    "AdaptiveLogSoftmaxWithLoss": {"log_prob": _log_prob, "predict": _predict},
     "Embedding": {"from_pretrained": classmethod(_from_pretrained)},
     "EmbeddingBag": {"from_pretrained": classmethod(_from_pretrained)},
     "GRU": {"flatten_parameters": _flattened}, "LSTM": {"flatten_parameters": _flattened},

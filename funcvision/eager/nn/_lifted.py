@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Hashable, Iterable
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from ... import nn as pure
 from ...nn._declarations import Declaration
 from .._lift import run
 from .._operation import Operation
+from .._trace import pure as of_arrays
 from ..random import next_key
 from ..tensor import Tensor
 from ._additions import MEMBERS
@@ -95,8 +97,11 @@ class Lifted(Module):
 
 
 def _descriptions(args: Iterable[Any]) -> tuple[Any, ...]:
-    """Options in which modules are replaced by their descriptions, such as the layer of a `TransformerEncoder`."""
-    return tuple(vars(arg)["_layer"] if isinstance(arg, Lifted) else arg for arg in args)
+    """Options for a description: layers become descriptions, and functions of Tensors become functions of arrays."""
+    return tuple(
+        vars(arg)["_layer"] if isinstance(arg, Lifted) else
+        of_arrays(arg) if isinstance(arg, Module | FunctionType) else arg for arg in args
+    )  # fmt: skip
 
 
 def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: str = "") -> None:
