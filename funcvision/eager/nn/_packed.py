@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .utils.rnn import PackedSequence, pad_packed_sequence, packed_like
+from .utils.rnn import PackedSequence, packed_like, pad_packed_sequence
 
 __all__ = ["called_packed"]
 

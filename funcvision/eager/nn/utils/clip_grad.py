@@ -32,7 +32,7 @@ def get_total_norm(
     """
     arrays = [as_array(tensor) for tensor in _listed(tensors)]
     if not arrays:
-        return Tensor(0.0)
+        return Tensor.wrap(jnp.zeros((), jnp.float32))
     return _checked(_norm(arrays, float(norm_type)), norm_type, error_if_nonfinite)
 
 
@@ -57,7 +57,7 @@ def clip_grad_norm_(
     """
     gradients = _gradients(parameters)
     if not gradients:
-        return Tensor(0.0)
+        return Tensor.wrap(jnp.zeros((), jnp.float32))
     arrays = [as_array(gradient) for gradient in gradients]
     norm, scaled = _scaled_to_norm(arrays, float(norm_type), float(max_norm))
     result = _checked(norm, norm_type, error_if_nonfinite)
