@@ -97,6 +97,7 @@ NOT_SHOWN = {  # why a transform has no tile
     "LinearTransformation": "its matrix is for one number of pixels",
     "MixUp": "it takes several samples, and the gallery shows one",
     "ToPureTensor": "its arrays have no types, so there is nothing that could be drawn",
+    "ToTensor": "its Tensors are for the eager face",
 }
 
 LEFT_OUT = {  # the entries of the sample that a transform refuses

@@ -1,10 +1,11 @@
-"""Loading data: map-style datasets, the order of their samples, and a loader that has batches ready ahead of use."""
+"""Loading data: datasets and streams, the order of samples, and loaders that have batches ready ahead of use."""
 
 from ._workers import WorkerInfo, get_worker_info
 from .collate import default_collate, list_collate, pad_collate
 from .dataset import ArrayDataset, ConcatDataset, Dataset, Subset, random_split
 from .loader import DataLoader, device_prefetch
 from .sampler import RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler
+from .stream import StreamLoader
 
 __all__ = [
     "ArrayDataset",
@@ -14,6 +15,7 @@ __all__ = [
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StreamLoader",
     "Subset",
     "SubsetRandomSampler",
     "WeightedRandomSampler",

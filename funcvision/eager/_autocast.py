@@ -3,7 +3,6 @@
 Operations are known by their names, layers by those of their classes. All others keep the dtypes of their arguments.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -57,17 +56,18 @@ class Casts:
             return jax.tree.map(_raised, (args, kwargs))
         return args, kwargs
 
-    def forget(self) -> None:
-        """Forgets the leaves that were cast."""
-        if self._cached is not None:
-            self._cached.clear()
+    @property
+    def key(self) -> tuple[str, np.dtype]:
+        """What a function that is compiled within autocast depends on."""
+        return "autocast", self.dtype
 
     def _lowered(self, leaf: Any) -> Any:
         """A float32 or half-precision array in the lower precision."""
         dtype = _dtype(leaf)
         if dtype == self.dtype or dtype not in (np.float32, *_HALF):
             return leaf
-        if self._cached is None or not isinstance(leaf, TensorBase) or not (leaf.is_leaf and leaf.requires_grad):
+        is_weight = isinstance(leaf, TensorBase) and leaf.is_leaf and leaf.requires_grad
+        if self._cached is None or not is_weight or mode.trace is not None:
             return _cast(leaf, self.dtype)
         key = id(leaf), leaf.version, mode.recording
         if key not in self._cached:
@@ -87,5 +87,4 @@ def _dtype(leaf: Any) -> Any:
 
 
 def _cast(leaf: Any, dtype: Any) -> Any:
-    to: Callable[..., Any] = leaf.to if isinstance(leaf, TensorBase) else leaf.astype
-    return to(dtype)
+    return getattr(leaf, "to" if isinstance(leaf, TensorBase) else "astype")(dtype)

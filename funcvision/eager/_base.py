@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
@@ -15,8 +14,9 @@ from ._limits import fitted
 from ._modes import makes_inference_tensors, mode, recording
 from ._operation import differentiable
 from ._printing import text
-from ._rare import Rare
+from ._rare import INFERENCE, Rare
 from ._size import Size
+from ._tiered import on_device, plus
 from ._views import View, contiguous_strides
 from .devices import of_array
 from .dtypes import default_dtype, dtype, kind, named
@@ -39,7 +39,7 @@ def as_array(data: Any) -> jax.Array:
     array = np.asarray(data)
     if not hasattr(data, "dtype") and array.dtype == np.float64:
         with np.errstate(over="ignore"):
-            return jnp.array(array.astype(default_dtype()))
+            return on_device(array.astype(default_dtype()))
     return fitted(array)
 
 
@@ -66,7 +66,7 @@ class TensorBase:
         self._view: View | None = None
         self._grad: Any = None
         self._requires_grad = False
-        self._rare: Rare | None = Rare(inference=True) if makes_inference_tensors() else None
+        self._rare: Rare | None = INFERENCE if makes_inference_tensors() else None
 
     @classmethod
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
@@ -74,6 +74,11 @@ class TensorBase:
         self = object.__new__(cls)
         self._start(array, node, index)
         return self
+
+    @classmethod
+    def of(cls: type[Self], data: Any) -> Self:
+        """A Tensor of any data, which keeps its dtype; see `as_array`."""
+        return cls.wrap(as_array(data))
 
     def __reduce__(self) -> Any:
         if self.node is not None:
@@ -296,6 +301,8 @@ class TensorBase:
     def requires_grad(self, value: bool) -> None:
         if self.node is not None and not value:
             raise RuntimeError("only a leaf can stop requiring a gradient, and this Tensor is no leaf: use .detach()")
+        if value and self._rare is not None:
+            self._rare.check_inference("setting requires_grad=True")
         if value and not differentiable(self._data):
             raise RuntimeError(f"only floating-point Tensors can require a gradient; this one is {self._data.dtype}")
         self._requires_grad = value
@@ -323,10 +330,10 @@ class TensorBase:
         new = gradient if isinstance(gradient, TensorBase) else self.wrap(gradient)
         if self._grad is None:
             self._grad = new
-        elif is_grad_enabled():  # the backward pass is recorded, so the sum is, too
+        elif self.node is not None or is_grad_enabled():  # torch has a new Tensor here, and a write for leaves
             self._grad = self._grad + new
         else:
-            self._grad.array = self._grad.array + new.array
+            self._grad.array = plus(self._grad.array, new.array)
         if self._rare is not None:
             self._rare.call_after_accumulation(self)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._base import TensorBase
 from ._elementwise import kind, together
-from ._lift import lift
+from ._named import named
 
 __all__ = ["ComplexMethods", "complex", "polar", "view_as_complex", "view_as_real"]
 
@@ -92,23 +92,25 @@ def _polar(abs: jax.Array, angle: jax.Array) -> jax.Array:
 
 
 def _require_one_dtype(function: str, x: jax.Array, y: jax.Array) -> None:
-    if x.dtype != y.dtype or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise RuntimeError(f"{function} takes floating-point numbers of one dtype; got {x.dtype} and {y.dtype}")
+    if x.dtype != y.dtype or x.dtype not in (jnp.float32, jnp.float64):
+        raise RuntimeError(f"{function} takes two arrays of float32 or float64; got {x.dtype} and {y.dtype}")
 
 
 def _adjoint(input: jax.Array) -> jax.Array:
-    """Matrices transposed and conjugated: the last two axes are swapped."""
-    return jnp.conj(jnp.swapaxes(input, -1, -2))
+    """Matrices transposed and conjugated: the last two axes are swapped.
+
+    Raises:
+        RuntimeError: the array has just one axis.
+    """
+    if input.ndim == 1:
+        raise RuntimeError(f"adjoint takes matrices; got shape {input.shape}")
+    return jnp.conj(jnp.swapaxes(input, -1, -2)) if input.ndim else input
 
 
-def _named(function, name: str):
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-complex, polar = _named(_complex, "complex"), _named(_polar, "polar")
-view_as_real, view_as_complex = _named(_view_as_real, "view_as_real"), _named(_view_as_complex, "view_as_complex")
-_real, _imag = _named(_real_part, "real"), _named(_imaginary_part, "imag")
+complex, polar = named(_complex, "complex"), named(_polar, "polar")
+view_as_real, view_as_complex = named(_view_as_real, "view_as_real"), named(_view_as_complex, "view_as_complex")
+_real, _imag = named(_real_part, "real"), named(_imaginary_part, "imag")
 
 
 class ComplexMethods(TensorBase):
@@ -116,8 +118,8 @@ class ComplexMethods(TensorBase):
 
     __slots__ = ()
 
-    conj = conj_physical = _named(_conj, "conj")
-    angle, adjoint = _named(_angle, "angle"), _named(_adjoint, "adjoint")
+    conj = conj_physical = named(_conj, "conj")
+    angle, adjoint = named(_angle, "angle"), named(_adjoint, "adjoint")
 
     def is_complex(self) -> bool:
         """Whether the elements are complex numbers."""

@@ -14,7 +14,7 @@ from ._base import TensorBase
 from ._lift import lift
 from ._limits import check_integers
 from ._views import contiguous_strides
-from .dtypes import canonical, dtype, kind, named
+from .dtypes import canonical, dtype, is_name, named
 
 __all__ = ["TYPES", "ConversionMethods", "is_place"]
 
@@ -34,7 +34,7 @@ _place = lift(jax.device_put, jit=False)
 def is_place(target: Any) -> bool:
     """Whether `target` is a device or a sharding, and not a dtype."""
     if isinstance(target, str):
-        return target.partition(":")[0] in ("cpu", "gpu", "cuda", "rocm", "tpu", "xla", "mps", "xpu", "meta")
+        return not is_name(target)
     return isinstance(target, jax.Device | jax.sharding.Sharding | devices.device)
 
 
@@ -176,6 +176,14 @@ class ConversionMethods(TensorBase):
         """The address of the array in memory."""
         return self.array.unsafe_buffer_pointer()
 
+    const_data_ptr = data_ptr
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
     def pin_memory(self, device: Any = None) -> Any:
         """The Tensor itself: jax copies to accelerators without pinned memory."""
         return self
@@ -184,15 +192,27 @@ class ConversionMethods(TensorBase):
         """False: jax copies to accelerators without pinned memory."""
         return False
 
+    def share_memory_(self) -> Any:
+        """The Tensor itself: processes exchange copies."""
+        return self
+
+    def is_distributed(self) -> "bool":
+        """False; see `device` for an array on several devices."""
+        return False
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: "bool" = True) -> Any:
+        """The Tensor itself, which is never sparse; in `dtype` if it is given."""
+        return self.to(dtype)
+
+    def xpu(self, device: Any = None, non_blocking: "bool" = False, memory_format: Any = None) -> Any:
+        """The Tensor on a GPU of Intel, which jax does not use here."""
+        return self.to(device="xpu")
+
     def is_shared(self) -> "bool":
         """False: processes exchange copies."""
         return False
 
     # What the dtype is. These come last, because in the class body they hide the built-ins of the same names
-
-    def is_complex(self) -> "bool":
-        """Whether the elements are complex numbers."""
-        return kind(self._data.dtype) == 3
 
     def is_signed(self) -> "bool":
         """Whether the elements can be negative."""

@@ -5,6 +5,7 @@ Gradients do not flow through them, as in torch.
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,10 +15,10 @@ import numpy as np
 
 from ._base import TensorBase, as_array
 from ._elementwise import canonical
-from ._lift import lift
 from ._limits import fitted
+from ._named import named
 
-__all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted"]
+__all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted", "unravel_index"]
 
 
 class Histogram(NamedTuple):
@@ -84,13 +85,14 @@ def unique_consecutive(
         The elements that are left, or a tuple with what else is asked for.
     """
     rows = input.reshape(-1) if dim is None else np.moveaxis(input, dim, 0)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     starts = np.ones(len(rows), bool)
     starts[1:] = (flat[1:] != flat[:-1]).any(1)
     counts = np.diff(np.append(np.flatnonzero(starts), len(rows)))
     values = rows[starts] if dim is None else np.moveaxis(rows[starts], 0, dim)
     inverse = np.cumsum(starts) - 1
-    return _those(values, return_inverse, inverse.reshape(input.shape) if dim is None else inverse, return_counts, counts)
+    inverse = inverse.reshape(input.shape) if dim is None else inverse
+    return _those(values, return_inverse, inverse, return_counts, counts)
 
 
 def _those(values: np.ndarray, wants_inverse: bool, inverse: Any, wants_counts: bool, counts: Any) -> Any:
@@ -108,12 +110,13 @@ def bincount(input: np.ndarray, weights: np.ndarray | None = None, minlength: in
         RuntimeError: the array has another shape than [n], or negative numbers, or no integers.
     """
     if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0) or minlength < 0:
-        raise RuntimeError(f"bincount takes integers of 0 or more in one axis; got {input.dtype} of shape {input.shape}")
+        raise RuntimeError(f"bincount takes one axis of integers from 0 on; got {input.dtype} of shape {input.shape}")
     if weights is not None and weights.shape != input.shape:
         raise RuntimeError(f"bincount takes a weight for each of {input.size} elements; got shape {weights.shape}")
     counts = np.bincount(input, weights, minlength)
-    is_single = weights is not None and weights.dtype == np.float32
-    return counts.astype(np.float32) if is_single else counts.astype(canonical(np.float64)) if weights is not None else counts
+    if weights is None:
+        return counts
+    return counts.astype(np.float32 if weights.dtype == np.float32 else jax.dtypes.canonicalize_dtype(np.float64))
 
 
 def histc(input: np.ndarray, bins: int = 100, min: float = 0, max: float = 0) -> np.ndarray:
@@ -123,13 +126,18 @@ def histc(input: np.ndarray, bins: int = 100, min: float = 0, max: float = 0) ->
         RuntimeError: there are no bins, or the ends are infinite or in the wrong order.
     """
     low, high = float(min), float(max)
+    if not jnp.issubdtype(input.dtype, jnp.floating):
+        raise NotImplementedError(f"histc takes floating-point numbers; got {input.dtype}: call .float() first")
     if low == high and input.size:
         low, high = float(input.min()), float(input.max())
     if low == high:
         low, high = low - 1, high + 1
     if bins <= 0 or not low < high or not np.isfinite([low, high]).all():
         raise RuntimeError(f"histc takes bins=1 or more from a finite min to a larger max; got {bins}, {low}, {high}")
-    return np.histogram(input[~np.isnan(input)], bins, (low, high))[0].astype(input.dtype)
+    inside = input[(input >= low) & (input <= high)]
+    start, width = inside.dtype.type(low), inside.dtype.type(high) - inside.dtype.type(low)
+    places = ((inside - start) * bins / width).astype(np.int64)  # rounded as torch rounds
+    return np.bincount(np.minimum(places, bins - 1), minlength=bins).astype(input.dtype)
 
 
 def histogram(
@@ -207,8 +215,10 @@ def _searchsorted(
     if sorter is not None:
         sequence = jnp.take_along_axis(sequence, sorter, -1)
     values = jnp.asarray(input)
+    if not sequence.ndim:
+        raise RuntimeError("searchsorted takes sequences with an axis; got a number")
     if sequence.ndim > 1 and sequence.shape[:-1] != values.shape[:-1]:
-        raise RuntimeError(f"the leading axes of the sequences and the elements differ: {sequence.shape}, {values.shape}")
+        raise RuntimeError(f"leading axes of sequences and elements differ: {sequence.shape}, {values.shape}")
     with jax.numpy_dtype_promotion("standard"):
         dtype = jnp.result_type(sequence, values)
     sequence, values = sequence.astype(dtype), values.astype(dtype)
@@ -216,7 +226,9 @@ def _searchsorted(
     def places(row: jax.Array, elements: jax.Array) -> jax.Array:
         return jnp.searchsorted(row, elements, side="right" if right or side == "right" else "left")
 
-    if sequence.ndim <= 1:
+    if not values.size:
+        found = jnp.zeros(values.shape, int)
+    elif sequence.ndim == 1:
         found = places(sequence, values)
     else:
         rows, elements = sequence.reshape(-1, sequence.shape[-1]), values.reshape(-1, values.shape[-1])
@@ -226,7 +238,21 @@ def _searchsorted(
 
 def _bucketize(input: Any, boundaries: jax.Array, *, out_int32: bool = False, right: bool = False) -> jax.Array:
     """The number of the bucket of each element: bucket `i` ends at boundary `i`, which it includes unless `right`."""
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"bucketize takes one axis of boundaries; got shape {boundaries.shape}")
     return _searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def _unravel_index(indices: jax.Array, shape: Any) -> tuple[jax.Array, ...]:
+    """The index in each axis of an array of this shape, from indices of the flattened array.
+
+    Raises:
+        ValueError: an index is beyond the array.
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise ValueError(f"unravel_index takes integers; got {indices.dtype}")
+    return tuple(jnp.asarray(place, canonical(int)) for place in jnp.unravel_index(indices, sizes))
 
 
 # Products of sets
@@ -247,19 +273,17 @@ def _combinations(input: jax.Array, r: int = 2, with_replacement: bool = False) 
 
 def _cartesian_prod(*tensors: jax.Array) -> jax.Array:
     """All tuples with one element of each vector, one in each row."""
+    if any(tensor.ndim != 1 for tensor in tensors):
+        raise RuntimeError(f"cartesian_prod takes vectors; got shapes {[tensor.shape for tensor in tensors]}")
     if len(tensors) == 1:
         return tensors[0]
     return jnp.stack([grid.reshape(-1) for grid in jnp.meshgrid(*tensors, indexing="ij")], -1)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-searchsorted, bucketize = _named(_searchsorted, "searchsorted"), _named(_bucketize, "bucketize")
-cartesian_prod = _named(_cartesian_prod, "cartesian_prod")
-combinations, histogramdd = _named(_combinations, "combinations"), on_host(_histogramdd)
+searchsorted, bucketize = named(_searchsorted, "searchsorted"), named(_bucketize, "bucketize")
+cartesian_prod, unravel_index = named(_cartesian_prod, "cartesian_prod"), named(_unravel_index, "unravel_index")
+combinations, histogramdd = named(_combinations, "combinations"), on_host(_histogramdd)
 
 
 class CountingMethods(TensorBase):

@@ -12,21 +12,24 @@ from ._base import TensorBase
 from ._elementwise import together
 from ._lift import lift
 from ._limits import fitting
+from ._named import axis_of, named
 from ._reductions import Extremes
 from ._reductions import prod as total_product
 
-__all__ = ["CumulativeMethods", "cumulative_trapezoid", "gradient", "trapezoid"]
+__all__ = ["CumulativeMethods", "cumulative_trapezoid", "gradient", "trapezoid", "trapz"]
 
 
 def cumprod(input: jax.Array, dim: int, *, dtype: Any = None) -> jax.Array:
     """Cumulative product along an axis. Integers are multiplied in int64, or in int32 without jax_enable_x64."""
     wanted = total_product(input[:0] if input.ndim else input, dtype=dtype).dtype
-    return jnp.cumprod(input, dim, dtype=wanted) if input.ndim else input.astype(wanted)
+    return jnp.cumprod(input, axis_of(input, dim), dtype=wanted) if input.ndim else input.astype(wanted)
 
 
 def logcumsumexp(input: jax.Array, dim: int) -> jax.Array:
     """`log(cumsum(exp(input)))` along an axis, without overflow."""
-    return lax.cumlogsumexp(input, dim % input.ndim) if input.ndim else input
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise NotImplementedError(f"logcumsumexp takes floating-point numbers; got {input.dtype}: call .float() first")
+    return lax.cumlogsumexp(input, axis_of(input, dim)) if input.ndim else input
 
 
 def cummax(input: jax.Array, dim: int) -> Extremes:
@@ -49,7 +52,7 @@ def _running(x: jax.Array, dim: int, beats: Any) -> Extremes:
             takes = jnp.isnan(new[0]) | (~jnp.isnan(old[0]) & takes)
         return jnp.where(takes, new[0], old[0]), jnp.where(takes, new[1], old[1])
 
-    axis = dim % x.ndim
+    axis = axis_of(x, dim)
     places = lax.broadcasted_iota(jnp.arange(0).dtype, x.shape, axis)
     _, indices = lax.associative_scan(later, (lax.stop_gradient(x), places), axis=axis)
     return Extremes(jnp.take_along_axis(x, indices, axis), indices)
@@ -72,19 +75,23 @@ def diff(
     """
     if not input.ndim or n < 0:
         raise RuntimeError(f"diff takes one or more axes and n of 0 or more; got shape {input.shape} and n={n}")
+    dim = axis_of(input, dim)
     parts = [part for part in (prepend, input, append) if part is not None]
     x = jnp.concatenate(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, x.shape[dim])):
-        before = lax.slice_in_dim(x, 0, max(x.shape[dim] - 1, 0), axis=dim % x.ndim)
-        after = lax.slice_in_dim(x, min(1, x.shape[dim]), None, axis=dim % x.ndim)
+        before = lax.slice_in_dim(x, 0, max(x.shape[dim] - 1, 0), axis=dim)
+        after = lax.slice_in_dim(x, min(1, x.shape[dim]), None, axis=dim)
         x = after ^ before if x.dtype == jnp.bool_ else after - before
     return x
 
 
 def _areas(y: jax.Array, x: jax.Array | None, dx: float | None, dim: int) -> jax.Array:
     """The areas under the line between neighbours along an axis, which is the last of the result."""
+    if not y.ndim or y.dtype == jnp.bool_:
+        kind = IndexError if y.dtype != jnp.bool_ else RuntimeError
+        raise kind(f"trapezoid takes numbers with an axis; got {y.dtype} of shape {y.shape}")
     (y,) = together(y, real=True)
-    y = jnp.moveaxis(y, dim, -1)
+    y = jnp.moveaxis(y, axis_of(y, dim), -1)
     means = (y[..., 1:] + y[..., :-1]) / 2
     if x is None:
         return means * (1 if dx is None else dx)
@@ -145,13 +152,10 @@ def _slope(x: jax.Array, steps: jax.Array, axis: int, edge_order: int) -> jax.Ar
     return jnp.moveaxis(jnp.concatenate([first, inner, last], -1), -1, axis)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-trapezoid, gradient = _named(_trapezoid, "trapezoid"), _named(_gradient, "gradient")
-cumulative_trapezoid = _named(_cumulative_trapezoid, "cumulative_trapezoid")
+trapezoid = trapz = named(_trapezoid, "trapezoid")
+gradient = named(_gradient, "gradient")
+cumulative_trapezoid = named(_cumulative_trapezoid, "cumulative_trapezoid")
 
 
 class CumulativeMethods(TensorBase):

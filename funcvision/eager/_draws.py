@@ -6,16 +6,26 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._base import TensorBase
-from .dtypes import kind
+from .dtypes import canonical, kind
 from .random import Generator, key_for
 
-__all__ = ["DrawingMethods"]
+__all__ = ["DrawingMethods", "within_bounds"]
+
+
+def within_bounds(function: str, probabilities: Any) -> None:
+    """Raises RuntimeError if a probability is not in [0, 1]. Values that are traced are not checked."""
+    if isinstance(probabilities, Tracer):
+        return
+    values = np.asarray(probabilities)
+    if not np.all((values >= 0) & (values <= 1)):
+        raise RuntimeError(f"{function} takes probabilities from 0 to 1; got {values.min()} to {values.max()}")
 
 
 class DrawingMethods(TensorBase):
-    """Random numbers in place. Each takes a `generator`, or a `key` of jax; else it uses the default generator."""
+    """Random numbers in place, and draws with the probabilities of a Tensor. Each method takes a `generator`, or a `key` of jax; else it uses the default generator."""
 
     __slots__ = ()
 
@@ -94,3 +104,49 @@ class DrawingMethods(TensorBase):
         if low >= high:
             raise RuntimeError(f"random_ draws from low to high - 1; got low={low} and high={high}")
         return self._draw_in(lambda k, shape, _: jax.random.randint(k, shape, low, high), generator, key, real=False)
+
+    def bernoulli(
+        self, p: float | None = None, *, key: jax.Array | None = None, generator: Generator | None = None
+    ) -> Any:
+        """1 with the probabilities in this Tensor, or with probability `p` for each element; 0 otherwise.
+
+        Raises:
+            RuntimeError: a probability is not in [0, 1].
+        """
+        chance = self.array if p is None else jnp.full(self._data.shape, p, jnp.float32)
+        within_bounds("bernoulli", chance)
+        drawn = jax.random.bernoulli(key_for(key, generator), chance, self._data.shape)
+        return self.result.wrap(drawn.astype(self._data.dtype))
+
+    def multinomial(
+        self, num_samples: int, replacement: bool = False, *, key: jax.Array | None = None,
+        generator: Generator | None = None,
+    ) -> Any:
+        """Random indices [..., num_samples] in the last axis, with probabilities in proportion to the values.
+
+        Args:
+            num_samples: how many indices to draw from each row. The Tensor is [n] or [rows, n] and not negative.
+            replacement: whether an index can be drawn more than once.
+            key: a key of jax.
+            generator: a generator.
+
+        Raises:
+            RuntimeError: the shape or a value is not as described, or there are too few indices to draw from.
+        """
+        weights = self.array
+        if weights.ndim not in (1, 2) or kind(weights.dtype) != 2:
+            raise RuntimeError(f"multinomial takes floats of shape [n] or [rows, n]; got {self.dtype}, {weights.shape}")
+        if not isinstance(weights, Tracer):
+            values = np.asarray(weights, np.float32)
+            if not np.all(np.isfinite(values) & (values >= 0)) or not np.all(values.sum(-1) > 0):
+                raise RuntimeError("multinomial takes finite values of at least 0, and rows that have a positive sum")
+        size = weights.shape[-1]
+        if num_samples <= 0 or (not replacement and num_samples > size):
+            raise RuntimeError(f"multinomial cannot draw {num_samples} of {size} indices without replacement")
+        logits = jnp.log(weights.astype(jnp.promote_types(weights.dtype, jnp.float32)))
+        drawn = key_for(key, generator)
+        if replacement:
+            indices = jax.random.categorical(drawn, logits, shape=(num_samples, *weights.shape[:-1]))
+            return self.result.wrap(jnp.moveaxis(indices, 0, -1).astype(canonical(int)))
+        noisy = logits + jax.random.gumbel(drawn, logits.shape, logits.dtype)  # its largest: draws without repeats
+        return self.result.wrap(jax.lax.top_k(noisy, num_samples)[1].astype(canonical(int)))

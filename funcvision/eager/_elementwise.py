@@ -1,5 +1,6 @@
 """Elementwise functions of arrays and Python numbers, with torch's rules for shapes and dtypes."""
 
+import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -38,6 +39,9 @@ def common_shape(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def together(*operands: Operand, real: bool = False) -> list[jax.Array]:
     """The operands converted to one dtype and broadcast to one shape. With `real`, integers get the default dtype."""
+    for x in operands:
+        if isinstance(x, str) or x is None:
+            raise TypeError(f"an operand is a Tensor or a number; got {x!r}")
     arrays = [jnp.asarray(x) for x in operands]
     dtype = promoted(arrays)
     if real and not jnp.issubdtype(dtype, jnp.inexact):
@@ -86,7 +90,18 @@ bitwise_not = _elementwise("bitwise_not", jnp.bitwise_not)
 logical_not = _elementwise("logical_not", jnp.logical_not)
 
 ceil, floor = _rounding("ceil", jnp.ceil), _rounding("floor", jnp.floor)
-round, trunc = _rounding("round", jnp.round), _rounding("trunc", jnp.trunc)
+trunc = _rounding("trunc", jnp.trunc)
+
+
+def round(x: jax.Array, *, decimals: int = 0) -> jax.Array:
+    """Each element rounded to a number of decimals, halves to the even neighbour. Integers are returned unchanged."""
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    if decimals == 0:
+        return jnp.round(x)
+    scale = 10.0 ** builtins.abs(decimals)
+    return jnp.round(x * scale) / scale if decimals > 0 else jnp.round(x / scale) * scale
+
 
 eq = _elementwise("eq", jnp.equal)
 ne = _elementwise("ne", jnp.not_equal)

@@ -71,7 +71,13 @@ class EverydayMethods(TensorBase):
         """Takes the elements of another Tensor, which is broadcast and converted to the dtype of this one."""
         if common_shape((tuple(np.shape(src)), self._data.shape)) != self._data.shape:
             raise RuntimeError(f"copy_ cannot broadcast shape {tuple(np.shape(src))} to {tuple(self.shape)}")
-        return self.fill_(src)
+        return self._take(src)
+
+    def fill_(self: Any, value: Any) -> Any:
+        """Fills the Tensor with a number, or a Tensor without axes."""
+        if np.ndim(value):
+            raise RuntimeError(f"fill_ takes a number or a Tensor without axes; got shape {tuple(np.shape(value))}")
+        return self._take(value)
 
     def apply_(self: Any, callable: Callable[[Any], Any]) -> Any:
         """Replaces each element by a Python function of it. It is slow."""
@@ -80,8 +86,14 @@ class EverydayMethods(TensorBase):
 
     def map_(self: Any, tensor: TensorBase, callable: Callable[[Any, Any], Any]) -> Any:
         """Replaces each element by a Python function of it and the element of another Tensor. It is slow."""
-        pairs = zip(self.array.reshape(-1).tolist(), np.broadcast_to(tensor.array, self.shape).reshape(-1).tolist())
-        values = [callable(*pair) for pair in pairs]
+        others = np.broadcast_to(tensor.array, self.shape).reshape(-1).tolist()
+        values = [callable(*pair) for pair in zip(self.array.reshape(-1).tolist(), others, strict=True)]
+        return self._become(self.wrap(jnp.asarray(np.asarray(values, self.array.dtype).reshape(self.shape))))
+
+    def map2_(self: Any, x: TensorBase, y: TensorBase, callable: Callable[[Any, Any, Any], Any]) -> Any:
+        """Replaces each element by a Python function of it and the elements of two other Tensors. It is slow."""
+        others = (np.broadcast_to(other.array, self.shape).reshape(-1).tolist() for other in (x, y))
+        values = [callable(*three) for three in zip(self.array.reshape(-1).tolist(), *others, strict=True)]
         return self._become(self.wrap(jnp.asarray(np.asarray(values, self.array.dtype).reshape(self.shape))))
 
     def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:

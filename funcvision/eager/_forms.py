@@ -1,11 +1,12 @@
 """Forms that torch has of many methods: in place, under a second name, and with numpy's names of arguments."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_forms", "in_place", "with_numpys_names"]
+from ._out import as_function
+
+__all__ = ["add_forms", "in_place"]
 
 IN_PLACE = (
     "abs", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin", "asinh", "atan",
@@ -28,16 +29,13 @@ OF_AXES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
     "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "divide": "div", "fix": "trunc",
-    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "moveaxis": "movedim", "multiply": "mul",
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "multiply": "mul",
     "ndimension": "dim", "negative": "neg", "nelement": "numel", "not_equal": "ne", "subtract": "sub",
-    "swapaxes": "transpose", "swapdims": "transpose", "true_divide": "div", "reshape_as": "view_as",
+    "true_divide": "div", "reshape_as": "view_as",
     "unsafe_chunk": "chunk", "unsafe_split": "split",
+    "unsafe_split_with_sizes": "split_with_sizes",
 }  # fmt: skip
 """Second names of methods."""
-
-NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
-"""numpy's names of arguments, which torch takes, too."""
-
 
 def in_place(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The form of a method that writes its result into the Tensor."""
@@ -61,23 +59,17 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
     return changed
 
 
-def with_numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, which takes `axis` for `dim` and `keepdims` for `keepdim`, too."""
+def add_forms(cls: type, plain: tuple[type, ...]) -> None:
+    """Adds the forms to a class, for the methods that it has.
 
-    @functools.wraps(method)
-    def named(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = {NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()}
-        return method(*args, **kwargs)
-
-    return named
-
-
-def add_forms(cls: type) -> None:
-    """Adds the forms to a class, for the methods that it has."""
-    for name, method in [(name, getattr(cls, name)) for name in dir(cls) if not name.startswith("_")]:
-        if callable(method) and "dim" in inspect.signature(method).parameters:
-            setattr(cls, name, with_numpys_names(method))
+    Args:
+        cls: the class.
+        plain: its bases whose methods are no functions of torch, and get no further arguments.
+    """
+    others = {name for base in plain for name in dir(base)}
+    for name in dir(cls):
+        if not name.startswith("_") and name not in others and inspect.isfunction(method := getattr(cls, name)):
+            setattr(cls, name, as_function(method))
     for names, form in ((IN_PLACE, in_place), (OF_AXES, _of_axes_in_place)):
         for name in names:
             if hasattr(cls, name) and not hasattr(cls, f"{name}_"):

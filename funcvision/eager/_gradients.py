@@ -5,13 +5,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
-
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
 from ._modes import recording
-from ._rare import Rare
+from ._rare import INFERENCE, Rare
 from ._recorded_backward import pull_recorded
+from ._tiered import full
 from .utils.hooks import RemovableHandle
 
 __all__ = ["GradientMethods", "gradients", "propagate"]
@@ -131,8 +130,8 @@ class GradientMethods(TensorBase):
         return self
 
     def _with_rare(self) -> Rare:
-        if self._rare is None:
-            self._rare = Rare()
+        if self._rare is None or self._rare is INFERENCE:
+            self._rare = Rare(inference=self._rare is INFERENCE)
         return self._rare
 
 
@@ -202,7 +201,7 @@ def _run(
     ]
     retain = create_graph if retain_graph is None else retain_graph
     with recording(create_graph):
-        return backward(roots, retain, pull=pull_recorded if create_graph else Node.pull, inputs=inputs)
+        return backward(roots, retain, pull=pull_recorded if create_graph else None, inputs=inputs)
 
 
 def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
@@ -219,10 +218,10 @@ def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
                 f"this one has shape {tuple(tensor.shape)}: call it on sum() or mean(), or call backward(gradient) "
                 "with a gradient of that shape"
             )
-        given = jnp.ones(tensor.shape, tensor.array.dtype)
+        given = full(tensor.array.shape, 1, tensor.array.dtype)
     if create_graph and not isinstance(given, TensorBase):
-        given = TensorBase.result(given)
-    cotangent = given if create_graph else as_array(given)
+        given = TensorBase.result.wrap(as_array(given))
+    cotangent: Any = given if create_graph else as_array(given)
     if cotangent.shape != tensor.shape:
         raise RuntimeError(
             f"Mismatch in shape: backward got a gradient of shape {tuple(cotangent.shape)} for a Tensor of shape "

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from ._modes import enable_grad, is_grad_enabled, mode, no_grad, set_grad_enabled
+from ._tiered import full, plus
 from .utils.hooks import RemovableHandle
 
 __all__ = [
@@ -45,7 +46,6 @@ class Versioned(Protocol):
     """An object that counts the changes of its value: a Tensor."""
 
     version: int
-    _version: list[int]  # the counter, which a Tensor shares with its views
 
 
 class Edge(NamedTuple):
@@ -59,15 +59,12 @@ class Call(NamedTuple):
     """The recorded call of an operation, from which its pullback can be computed again.
 
     Attributes:
-        operation: the operation.
-        form: the form of the call.
-        chosen: which arrays of the call are differentiated.
-        arrays: the arrays of the call; the abstract value of an array where the pullback does not depend on its values.
+        program: what ran the call.
+        arrays: what the pullback holds, if all of it are arrays of the call and its results; else the arrays of the
+            call.
     """
 
-    operation: Any
-    form: Any
-    chosen: tuple[bool, ...]
+    program: Any
     arrays: Sequence[Any]
 
 
@@ -122,10 +119,16 @@ class Node:
         number: nodes are numbered in the order in which they are made.
         hooks: None until there are hooks.
         made_at: where the operation was called, if anomaly detection is on.
+        to_tensor: makes a Tensor of a cotangent. The module that knows Tensors sets it.
+        like: makes of a Tensor a cotangent of the kind of the first argument: an array, or a Tensor.
     """
 
+    to_tensor: Callable[[Cotangent], Any]
+    like: Callable[[Cotangent, Any], Cotangent]
+
     __slots__ = (
-        "__weakref__", "_free", "call", "edges", "hooks", "made_at", "needed", "number", "operation", "outputs", "pullback",
+        "__weakref__", "_free", "call", "edges", "hooks", "made_at", "needed", "number", "operation", "outputs",
+        "pullback",
     )  # fmt: skip
 
     def __init__(
@@ -168,7 +171,7 @@ class Node:
     def filled(self, cotangents: Sequence[Cotangent | None]) -> list[Cotangent]:
         """The cotangents with zeros for outputs that received none."""
         return [
-            jnp.zeros(output.shape, output.dtype) if cotangent is None else cotangent
+            full(output.shape, 0, output.dtype) if cotangent is None else cotangent
             for cotangent, output in zip(cotangents, self.outputs, strict=True)
         ]
 
@@ -196,6 +199,25 @@ class Node:
     def metadata(self) -> dict[Any, Any]:
         """A dict in which a program may note something about the node."""
         return self.hooked().metadata
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Adds a function of the gradients with respect to the outputs, which returns None or others for them."""
+        return self.add_hook("before", lambda cotangents: self._changed(fn, cotangents))
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Adds a function `fn(grad_inputs, grad_outputs)`, which returns None or other gradients of the inputs."""
+        return self.add_hook("after", lambda gradients, cotangents: self._changed(fn, gradients, cotangents))
+
+    def _changed(self, fn: Callable[..., Any], *cotangents: Sequence[Any]) -> Sequence[Any]:
+        """The first of the lists of cotangents, as a function of Tensors returns it."""
+        results = fn(*(tuple(None if c is None else self.to_tensor(c) for c in group) for group in cotangents))
+        if results is None:
+            return cotangents[0]
+        results = results if isinstance(results, tuple | list) else (results,)
+        return [
+            result if result is None else self.like(before, result)
+            for before, result in zip(cotangents[0], results, strict=True)
+        ]
 
     def hooked(self) -> NodeHooks:
         """The hooks of the node."""
@@ -229,7 +251,7 @@ class AccumulateGrad:
 
     def name(self) -> str:
         """The name in torch's form."""
-        return "AccumulateGrad"
+        return "torch::autograd::AccumulateGrad"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
@@ -245,7 +267,7 @@ Pull = Callable[[Node, Sequence[Cotangent | None], bool], Sequence[Cotangent | N
 
 
 def backward(
-    roots: Sequence[tuple[Edge, Cotangent]], retain_graph: bool, *, pull: Pull = Node.pull,
+    roots: Sequence[tuple[Edge, Cotangent]], retain_graph: bool, *, pull: Pull | None = None,
     inputs: Sequence[Edge] | None = None,
 ) -> list[Cotangent | None]:
     """Propagates cotangents from the roots to all leaves, or to some inputs only.
@@ -257,7 +279,7 @@ def backward(
     Args:
         roots: outputs and their cotangents.
         retain_graph: whether nodes keep their arrays.
-        pull: computes the cotangents of the inputs of a node. The recorded backward pass has another one.
+        pull: computes the cotangents of the inputs of a node instead of `node.pull`, for the recorded backward pass.
         inputs: leaves and outputs of nodes. Only their gradients are computed, and no leaf accumulates.
 
     Returns:
@@ -274,13 +296,13 @@ def backward(
         target, index = edge
         if not isinstance(target, Node):
             _, sum_so_far = leaves.pop(id(target), (target, None))  # hooks run in the order of the last arrivals
-            leaves[id(target)] = target, cotangent if sum_so_far is None else sum_so_far + cotangent
+            leaves[id(target)] = target, cotangent if sum_so_far is None else plus(sum_so_far, cotangent)
             return
         if target not in arrived:
             arrived[target] = [None] * len(target.outputs)
             heapq.heappush(waiting, (-target.number, target))
         so_far = arrived[target][index]
-        arrived[target][index] = cotangent if so_far is None else so_far + cotangent
+        arrived[target][index] = cotangent if so_far is None else plus(so_far, cotangent)
 
     for edge, cotangent in roots:
         send(edge, cotangent)
@@ -295,7 +317,7 @@ def backward(
                     found[id(node), index] = cotangent
             if node not in useful:
                 continue
-        gradients = pull(node, cotangents, retain_graph)
+        gradients = node.pull(cotangents, retain_graph) if pull is None else pull(node, cotangents, retain_graph)
         if node.hooks is not None and node.hooks.after:
             gradients = node.hooks.call_after(gradients, cotangents)
         if mode.anomalies:
@@ -330,7 +352,7 @@ def _leading_to(wanted: Iterable[tuple[int, int]], roots: Iterable[Node | Leaf])
 def _refuse_nan(node: Node, gradients: Iterable[Cotangent | None]) -> None:
     """Raises RuntimeError if a cotangent of an input has a NaN."""
     for number, gradient in enumerate(gradients):
-        if gradient is not None and bool(jnp.isnan(getattr(gradient, "_data", gradient)).any()):
+        if gradient is not None and bool(jnp.isnan(getattr(gradient, "array", gradient)).any()):
             made_at = node.made_at or "unknown, because anomaly detection was off in the forward pass\n"
             raise RuntimeError(
                 f"Function {node.name()!r} returned nan values in its {number}th output. The operation "

@@ -95,7 +95,8 @@ def _item(item: Any) -> Any:
     if array.dtype == np.bool_ and array.ndim > 0:
         return np.asarray(array)
     if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"an index is an integer, a slice, None, ..., an array of integers or a mask; got {item!r}")
+        kind = TypeError if isinstance(item, str) else IndexError
+        raise kind(f"an index is an integer, a slice, None, ..., an array of integers or a mask; got {item!r}")
     return operator.index(array.item()) if array.ndim == 0 else array
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from ._base import TensorBase
+from ._faults import in_torchs_class
 from ._operation import Operation, differentiable
 from ._record import record
 
@@ -48,6 +49,11 @@ def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = Fals
 
     @functools.wraps(function)
     def lifted(*args: Any, **kwargs: Any) -> Any:
-        return run(operation, args, kwargs, numbers=numbers)[0]
+        try:
+            return run(operation, args, kwargs, numbers=numbers)[0]
+        except (TypeError, ValueError) as error:
+            if (known := in_torchs_class(error)) is None:
+                raise
+            raise known from error
 
     return lifted

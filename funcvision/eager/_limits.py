@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ._tiered import on_device
+
 __all__ = ["check_divisor", "check_integers", "fitted", "fitting", "number"]
 
+_INT32 = np.dtype(np.int32)
 _MEND = 'turn on 64-bit dtypes with jax.config.update("jax_enable_x64", True)'
 
 
@@ -31,10 +33,10 @@ def fitted(array: np.ndarray) -> jax.Array:
         raise TypeError(f"a Tensor takes numbers of up to 64 bits; got {array.reshape(-1)[:1].tolist()}")
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(array.dtype))
     if dtype == array.dtype:
-        return jnp.array(array)
+        return on_device(np.array(array))
     if array.dtype.kind in "iu":
         check_integers(array, dtype)
-        return jnp.array(array, dtype)
+        return on_device(array.astype(dtype))
     with np.errstate(over="ignore", under="ignore"):
         rounded = array.astype(dtype)
     if not np.array_equal(rounded, array, equal_nan=True):
@@ -44,7 +46,7 @@ def fitted(array: np.ndarray) -> jax.Array:
             f"an array of {array.dtype} is rounded to {dtype}: {_MEND}, or convert it by .astype(np.{dtype}) first",
             UserWarning, stacklevel=_caller(),
         )
-    return jnp.array(rounded)
+    return on_device(rounded)
 
 
 def _caller() -> int:
@@ -92,13 +94,13 @@ def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Cal
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if result.dtype == np.int32 and not jax.config.read("jax_enable_x64"):
+        if result.array.dtype == _INT32 and not jax.config.read("jax_enable_x64"):
             given = [_value(arg) for arg in args]
             if not any(isinstance(arg, Tracer) for arg in given):
                 arrays = [np.asarray(a, np.float64) if isinstance(a, jax.Array | np.ndarray) else a for a in given]
                 with np.errstate(all="ignore"):
                     values = np.asarray(in_float64(*arrays, **kwargs))
-                check_integers(values, result.dtype, f"{function.__name__} would give")
+                check_integers(values, _INT32, f"{function.__name__} would give")
         return result
 
     return checked
@@ -110,7 +112,7 @@ def _value(x: Any) -> Any:
 
 
 def check_divisor(divisor: Any) -> None:
-    """Raises ZeroDivisionError if integers are divided by 0. The divisor is a Tensor, an array or a Python number."""
+    """Raises RuntimeError if integers are divided by 0. The divisor is a Tensor, an array or a Python number."""
     divisor = _value(divisor)
     if not isinstance(divisor, Tracer) and np.any(np.asarray(divisor) == 0):
-        raise ZeroDivisionError("an integer Tensor is divided by 0: convert one operand by .float() for infinities")
+        raise RuntimeError("an integer Tensor is divided by 0: convert one operand by .float() for infinities")

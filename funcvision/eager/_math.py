@@ -150,14 +150,21 @@ def fmod(input: Operand, other: Operand) -> jax.Array:
     return _truncated(x, y) if jnp.issubdtype(x.dtype, jnp.floating) else lax.rem(x, y)
 
 
+def _integers(function: str, *operands: Operand) -> list[jax.Array]:
+    arrays = together(*operands)
+    if not jnp.issubdtype(arrays[0].dtype, jnp.integer):
+        raise NotImplementedError(f"{function} takes integers; got {arrays[0].dtype}")
+    return arrays
+
+
 def gcd(input: Operand, other: Operand) -> jax.Array:
     """The greatest common divisor of integers."""
-    return jnp.gcd(*together(input, other))
+    return jnp.gcd(*_integers("gcd", input, other))
 
 
 def lcm(input: Operand, other: Operand) -> jax.Array:
     """The least common multiple of integers."""
-    return jnp.lcm(*together(input, other))
+    return jnp.lcm(*_integers("lcm", input, other))
 
 
 def logaddexp(input: Operand, other: Operand) -> jax.Array:

@@ -9,6 +9,7 @@ from . import _decompositions as decompositions
 from ._base import TensorBase
 from ._decompositions import Factors, Packed, adjoint, triangular
 from ._lift import lift
+from ._named import named
 from .linalg import checked, det, inv, matrix_exp, matrix_power, slogdet
 
 __all__ = ["MatrixMethods", "lu_unpack"]
@@ -150,12 +151,8 @@ def unpacked(
     return Unpacked(order, lower, upper)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-lu_unpack = _named(unpacked, "lu_unpack")
+lu_unpack = named(unpacked, "lu_unpack")
 
 
 class MatrixMethods(TensorBase):

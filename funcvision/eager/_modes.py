@@ -82,7 +82,8 @@ class ContextDecorator:
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             generator = function(*args, **kwargs)
-            resume, value = generator.send, None
+            resume: Callable[[Any], Any] = generator.send
+            value: Any = None
             while True:
                 try:
                     with self.clone():

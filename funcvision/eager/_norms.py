@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ._elementwise import sign
+from ._shapes import axis_of
 
 __all__ = ["nuclear_norm", "vector_norm"]
 
@@ -33,7 +34,7 @@ def vector_norm(x: jax.Array, p: float, dim: Any, keepdim: bool) -> jax.Array:
         RuntimeError: there are no elements and `p` is negative or infinite.
     """
     axes = tuple(range(x.ndim)) if dim is None else tuple(dim) if isinstance(dim, tuple | list) else (dim,)
-    axes = tuple(axis % x.ndim for axis in axes) if x.ndim else ()
+    axes = tuple(axis_of(x, axis) for axis in axes) if x.ndim else ()
     if (p < 0 or math.isinf(p)) and not math.prod(x.shape[axis] for axis in axes):
         raise RuntimeError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
     norm = _norm(x, p, axes)

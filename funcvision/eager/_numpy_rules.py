@@ -194,6 +194,11 @@ def _broadcast(equation: Equation) -> Function:
 
 
 def _reshape(equation: Equation) -> Function:
+    shape, order = equation.outputs[0].shape, equation.params.get("dimensions")
+    return lambda x: x.reshape(shape) if order is None else x.transpose(order).reshape(shape)
+
+
+def _squeeze(equation: Equation) -> Function:
     shape = equation.outputs[0].shape
     return lambda x: x.reshape(shape)
 
@@ -241,6 +246,29 @@ def _pad(equation: Equation) -> Function:
 def _concatenate(equation: Equation) -> Function:
     axis = equation.params["dimension"]
     return lambda *parts: np.concatenate(parts, axis)
+
+
+def _stack(equation: Equation) -> Function:
+    axis = equation.params["axis"]
+    return lambda *parts: np.stack(parts, axis)
+
+
+def _unstack(equation: Equation) -> Function:
+    axis, count = equation.params["axis"], len(equation.outputs)
+    before = (slice(None),) * axis
+    return lambda x: [x[(*before, i)] for i in range(count)]
+
+
+def _tile(equation: Equation) -> Function:
+    repeats = equation.params["reps"]
+    return lambda x: np.tile(x, repeats)
+
+
+def _bitcast(equation: Equation) -> Function:
+    source, dtype = equation.inputs[0].dtype, equation.outputs[0].dtype
+    if source.itemsize != dtype.itemsize:
+        raise UnsupportedError("elements that are split or joined")
+    return lambda x: np.ascontiguousarray(x).reshape(x.shape).view(dtype)
 
 
 def _split(equation: Equation) -> Function:
@@ -345,6 +373,19 @@ def _dot(equation: Equation) -> Function:
     return dot
 
 
+def _top_k(equation: Equation) -> Function:
+    """The largest elements. Of equal ones the first comes first, and NaN is the largest."""
+    axis, count, indices = equation.params["axis"], equation.params["k"], equation.outputs[1].dtype
+    if not _is_float(equation.inputs[0]):
+        raise UnsupportedError("the largest of integers")
+
+    def top_k(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = np.lexsort((-x, ~np.isnan(x)), axis).take(np.arange(count), axis)
+        return np.take_along_axis(x, order, axis), order.astype(indices)
+
+    return top_k
+
+
 def _identity(x: np.ndarray) -> np.ndarray:
     return x
 
@@ -357,7 +398,8 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "abs": _same(np.abs), "acos": _same(np.arccos), "acosh": _same(np.arccosh), "add": _same(np.add),
     "add_any": _same(np.add), "and": _same(np.bitwise_and), "argmax": _place(np.argmax), "argmin": _place(np.argmin),
     "asin": _same(np.arcsin), "asinh": _same(np.arcsinh), "atan": _same(np.arctan), "atan2": _same(np.arctan2),
-    "atanh": _same(np.arctanh), "broadcast_in_dim": _broadcast, "cbrt": _same(np.cbrt), "ceil": _same(np.ceil),
+    "atanh": _same(np.arctanh), "bitcast_convert_type": _bitcast,
+    "broadcast_in_dim": _broadcast, "cbrt": _same(np.cbrt), "ceil": _same(np.ceil),
     "clamp": _same(_clamp), "concatenate": _concatenate, "convert_element_type": _convert, "copy": _same(_identity),
     "cos": _same(np.cos), "cosh": _same(np.cosh),
     "cumlogsumexp": _accumulation(np.logaddexp), "cummax": _accumulation(np.maximum),
@@ -369,7 +411,7 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "gt": _same(np.greater), "integer_pow": _integer_power, "iota": _iota, "is_finite": _same(np.isfinite),
     "le": _same(np.less_equal), "lgamma": _one_by_one(_lgamma), "log": _same(np.log), "log1p": _same(np.log1p),
     "logistic": _same(_logistic), "lt": _same(np.less), "max": _same(np.maximum), "min": _same(np.minimum),
-    "mul": _same(np.multiply), "ne": _same(np.not_equal), "neg": _same(np.negative),
+    "mul": _same(np.multiply), "ne": _same(np.not_equal), "name": _same(_identity), "neg": _same(np.negative),
     "nextafter": _same(np.nextafter), "not": _same(np.invert), "optimization_barrier": _same(_identities),
     "or": _same(np.bitwise_or), "pad": _pad, "pow": _power,
     "reduce_and": _reduction(np.bitwise_and), "reduce_max": _reduction(np.maximum, _lowest),
@@ -378,11 +420,12 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "rem": _remainder, "reshape": _reshape, "rev": _reverse, "round": _round, "rsqrt": _same(_rsqrt),
     "scatter": scatter(None), "scatter-add": scatter(np.add), "scatter-max": scatter(np.maximum),
     "scatter-min": scatter(np.minimum), "scatter-mul": scatter(np.multiply),
+    "scatter-sub": scatter(np.subtract), "stack": _stack, "tile": _tile, "top_k": _top_k, "unstack": _unstack,
     "select_n": _select, "shift_left": _shift(np.left_shift, _no_bits),
     "shift_right_arithmetic": _shift(np.right_shift, _sign_bits),
     "shift_right_logical": _shift(np.right_shift, _no_bits, logical=True), "sign": _same(np.sign),
     "sin": _same(np.sin), "sinh": _same(np.sinh), "slice": _slice, "sort": _sort, "split": _split,
-    "sqrt": _same(np.sqrt), "square": _same(np.square), "squeeze": _reshape, "stop_gradient": _same(_identity),
+    "sqrt": _same(np.sqrt), "square": _same(np.square), "squeeze": _squeeze, "stop_gradient": _same(_identity),
     "sub": _same(np.subtract), "tan": _same(np.tan), "tanh": _same(np.tanh), "transpose": _transpose,
     "xor": _same(np.bitwise_xor),
 }  # fmt: skip

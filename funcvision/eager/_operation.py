@@ -72,7 +72,7 @@ class Operation:
         self.jit = jit
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
-        self.pullbacks: dict[Any, Operation] = {}  # the pullbacks as operations, for a recorded backward pass
+        self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
         """What runs a call on arrays of these shapes and dtypes.
@@ -116,21 +116,29 @@ class Program:
         mask: for each array of the call whether to differentiate it. If none is, there is no pullback.
 
     Attributes:
+        operation: the operation.
         form: the form of the call.
+        mask: as given.
         chosen: the numbers of the arrays that are differentiated.
         used: the numbers of those arrays of the call whose values the pullback needs. It is known after a call.
         outputs: shape and dtype of each differentiable leaf of the output. It is known after a call.
+        held: for each array that the pullback holds, the number of the array of the call that it is, or minus one minus
+            the number of the differentiable output that it is. None if it holds any other array. It is known after a
+            call.
+        pullback: the pullback as an operation, if there was a recorded backward pass.
         sources: the numbers of what the pullback needs, among the arrays of the call and then the results.
         is_single: whether the output is one array and there is no second result.
         forward: computes, from the arrays of the call, the leaves of (output, aux) and what the pullback needs besides.
     """
 
     def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...]):
-        self._operation, self.form, self._mask = operation, form, mask
+        self.operation, self.form, self.mask = operation, form, mask
         self.chosen = [place for place, pick in enumerate(mask) if pick]
         self.used: list[int] = []
         self.sources: list[int] = []
         self.outputs: list[jax.ShapeDtypeStruct] = []
+        self.held: list[int] | None = None
+        self.pullback: Operation | None = None
         self.is_single = False
         self.forward: Callable[..., Sequence[Any]] = self._flat
         self._backward: Tiered | None = None  # None before the first backward pass
@@ -138,26 +146,20 @@ class Program:
 
     def make(self, interpret: bool) -> None:
         """Compiles the function, or interprets its first calls. Without this the function is called as it is."""
-        self._tiered = tiered = Tiered(self._flat, self._operation.name, interpret)
+        self._tiered = tiered = Tiered(self._flat, self.operation.name, interpret)
         self.forward = functools.partial(self._first_calls, tiered) if interpret else tiered.call
 
     def _first_calls(self, tiered: Tiered, *arrays: Any) -> Sequence[Any]:
         results = tiered.call(*arrays)
         if tiered.refused:
-            self._operation.compiled_only.add(self.form)
+            self.operation.compiled_only.add(self.form)
         if tiered.is_final:
             self.forward = tiered.call
         return results
 
-    def call(self, arrays: Sequence[Any]) -> Call:
-        """The call, without the arrays on whose values the pullback does not depend."""
-        mask = self._mask
-        if not self._operation.jit or any(source >= len(arrays) for source in self.sources):
-            return Call(self._operation, self.form, mask, arrays)
-        kept = [
-            array if i in self.used or not isinstance(array, jax.Array) else array.aval for i, array in enumerate(arrays)
-        ]
-        return Call(self._operation, self.form, mask, kept)
+    def call(self, arrays: Sequence[Any], residuals: Sequence[Any]) -> Call:
+        """The call, with the arrays from which its pullback can be computed again. They are as few as possible."""
+        return Call(self, arrays if self.held is None else residuals)
 
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
@@ -167,10 +169,10 @@ class Program:
     def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
         """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
         if self._tiered is None or any(isinstance(array, Tracer) for array in cotangents):
-            return self._flat_pullback(*residuals, *cotangents)
+            return self.flat_pullback(*residuals, *cotangents)
         if self._backward is None:
             interpret = self._tiered.interprets and not self._tiered.refused
-            self._backward = Tiered(self._flat_pullback, f"{self._operation.name}_backward", interpret)
+            self._backward = Tiered(self.flat_pullback, f"{self.operation.name}_backward", interpret)
         return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
 
     def _flat(self, *arrays: Any) -> list[Any]:
@@ -178,7 +180,7 @@ class Program:
 
         What the pullback needs and is an array of the call, or a leaf of the output, is not returned a second time.
         """
-        function, chosen = self._operation.function, self._mask
+        function, chosen = self.operation.function, self.mask
         if not self.chosen:
             leaves, self._structure = jax.tree.flatten(jax.tree.map(_array, self.form.call(function, arrays)))
             self.is_single = self._structure == _SINGLE
@@ -194,7 +196,7 @@ class Program:
             real = [leaf for leaf, pick in zip(leaves, is_real, strict=True) if pick]
             return real, (_Static(is_real), [leaf for leaf, pick in zip(leaves, is_real, strict=True) if not pick])
 
-        if self._operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
+        if self.operation.recompute:  # prevent_cse is not needed: forward and backward are two programs
             of_chosen = jax.checkpoint(of_chosen, policy=_is_costly, prevent_cse=False)
         picked = [array for array, pick in zip(arrays, chosen, strict=True) if pick]
         real, pullback, (is_real, others) = jax.vjp(of_chosen, *picked, has_aux=True)
@@ -205,11 +207,16 @@ class Program:
             if places.setdefault(id(residual), len(arrays) + len(results)) == len(arrays) + len(results):
                 results.append(residual)
         self.sources = [places[id(residual)] for residual in residuals]
+        real_places = [place for place, pick in enumerate(is_real.value, len(arrays)) if pick]
+        held = {**{i: i for i in range(len(arrays))}, **{place: -1 - i for i, place in enumerate(real_places)}}
+        is_known = all(source in held for source in self.sources)
+        self.held = [held[source] for source in self.sources] if is_known else None
         self.used = sorted({source for source in self.sources if source < len(arrays)})
         self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
         return results
 
-    def _flat_pullback(self, *arrays: Any) -> list[Any]:
+    def flat_pullback(self, *arrays: Any) -> list[Any]:
+        """The cotangents of the chosen arrays, from what the pullback holds and the cotangents of the outputs."""
         count = self._pullback_structure.num_leaves
         return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
 

@@ -1,6 +1,7 @@
-"""The `out` argument: a result is written into a Tensor that is given."""
+"""The arguments of torch's functions besides those of the method: `input`, `out`, and numpy's names of others."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,13 @@ from ._graph import is_grad_enabled
 from .dtypes import can_cast
 
 __all__ = ["as_function", "with_out", "write_out"]
+
+
+SPREAD = ("dims", "repeats", "shape", "size", "sizes")
+"""The names under which a method that takes sizes or axes one by one takes them as one sequence."""
+
+NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+"""numpy's names of arguments, which torch takes, too."""
 
 
 def write_out(out: Any, result: Any) -> Any:
@@ -42,13 +50,20 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method as a function of torch: with `out`, and with the Tensor as first argument or by the name `input`."""
+    """The method with the arguments of torch's functions: `input`, `out`, and numpy's names of others."""
+    kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
+    spread = SPREAD if inspect.Parameter.VAR_POSITIONAL in kinds else ()
 
     @functools.wraps(method)
-    def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return method(*args)
+        out = kwargs.pop("out", None)
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
-        result = method(*args, **kwargs)
+        for name in spread:
+            args = (*args, kwargs.pop(name)) if name in kwargs else args
+        result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
         return result if out is None else write_out(out, result)
 
     return function

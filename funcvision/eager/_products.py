@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ._base import TensorBase
 from ._elementwise import together
 from ._lift import lift
+from ._named import named
 from ._norms import vector_norm
 
 __all__ = ["ProductMethods", "cdist", "chain_matmul", "cross", "einsum", "multi_dot", "tensordot", "vecdot"]
@@ -96,8 +97,11 @@ def bmm(input: jax.Array, mat2: jax.Array) -> jax.Array:
 
 def kron(input: jax.Array, other: jax.Array) -> jax.Array:
     """The Kronecker product."""
+    is_bool = input.dtype == other.dtype == jnp.bool_
+    x, y = (array.astype(jnp.uint8) if is_bool else array for array in (input, other))
     with jax.numpy_dtype_promotion("standard"):
-        return jnp.kron(input, other)
+        result = jnp.kron(x, y)
+    return result.astype(jnp.bool_) if is_bool else result
 
 
 def _tensordot(a: jax.Array, b: jax.Array, dims: Any = 2) -> jax.Array:
@@ -149,6 +153,8 @@ def _cdist(
         [..., n, m].
     """
     require("cdist", x1, x2)
+    if not jnp.issubdtype(x1.dtype, jnp.floating):
+        raise RuntimeError(f"cdist takes floating-point numbers; got {x1.dtype}: call .float() first")
     if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-1] or p < 0:
         raise RuntimeError(f"cdist takes matrices of vectors of one length and p >= 0; got {x1.shape}, {x2.shape}, {p}")
     x, y = together(x1[..., :, None, :], x2[..., None, :, :])
@@ -245,14 +251,10 @@ def _chain_matmul(*matrices: jax.Array) -> jax.Array:
     return matrices[0] if len(matrices) == 1 else _multi_dot(matrices)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-einsum, tensordot, cdist = _named(_einsum, "einsum"), _named(_tensordot, "tensordot"), _named(_cdist, "cdist")
-multi_dot, chain_matmul = _named(_multi_dot, "multi_dot"), _named(_chain_matmul, "chain_matmul")
-cross, vecdot = _named(_cross, "cross"), _named(_vecdot, "vecdot")
+einsum, tensordot, cdist = named(_einsum, "einsum"), named(_tensordot, "tensordot"), named(_cdist, "cdist")
+multi_dot, chain_matmul = named(_multi_dot, "multi_dot"), named(_chain_matmul, "chain_matmul")
+cross, vecdot = named(_cross, "cross"), named(_vecdot, "vecdot")
 
 
 class ProductMethods(TensorBase):
@@ -263,4 +265,4 @@ class ProductMethods(TensorBase):
     dot, vdot, inner, outer, mv, mm, bmm, kron = map(lift, (dot, vdot, inner, outer, mv, mm, bmm, kron))
     ger = outer
     addmm, addmv, addr, addbmm, baddbmm = map(lift, (addmm, addmv, addr, addbmm, baddbmm))
-    cross = _named(_cross_in_any_axis, "cross")
+    cross = named(_cross_in_any_axis, "cross")

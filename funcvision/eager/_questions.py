@@ -11,7 +11,7 @@ from .dtypes import dtype, named, promoted
 from .tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel", "result_type",
+    "broadcast_shapes", "get_device", "is_floating_point", "is_inference", "is_nonzero", "is_tensor", "numel", "result_type",
     "typename",
 ]  # fmt: skip
 
@@ -24,11 +24,6 @@ def is_tensor(obj: Any) -> bool:
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are floating-point numbers."""
     return input.is_floating_point()
-
-
-def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex numbers."""
-    return input.is_complex()
 
 
 def is_nonzero(input: Tensor) -> bool:
@@ -54,6 +49,16 @@ def broadcast_shapes(*shapes: Any) -> Size:
     """
     given = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
     return Size(common_shape(given))
+
+
+def get_device(input: Tensor) -> int:
+    """The number of the GPU of a Tensor; -1 on the CPU."""
+    return input.get_device()
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether a Tensor was made in inference mode."""
+    return input.is_inference()
 
 
 def typename(obj: Any) -> str:

@@ -4,7 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Rare"]
+from ._modes import mode
+
+__all__ = ["INFERENCE", "Rare"]
 
 
 class Rare:
@@ -24,6 +26,14 @@ class Rare:
         self.hooks: OrderedDict[int, Callable[[Any], Any]] = OrderedDict()
         self.after: OrderedDict[int, Callable[[Any], None]] = OrderedDict()
 
+    def check_inference(self, change: str) -> None:
+        """Raises RuntimeError if this is an inference Tensor, which is not to be changed outside inference mode."""
+        if self.inference and not mode.inference:
+            raise RuntimeError(
+                f"{change} of an inference tensor outside InferenceMode is not allowed: the Tensor was made in "
+                "inference_mode. Take a copy by .clone() first, or make the Tensor under no_grad"
+            )
+
     def hooked(self, gradient: Any) -> Any:
         """The gradient as the hooks return it."""
         for hook in list(self.hooks.values()):
@@ -34,3 +44,6 @@ class Rare:
         """Calls the functions of the leaf."""
         for hook in list(self.after.values()):
             hook(leaf)
+
+
+INFERENCE = Rare(inference=True)  # of all Tensors made in inference mode that have nothing else

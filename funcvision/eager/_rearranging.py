@@ -9,6 +9,7 @@ import numpy as np
 
 from ._base import TensorBase
 from ._lift import lift
+from ._named import named
 from ._scattering import _diagonal  # pyright: ignore[reportPrivateUsage]
 from ._shapes import as_shape, cat, split
 
@@ -85,7 +86,7 @@ def swapdims(input: jax.Array, dim0: int, dim1: int) -> jax.Array:
 
 def moveaxis(input: jax.Array, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
     """Axes moved to other positions."""
-    return jnp.moveaxis(input, source, destination)
+    return jnp.moveaxis(input, source, destination) if input.ndim else input
 
 
 def unfold(input: jax.Array, dimension: int, size: int, step: int) -> jax.Array:
@@ -182,16 +183,22 @@ def tile(input: jax.Array, *dims: int | Sequence[int]) -> jax.Array:
 
 def rot90(input: jax.Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> jax.Array:
     """The array rotated `k` times by 90 degrees, from the first of two axes towards the second."""
+    if input.ndim < 2:
+        raise RuntimeError(f"rot90 takes an array with two or more axes; got shape {input.shape}")
     return jnp.rot90(input, k, tuple(dims))
 
 
 def fliplr(input: jax.Array) -> jax.Array:
     """The order of the columns reversed, along the second axis."""
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr takes an array with two or more axes; got shape {input.shape}")
     return jnp.flip(input, 1)
 
 
 def flipud(input: jax.Array) -> jax.Array:
     """The order of the rows reversed, along the first axis."""
+    if not input.ndim:
+        raise RuntimeError("flipud takes an array with one or more axes; got a number")
     return jnp.flip(input, 0)
 
 
@@ -303,6 +310,7 @@ def _meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[jax.Array, ..
         raise RuntimeError(f"meshgrid takes arrays of one dtype; got {[str(array.dtype) for array in arrays]}")
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f'meshgrid takes indexing="ij" or "xy"; got {indexing!r}')
+    arrays = [array.reshape(-1) for array in arrays]
     return tuple(jnp.meshgrid(*arrays, indexing=indexing or "ij"))
 
 
@@ -327,17 +335,13 @@ def _column_stack(tensors: Sequence[jax.Array]) -> jax.Array:
     return cat([x if x.ndim > 1 else x.reshape(-1, 1) for x in tensors], 1)
 
 
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function)
 
-
-broadcast_tensors, meshgrid = _named(_broadcast_tensors, "broadcast_tensors"), _named(_meshgrid, "meshgrid")
-atleast_1d, atleast_2d = _named(_atleast_1d, "atleast_1d"), _named(_atleast_2d, "atleast_2d")
-atleast_3d, block_diag = _named(_atleast_3d, "atleast_3d"), _named(_block_diag, "block_diag")
-vstack = row_stack = _named(_vstack, "vstack")
-hstack, dstack = _named(_hstack, "hstack"), _named(_dstack, "dstack")
-column_stack = _named(_column_stack, "column_stack")
+broadcast_tensors, meshgrid = named(_broadcast_tensors, "broadcast_tensors"), named(_meshgrid, "meshgrid")
+atleast_1d, atleast_2d = named(_atleast_1d, "atleast_1d"), named(_atleast_2d, "atleast_2d")
+atleast_3d, block_diag = named(_atleast_3d, "atleast_3d"), named(_block_diag, "block_diag")
+vstack = row_stack = named(_vstack, "vstack")
+hstack, dstack = named(_hstack, "hstack"), named(_dstack, "dstack")
+column_stack = named(_column_stack, "column_stack")
 
 
 class RearrangingMethods(TensorBase):

@@ -14,6 +14,7 @@ from ._graph import Node
 from ._limits import fitted, number
 from ._modes import mode
 from ._operation import Operation, differentiable
+from ._packing import Packed
 from ._tiered import on_device
 
 __all__ = ["record"]
@@ -69,10 +70,12 @@ def record(
     if is_recorded:
         count = len(arrays)
         residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        if mode.packing:
+            residuals, arrays = Packed(residuals), Packed(arrays if program.held is None else ())
         node = Node(
             operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
             program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-            bool(residuals), program.call(arrays),
+            bool(residuals), program.call(arrays, residuals),
         )
     elif mode.trace is not None and not mode.recording:
         results = [lax.stop_gradient(leaf) if differentiable(leaf) else leaf for leaf in results]

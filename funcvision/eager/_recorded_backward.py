@@ -1,7 +1,8 @@
 """The backward pass as operations on Tensors, for gradients of gradients (`create_graph=True`).
 
-The pullback of a recorded call is a function of the arrays of the call and of the cotangents of its outputs. Here it is
-computed from them again, by an operation of its own, which is recorded: `vjp(function)(arrays)(cotangents)`.
+The pullback of a call is a function of the cotangents of its outputs, and of the arrays that it holds. If all of these
+are arguments and results of the call, it is recorded as an operation on those Tensors. If it holds anything else, such
+as a mask, it is recorded as a function of all arguments, from which it is computed again: `vjp(function)(arguments)`.
 """
 
 from collections.abc import Sequence
@@ -9,67 +10,73 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 
 from ._base import TensorBase
-from ._graph import Call, Cotangent, Edge, Node
+from ._graph import Cotangent, Edge, Node
 from ._lift import run
-from ._operation import Form, Operation, conjugated, differentiable
+from ._operation import Operation, Program, conjugated, differentiable
+from ._tiered import on_device
 
 __all__ = ["pull_recorded"]
 
 
 def pull_recorded(node: Node, cotangents: Sequence[Cotangent | None], retain: bool) -> Sequence[Cotangent | None]:
     """`Node.pull` for Tensors. The pullback is an operation that is recorded."""
-    call = node.call
-    if call is None:
+    if node.call is None:
         return node.pull(cotangents, retain)
     node.checked()
-    received = iter(node.edges)
-    inputs = [
-        _tensor(array, next(received)) if pick else array
-        for array, pick in zip(call.arrays, call.chosen, strict=True)
+    program, arrays = node.call
+    edges = dict(zip(program.chosen, node.edges, strict=True))
+    edges |= {-1 - index: Edge(node, index) for index in range(len(node.outputs))}
+    places = range(len(arrays)) if program.held is None else program.held
+    held = [
+        _tensor(on_device(array), edges[place]) if place in edges else array
+        for array, place in zip(arrays, places, strict=True)
     ]
-    gradients, _ = run(_operation(call), (inputs, node.filled(cotangents)), {}, numbers=True)
+    gradients, _ = run(_pullback(program), (held, node.filled(cotangents)), {}, numbers=True)
     node.free(retain)
     return gradients
 
 
-def _tensor(array: Any, edge: Edge) -> Any:
-    """An input of a recorded call as it was then: its array and what it was computed from."""
-    if isinstance(array, ShapedArray):
-        return array
+def _tensor(array: jax.Array, edge: Edge) -> TensorBase:
+    """An argument or a result of a recorded call as it was then: its array and what it was computed from."""
     if isinstance(edge.target, Node):
         return TensorBase.result.wrap(array, edge.target, edge.index)
-    if getattr(edge.target, "array", None) is array:
+    if isinstance(edge.target, TensorBase) and edge.target.array is array:
         return edge.target
     # The leaf was changed in place after the call, which did not need its old value. The recorded pullback does.
     output = jax.ShapeDtypeStruct(array.shape, array.dtype)
     return TensorBase.result.wrap(array, Node("alias", lambda cotangents: cotangents, [edge], [output], (), False))
 
 
-def _operation(call: Call) -> Operation:
-    """The pullback of a call as an operation of `(arrays, cotangents)`. It is made once for each form of call."""
-    operation, key = call.operation, (call.form, call.chosen)
+def _pullback(program: Program) -> Operation:
+    """The pullback of a call as an operation of `(what it holds, cotangents)`, or of `(all arguments, cotangents)`."""
+    operation = program.operation
+    name = f"{operation.name}_backward"
+    if program.held is not None:
+        if program.pullback is None:
+            program.pullback = Operation(
+                lambda held, cotangents: program.flat_pullback(*held, *cotangents), name=name, jit=operation.jit
+            )
+        return program.pullback
     if not operation.jit:  # the options of the form need not be hashable
-        return _pullback(operation, *key)
+        return Operation(_recomputed(program), name=name, jit=False)
+    key = program.form, program.mask
     if key not in operation.pullbacks:
-        operation.pullbacks[key] = _pullback(operation, *key)
+        operation.pullbacks[key] = Operation(_recomputed(program), name=name, recompute=operation.recompute)
     return operation.pullbacks[key]
 
 
-def _pullback(operation: Operation, form: Form, chosen: tuple[bool, ...]) -> Operation:
-    places = [place for place, pick in enumerate(chosen) if pick]
+def _recomputed(program: Program) -> Any:
+    """The pullback as a function of all arguments of the call and of the cotangents."""
+    function, form, places = program.operation.function, program.form, program.chosen
 
     def pullback(arrays: Sequence[Any], cotangents: list[jax.Array]) -> Sequence[jax.Array]:
-        arrays = [jnp.zeros(x.shape, x.dtype) if isinstance(x, ShapedArray) else x for x in arrays]
-
         def outputs(*picked: jax.Array) -> list[jax.Array]:
             given = dict(zip(places, picked, strict=True))
-            output, _ = form.call(operation.function, [given.get(place, x) for place, x in enumerate(arrays)])
+            output, _ = form.call(function, [given.get(place, x) for place, x in enumerate(arrays)])
             return [leaf for leaf in map(jnp.asarray, jax.tree.leaves(output)) if differentiable(leaf)]
 
         return conjugated(jax.vjp(outputs, *(arrays[place] for place in places))[1](conjugated(cotangents)))
 
-    name = f"{operation.name}_backward"
-    return Operation(pullback, name=name, jit=operation.jit, recompute=operation.recompute)
+    return pullback

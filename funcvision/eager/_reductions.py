@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .. import functional as F
 from ._arithmetic import maximum, minimum
 from ._elementwise import together
 from ._norms import nuclear_norm, vector_norm
@@ -17,8 +18,8 @@ from ._rules import with_rules
 from .dtypes import canonical
 
 __all__ = [
-    "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "logsumexp", "max", "mean",
-    "min", "norm", "prod", "sort", "std", "sum", "topk", "var",
+    "Extremes", "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax", "logsumexp",
+    "max", "mean", "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk", "var",
 ]  # fmt: skip
 
 Dim = int | tuple[int, ...] | list[int] | None
@@ -57,12 +58,13 @@ def _sum_dtype(x: jax.Array, dtype: Any) -> np.dtype:
     return x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else canonical(int)
 
 
-def mean(x: jax.Array, dim: Dim = None, keepdim: bool = False) -> jax.Array:
-    """Mean over one, several or all axes.
+def mean(x: jax.Array, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> jax.Array:
+    """Mean over one, several or all axes, in `dtype` if it is given.
 
     Raises:
         RuntimeError: the array has integers. Convert it by `.float()`.
     """
+    x = x if dtype is None else x.astype(canonical(dtype))
     _require_real("mean", x)
     return jnp.mean(x, _axes(dim), keepdims=keepdim)
 
@@ -149,6 +151,16 @@ def logsumexp(x: jax.Array, dim: Dim, keepdim: bool = False) -> jax.Array:
     return jax.scipy.special.logsumexp(x, _axes(dim), keepdims=keepdim)
 
 
+def softmax(x: jax.Array, dim: int, dtype: Any = None) -> jax.Array:
+    """`exp(x)` divided by its sum over an axis, in `dtype` if it is given."""
+    return F.softmax(x if dtype is None else x.astype(canonical(dtype)), dim)
+
+
+def log_softmax(x: jax.Array, dim: int, dtype: Any = None) -> jax.Array:
+    """The logarithm of `softmax`, computed so that neither step overflows or underflows."""
+    return F.log_softmax(x if dtype is None else x.astype(canonical(dtype)), dim)
+
+
 def all(x: jax.Array, dim: Dim = None, keepdim: bool = False) -> jax.Array:
     """Whether all elements over one, several or all axes are true, that is, not 0."""
     return jnp.all(x, _axes(dim), keepdims=keepdim)
@@ -213,19 +225,19 @@ def argmin(x: jax.Array, dim: int | None = None, keepdim: bool = False) -> jax.A
     return jnp.argmin(x, dim, keepdims=keepdim)
 
 
-def argsort(x: jax.Array, dim: int = -1, descending: bool = False) -> jax.Array:
-    """The indices that sort an axis. Equal elements keep their order."""
+def argsort(x: jax.Array, dim: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
+    """The indices that sort an axis. Equal elements keep their order, whatever `stable` is."""
     return jnp.argsort(x, dim, stable=True, descending=descending)
 
 
-def sort(x: jax.Array, dim: int = -1, descending: bool = False) -> Extremes:
-    """(values, indices), sorted along an axis. Equal elements keep their order."""
+def sort(x: jax.Array, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremes:
+    """(values, indices), sorted along an axis. Equal elements keep their order, whatever `stable` is."""
     indices = argsort(x, dim, descending)
     return Extremes(jnp.take_along_axis(x, indices, dim), indices)
 
 
-def topk(x: jax.Array, k: int, dim: int = -1, largest: bool = True) -> Extremes:
-    """(values, indices) of the `k` largest or smallest elements along an axis, in order."""
+def topk(x: jax.Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extremes:
+    """(values, indices) of the `k` largest or smallest elements along an axis, in order, whatever `sorted` is."""
     if not 0 <= k <= x.shape[dim]:
         raise RuntimeError(f"k={k} is not between 0 and the size of axis {dim} of an array of shape {x.shape}")
     indices = lax.slice_in_dim(argsort(x, dim, largest), 0, k, axis=dim)

@@ -16,6 +16,7 @@ from jax.core import Tracer
 from ._base import TensorBase, as_array
 from ._elementwise import kind
 from ._lift import lift
+from ._limits import fitted
 
 __all__ = ["ScatteringMethods", "checked_index"]
 
@@ -31,7 +32,7 @@ def checked_index(index: Any, size: int, axis: int | None, error: type[Exception
     """
     array = as_array(index)
     if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise error(f"an index array has integers; got {array.dtype}")
+        raise RuntimeError(f"an index array has integers; got {array.dtype}")
     if isinstance(array, Tracer):
         return jnp.where(array < 0, array + size, array)
     values = np.asarray(array)
@@ -152,7 +153,13 @@ def _source(src: Any, x: jax.Array, index: jax.Array, exact: bool = True) -> jax
 def scatter_add(input: jax.Array, dim: int, index: jax.Array, src: jax.Array) -> jax.Array:
     """`input` with the elements of `src` added at `index` of axis `dim`."""
     x, places = _with_axis(input, index)
-    return x.at[_flat_places(x, dim, places)].add(_source(src, x, places)).reshape(input.shape)
+    return _added(x, _flat_places(x, dim, places), _source(src, x, places)).reshape(input.shape)
+
+
+def _added(x: jax.Array, places: Any, values: jax.Array) -> jax.Array:
+    """`x` with values added at places. Of bools it is whether one of them is true."""
+    at = x.at[places]
+    return at.max(values) if x.dtype == jnp.bool_ else at.add(values)
 
 
 def scatter_reduce(
@@ -253,7 +260,10 @@ def _slices(input: jax.Array, dim: int, index: jax.Array) -> Any:
 def index_add(input: jax.Array, dim: int, index: jax.Array, source: jax.Array, *, alpha: Any = 1) -> jax.Array:
     """`input` with the slices of `alpha * source` added at these indices of axis `dim`."""
     x, source = (array.reshape(1) if not array.ndim else array for array in (input, _same_dtype(input, source)))
-    return _slices(x, dim, index).add(source * jnp.asarray(alpha).astype(x.dtype)).reshape(input.shape)
+    if x.dtype != jnp.bool_:
+        source = source * jnp.asarray(alpha).astype(x.dtype)
+    places = (*(slice(None),) * (dim % x.ndim), index.reshape(-1))
+    return _added(x, places, source).reshape(input.shape)
 
 
 def index_copy(input: jax.Array, dim: int, index: jax.Array, source: jax.Array) -> jax.Array:
@@ -374,6 +384,11 @@ def _repeated(x: jax.Array, repeats: Any, dim: int | None, length: int) -> jax.A
 _lifted_repeat = lift(_repeated)
 
 
+def _of_numbers(array: np.ndarray) -> Any:
+    """A Tensor of an array of numpy."""
+    return TensorBase.result.wrap(fitted(array))
+
+
 class ScatteringMethods(TensorBase):
     """Reading and writing at arrays of indices as methods."""
 
@@ -388,7 +403,7 @@ class ScatteringMethods(TensorBase):
     _take_along_dim = lift(take_along_dim)
 
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Any:
-        """Elements of axis `dim` at `indices`; the other axes of both are broadcast. Without axis both are flattened."""
+        """Elements of axis `dim` at `indices`, both broadcast in the other axes. Without axis both are flattened."""
         size = self.numel() if dim is None else self.shape[dim]
         return self._take_along_dim(checked_index(indices, size, dim, RuntimeError), dim)
 
@@ -419,21 +434,21 @@ class ScatteringMethods(TensorBase):
 
     def argwhere(self) -> Any:
         """The indices of the elements that are not 0: one row for each element."""
-        return TensorBase.result(np.argwhere(np.asarray(as_array(self))))
+        return _of_numbers(np.argwhere(np.asarray(as_array(self))))
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
         """The indices of the elements that are not 0: one row for each element, or one Tensor for each axis."""
         array = np.asarray(as_array(self))
         if as_tuple:
-            return tuple(map(TensorBase.result, np.nonzero(np.atleast_1d(array))))
-        return TensorBase.result(np.argwhere(array))
+            return tuple(map(_of_numbers, np.nonzero(np.atleast_1d(array))))
+        return _of_numbers(np.argwhere(array))
 
     def nonzero_static(self, *, size: int, fill_value: int = -1) -> Any:
         """The first `size` rows of `nonzero`, filled up with `fill_value`."""
         found = np.argwhere(np.asarray(as_array(self)))[:size]
         rows = np.full((size, self.ndim), fill_value, found.dtype)
         rows[: len(found)] = found
-        return TensorBase.result(rows)
+        return _of_numbers(rows)
 
     def repeat_interleave(self, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
         """The elements of the flattened Tensor, or the slices along an axis, each repeated.
@@ -446,7 +461,7 @@ class ScatteringMethods(TensorBase):
         """
         if repeats is None:
             counts = np.asarray(as_array(self))
-            return TensorBase.result(np.repeat(np.arange(len(counts)), counts))
+            return _of_numbers(np.repeat(np.arange(len(counts)), counts))
         counts = np.asarray(as_array(repeats)).reshape(-1)
         if (counts < 0).any():
             raise RuntimeError("repeats are 0 or more")

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 __all__ = [
-    "as_shape", "cat", "chunk", "expand", "flatten", "flip", "gather", "matmul", "movedim", "permute", "repeat",
-    "reshape", "roll", "scatter", "split", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind", "unflatten",
-    "unsqueeze",
+    "as_shape", "axis_of", "cat", "chunk", "expand", "flatten", "flip", "gather", "matmul", "movedim", "permute",
+    "repeat", "reshape", "roll", "scatter", "split", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind",
+    "unflatten", "unsqueeze",
 ]  # fmt: skip
 
 
@@ -24,17 +24,30 @@ def reshape(x: jax.Array, *shape: int | Sequence[int]) -> jax.Array:
     return jnp.reshape(x, as_shape(shape))
 
 
+def axis_of(x: jax.Array, dim: int) -> int:
+    """An axis, counted from the front.
+
+    Raises:
+        IndexError: the array has no such axis.
+    """
+    if not -x.ndim <= dim < x.ndim:
+        raise IndexError(f"axis {dim} is out of bounds for an array of shape {x.shape}")
+    return dim % x.ndim
+
+
 def flatten(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
     """The axes from `start_dim` to `end_dim` merged into one."""
     if x.ndim == 0:
         return x.reshape(1)
-    start, end = start_dim % x.ndim, end_dim % x.ndim
+    start, end = axis_of(x, start_dim), axis_of(x, end_dim)
+    if start > end:
+        raise RuntimeError(f"flatten takes start_dim before end_dim; got {start_dim} and {end_dim}")
     return x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :])
 
 
 def unflatten(x: jax.Array, dim: int, sizes: Sequence[int]) -> jax.Array:
     """Axis `dim` split into axes of these sizes."""
-    dim %= x.ndim
+    dim = axis_of(x, dim)
     return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
 
@@ -98,6 +111,7 @@ def roll(x: jax.Array, shifts: int | Sequence[int], dims: int | Sequence[int] | 
 
 def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[jax.Array, ...]:
     """Parts along an axis: all of one size, of which the last may be smaller, or of several given sizes."""
+    dim = axis_of(x, dim)
     length = x.shape[dim]
     if isinstance(split_size, int):
         if split_size <= 0:
@@ -105,17 +119,19 @@ def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[
         split_size = [min(split_size, length - start) for start in range(0, length, split_size)] or [0]
     if sum(split_size) != length:
         raise RuntimeError(f"split sizes {tuple(split_size)} do not add up to {length}, the length of axis {dim}")
-    return tuple(lax.split(x, split_size, dim % x.ndim))
+    return tuple(lax.split(x, split_size, dim))
 
 
 def chunk(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
     """At most `chunks` parts of equal size along an axis, of which the last may be smaller."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk makes at least one part; got chunks={chunks}")
     return split(x, max(1, math.ceil(x.shape[dim] / chunks)), dim)
 
 
 def unbind(x: jax.Array, dim: int = 0) -> tuple[jax.Array, ...]:
     """The slices along an axis, without that axis."""
-    return tuple(jnp.squeeze(part, dim) for part in split(x, 1, dim)) if x.shape[dim] else ()
+    return tuple(jnp.unstack(x, axis=dim)) if x.shape[dim] else ()
 
 
 def cat(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:

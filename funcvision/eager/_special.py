@@ -11,6 +11,7 @@ from ._base import TensorBase
 from ._elementwise import Operand, together
 from ._lift import lift
 from ._math import of_floats
+from ._named import named
 from ._rules import with_rules
 
 __all__ = ["SpecialMethods", "entr", "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "spherical_bessel_j0",
@@ -30,9 +31,14 @@ _erfcx = of_floats("erfcx", special.erfcx, lambda t, y, x: t * (2 * x * y - _TWO
 _i0e = of_floats("i0e", special.i0e, lambda t, y, x: t * (special.i1e(x) - jnp.sign(x) * y))
 _i1 = of_floats("i1", special.i1, lambda t, y, x: t * (special.i0(x) - _over(y, x, 0.5)))
 _i1e = of_floats("i1e", special.i1e, lambda t, y, x: t * (special.i0e(x) - y * jnp.sign(x) - _over(y, x, 0.5)))
-_ndtr = of_floats("ndtr", special.ndtr)
-_ndtri = of_floats("ndtri", special.ndtri)
-_log_ndtr = of_floats("log_ndtr", special.log_ndtr)
+_ndtr = of_floats("ndtr", lambda x: special.ndtr(_widened(x)).astype(x.dtype))
+_ndtri = of_floats("ndtri", lambda x: special.ndtri(_widened(x)).astype(x.dtype))
+_log_ndtr = of_floats("log_ndtr", lambda x: special.log_ndtr(_widened(x)).astype(x.dtype))
+
+
+def _widened(x: jax.Array) -> jax.Array:
+    """Half precision as float32."""
+    return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
 
 
 def _over(y: jax.Array, x: jax.Array, at_zero: float) -> jax.Array:
@@ -172,15 +178,12 @@ _hurwitz = with_rules(
 )
 
 
-def _named(function: Any, name: str, **options: Any) -> Any:
-    function.__name__ = function.__qualname__ = name
-    return lift(function, **options)
 
-
-erfcx, i0e, i1, i1e, ndtr, ndtri, log_ndtr, entr, spherical_bessel_j0 = map(
-    lift, (_erfcx, _i0e, _i1, _i1e, _ndtr, _ndtri, _log_ndtr, _entr, _spherical)
+erfcx, i0e, i1, i1e, ndtr, ndtri, log_ndtr, entr, spherical_bessel_j0 = (
+    named(function, function.__name__)
+    for function in (_erfcx, _i0e, _i1, _i1e, _ndtr, _ndtri, _log_ndtr, _entr, _spherical)
 )
-xlog1py, zeta = _named(_xlog1py, "xlog1py", numbers=True), _named(_zeta, "zeta", numbers=True)
+xlog1py, zeta = named(_xlog1py, "xlog1py", numbers=True), named(_zeta, "zeta", numbers=True)
 
 
 class SpecialMethods(TensorBase):

@@ -10,6 +10,7 @@ from jax import lax
 from ._base import TensorBase
 from ._elementwise import DEFAULT, canonical, kind, together
 from ._lift import lift
+from ._named import axis_of
 from ._norms import vector_norm
 from ._reductions import Dim, Extremes, amax, amin, std, var
 from ._reductions import sum as total
@@ -55,7 +56,7 @@ def _ordered(x: jax.Array, dim: int) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def _require_elements(function: str, x: jax.Array, dim: int) -> None:
-    if x.ndim and not x.shape[dim]:
+    if x.ndim and not x.shape[axis_of(x, dim)]:
         raise IndexError(f"{function} of no elements is not defined: axis {dim} of shape {x.shape}")
 
 
@@ -79,6 +80,7 @@ def _median(function: str, x: jax.Array, dim: int | None, keepdim: bool, *, igno
     if not x.ndim:
         return Extremes(x, jnp.zeros((), canonical(int)))
     _require_elements(function, x, dim)
+    dim = axis_of(x, dim)
     order, count, any_missing = _ordered(x, dim)
     places = jnp.maximum(count - 1, 0) // 2
     return _at(x, order, places if ignores_nan else jnp.where(any_missing, count, places), dim, keepdim)
@@ -90,6 +92,7 @@ def kthvalue(input: jax.Array, k: int, dim: int = -1, keepdim: bool = False) -> 
     Raises:
         RuntimeError: `k` is not between 1 and the size of the axis.
     """
+    _require_elements("kthvalue", input, dim)
     if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
         raise RuntimeError(f"kthvalue takes k from 1 to the size of axis {dim} of shape {input.shape}; got {k}")
     if not input.ndim:
@@ -183,8 +186,8 @@ def _between(rows: jax.Array, places: jax.Array, interpolation: str) -> jax.Arra
 
 def aminmax(input: jax.Array, *, dim: int | None = None, keepdim: bool = False) -> Range:
     """The smallest and the largest value over one axis or all. Equal values share the gradient."""
-    if dim is not None or not input.size:
-        _require_elements("aminmax", input.reshape(-1) if dim is None else input, dim or 0)
+    if input.ndim and not (input.size if dim is None else input.shape[axis_of(input, dim)]):
+        raise RuntimeError(f"aminmax of no elements is not defined: shape {input.shape}")
     return Range(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
@@ -202,8 +205,7 @@ def nanmean(input: jax.Array, dim: Dim = None, keepdim: bool = False, *, dtype: 
     Raises:
         RuntimeError: the array has integers.
     """
-    if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise RuntimeError(f"nanmean takes floating-point numbers; got {input.dtype}: call .float() first")
+    _require_floats("nanmean", input)
     summed = nansum(input, dim, keepdim, dtype=dtype)
     return summed / total((~jnp.isnan(input)).astype(summed.dtype), dim, keepdim)
 
@@ -218,6 +220,7 @@ def var_mean(
     """(variance, mean) over one, several or all axes."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    _require_floats("var_mean", input)
     return var(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
 
 
@@ -227,7 +230,13 @@ def std_mean(
     """(standard deviation, mean) over one, several or all axes."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    _require_floats("std_mean", input)
     return std(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
+
+
+def _require_floats(function: str, x: jax.Array) -> None:
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        raise RuntimeError(f"{function} takes floating-point or complex numbers; got {x.dtype}: call .float() first")
 
 
 def _mean(x: jax.Array, dim: Dim, keepdim: bool) -> jax.Array:
@@ -246,7 +255,8 @@ def count_nonzero(input: jax.Array, dim: Dim = None) -> jax.Array:
 
 def dist(input: jax.Array, other: jax.Array, p: float = 2) -> jax.Array:
     """The p-norm of the difference."""
-    x, y = together(input, other, real=True)
+    x, y = together(input, other)
+    _require_floats("dist", x)
     return vector_norm((x - y).reshape(-1), float(p), None, False)
 
 
@@ -258,7 +268,8 @@ def renorm(input: jax.Array, p: float, dim: int, maxnorm: float) -> jax.Array:
     """
     if p <= 0 or input.ndim < 2:
         raise RuntimeError(f"renorm takes a positive p and two or more axes; got p={p} and shape {input.shape}")
-    axes = tuple(axis for axis in range(input.ndim) if axis != dim % input.ndim)
+    _require_floats("renorm", input)
+    axes = tuple(axis for axis in range(input.ndim) if axis != axis_of(input, dim))
     norms = vector_norm(input, float(p), axes, True)
     larger = norms > maxnorm
     return input * jnp.where(larger, maxnorm / (jnp.where(larger, norms, 1) + 1e-7), 1)
@@ -278,10 +289,10 @@ def cov(
     Raises:
         RuntimeError: there are more than two axes.
     """
-    if input.ndim > 2:
-        raise RuntimeError(f"cov takes at most two axes; got shape {input.shape}")
+    if input.ndim > 2 or input.dtype == jnp.bool_:
+        raise RuntimeError(f"cov takes numbers with at most two axes; got {input.dtype} of shape {input.shape}")
     (x,) = together(input, real=True)
-    rows = x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)
+    rows = x if x.ndim == 2 else x.reshape(1, x.size)
     given = [weights for weights in (fweights, aweights) if weights is not None]
     weights = jnp.asarray(math.prod([w.astype(DEFAULT) for w in given], start=jnp.ones(rows.shape[1], DEFAULT)))
     mass = jnp.sum(weights) if given else jnp.asarray(rows.shape[1], DEFAULT)

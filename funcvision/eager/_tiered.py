@@ -1,15 +1,17 @@
 """`Tiered`: a function of arrays that runs in numpy at first, and is compiled when it has been called often."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from ._interpreter import LARGEST, Plan, UnsupportedError
 
-__all__ = ["Tiered", "is_small", "on_device"]
+__all__ = ["Tiered", "full", "is_small", "on_device", "plus"]
 
 # Compiling takes tens of milliseconds, and an interpreted call some tens of microseconds more than a compiled one.
 INTERPRETED_CALLS = 100
@@ -87,6 +89,41 @@ def _backend() -> str:
     return jax.default_backend()
 
 
+_sums: dict[tuple[tuple[int, ...], np.dtype], Tiered] = {}
+
+
+def plus(x: Any, y: Any) -> Any:
+    """`x + y`, for cotangents: arrays of one shape and dtype, or Tensors."""
+    if not isinstance(x, jax.Array) or isinstance(x, Tracer) or isinstance(y, Tracer):
+        return x + y
+    key = x.shape, x.dtype
+    if key not in _sums:
+        _sums[key] = Tiered(lambda x, y: [x + y], "add", is_small((x, y)))
+    return on_device(_sums[key].call(x, y)[0])
+
+
+def full(shape: tuple[int, ...], value: float, dtype: Any) -> jax.Array:
+    """An array filled with a number. `jax.numpy.full` would compile a program for each new shape."""
+    if math.prod(shape) > LARGEST or _backend() != "cpu":
+        return jax.numpy.full(shape, value, dtype)
+    return on_device(np.full(shape, value, dtype))
+
+
+_uses: dict[tuple[tuple[int, ...], np.dtype], int] = {}
+
+
 def on_device(array: Any) -> jax.Array:
-    """A result as a jax array."""
-    return jax.numpy.asarray(array) if type(array) is np.ndarray else array
+    """A result as a jax array. A numpy array must not be changed afterwards.
+
+    `jax.device_put` compiles nothing, but is slow. For shapes that occur often, a compiled identity takes its place.
+    """
+    if type(array) is not np.ndarray:
+        return array
+    key = array.shape, array.dtype
+    _uses[key] = uses = _uses.get(key, 0) + 1
+    return jax.device_put(array) if uses <= INTERPRETED_CALLS else _identity(array)
+
+
+@jax.jit
+def _identity(array: Any) -> jax.Array:
+    return array

@@ -1,4 +1,4 @@
-"""What files of torch name besides numbers: dtypes, devices and sizes, as the eager face has them."""
+"""What files of torch name besides numbers: dtypes, devices and sizes."""
 
 from typing import Any
 
@@ -9,54 +9,34 @@ import numpy as np
 from . import devices, dtypes
 from ._size import Size
 
-__all__ = ["described", "device", "dtype", "location", "placed", "size"]
-
-_PLATFORMS = {"cpu": "cpu", "cuda": "gpu"}
+__all__ = ["described", "location", "placed"]
 
 
 def described(value: Any) -> tuple[str, tuple[Any, ...] | None] | None:
     """The name of a dtype, device or size, and its arguments; None for any other value."""
-    if isinstance(value, np.dtype | dtypes.dtype):
+    if isinstance(value, dtypes.dtype):
         return f"torch.{value.name}", None
-    if isinstance(value, devices.device):
-        return "torch.device", (value.type,) if value.index is None else (value.type, value.index)
     if isinstance(value, Size):
         return "torch.Size", (tuple(value),)
+    if isinstance(value, devices.device):
+        return "torch.device", (value.type,) if value.index is None else (value.type, value.index)
     return None
 
 
-def dtype(name: str) -> Any:
-    """The dtype of a name such as `"float32"`."""
-    return dtypes.named(name)
-
-
-def size(shape: tuple[int, ...]) -> Any:
-    """A `torch.Size`."""
-    return Size(shape)
-
-
-def device(name: str) -> Any:
-    """A `torch.device` of a name such as `"cuda:0"`."""
-    return devices.device(name)
-
-
 def location(array: jax.Array) -> str:
-    """How torch's files name the device of an array: `"cpu"` or `"cuda:0"`."""
-    found = next(iter(array.devices()))
-    return f"cuda:{found.id}" if found.platform == "gpu" else "cpu"
+    """How torch's files name the device of an array: `"cpu"` or `"cuda:0"`. torch knows no other device of jax."""
+    found = devices.of_array(array)
+    return str(found) if isinstance(found, devices.device) and found.type == "cuda" else "cpu"
 
 
 def placed(array: np.ndarray, where: Any) -> jax.Array:
-    """The array on a device, which is given by its name.
+    """The array on a device.
 
     Raises:
         RuntimeError: there is no such device.
     """
-    kind, _, index = str(where).partition(":")
     try:
-        found = jax.local_devices(backend=_PLATFORMS[kind])[int(index or 0)]
-    except (KeyError, ValueError, RuntimeError, IndexError) as error:
-        raise RuntimeError(
-            f"a storage is for the device {str(where)!r}, which is not here: pass map_location='cpu'"
-        ) from error
-    return jnp.asarray(array) if found == jax.local_devices()[0] else jax.device_put(array, found)
+        target = devices.resolved(where)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}. A tensor in this file is to be put there: pass map_location='cpu'") from error
+    return jnp.asarray(array) if target == jax.local_devices()[0] else jax.device_put(array, target)

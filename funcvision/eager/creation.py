@@ -11,10 +11,9 @@ import numpy as np
 from . import _shapes
 from ._base import as_array
 from ._filling import converted, filled
-from ._forms import with_numpys_names
 from ._lift import lift
 from ._limits import fitted
-from ._out import with_out
+from ._out import as_function, with_out
 from ._shapes import as_shape
 from .devices import placed
 from .dtypes import canonical, default_dtype
@@ -265,8 +264,8 @@ def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax
     return jnp.vander(x, N, increasing)
 
 
-cat = concat = concatenate = with_out(with_numpys_names(lift(_shapes.cat)))
-stack = with_out(with_numpys_names(lift(_shapes.stack)))
+cat = concat = concatenate = as_function(lift(_shapes.cat))
+stack = as_function(lift(_shapes.stack))
 vander = lift(_vander)
 
 

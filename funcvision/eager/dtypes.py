@@ -17,8 +17,8 @@ import numpy as np
 __all__ = [
     "bfloat16", "bool", "can_cast", "canonical", "cdouble", "cfloat", "complex64", "complex128", "default_dtype",
     "double", "dtype", "finfo", "float", "float16", "float32", "float64", "get_default_dtype", "half", "iinfo", "int",
-    "int8", "int16", "int32", "int64", "kind", "long", "named", "promote_types", "promoted", "set_default_dtype",
-    "short", "uint8", "uint16", "uint32", "uint64",
+    "int8", "int16", "int32", "int64", "is_name", "kind", "long", "named", "promote_types", "promoted",
+    "set_default_dtype", "short", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip
 
 
@@ -115,6 +115,11 @@ def named(given: Any) -> dtype:
     if name == "int32" and not isinstance(given, str) and not jax.config.read("jax_enable_x64"):
         return int64
     return _ALL[name]
+
+
+def is_name(text: str) -> builtins.bool:
+    """Whether this is the name of a dtype."""
+    return text in _ALL
 
 
 def canonical(given: Any) -> np.dtype:

@@ -25,7 +25,7 @@ from ._decompositions import (
     triangular,
 )
 from ._elementwise import canonical, kind
-from ._lift import lift
+from ._named import axis_of, named
 from ._norms import vector_norm as norm_of_vectors
 from ._products import cross, multi_dot, vecdot
 from ._products import matmul as product
@@ -85,8 +85,7 @@ def _finite(x: jax.Array) -> bool:
 
 
 def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
-    function.__name__ = function.__qualname__ = function.__name__.lstrip("_")
-    return lift(function)
+    return named(function, function.__name__.lstrip("_"))
 
 
 # Norms
@@ -148,6 +147,8 @@ def _cond(A: jax.Array, p: Any = None) -> jax.Array:
     require_floats("cond", A)
     if p in (None, 2, -2):
         values = jnp.linalg.svd(A, compute_uv=False)
+        if not values.size:
+            return jnp.zeros(A.shape[:-2], values.dtype)
         high, low = values[..., 0], values[..., -1]
         return low / high if p == -2 else high / low
     return _matrix_norm(A, p) * _matrix_norm(decompositions.inverse(A), p)
@@ -374,17 +375,22 @@ def _tensorsolve(A: jax.Array, B: jax.Array, dims: Sequence[int] | None = None) 
 
 def _vander(x: jax.Array, *, N: int | None = None) -> jax.Array:
     """The powers of the elements of vectors, from 0 to `N - 1`."""
-    count = x.shape[-1] if N is None else N
+    count = N if N is not None else x.shape[-1] if x.ndim else 1
+    if count <= 1 or not x.ndim:
+        raise RuntimeError(f"vander takes vectors and N of 2 or more; got shape {x.shape} and N={count}")
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        x = x.astype(canonical(int))
     ones = jnp.ones((*x.shape, 1), x.dtype)
-    if count <= 1:
-        return ones[..., :count]
     rest = jnp.broadcast_to(x[..., None], (*x.shape, count - 1))
     return jnp.concatenate([ones, jnp.cumprod(rest, -1)], -1)
 
 
 def _diagonal(A: jax.Array, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> jax.Array:
     """The diagonals of matrices in two axes."""
-    return jnp.diagonal(A, offset, dim1, dim2)
+    first, second = axis_of(A, dim1), axis_of(A, dim2)
+    if A.ndim < 2 or first == second:
+        raise IndexError(f"diagonal takes two different axes; got {dim1} and {dim2} of shape {A.shape}")
+    return jnp.diagonal(A, offset, first, second)
 
 
 def _matmul(input: jax.Array, other: jax.Array) -> jax.Array:

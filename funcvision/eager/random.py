@@ -139,7 +139,9 @@ def next_key() -> jax.Array:
 
 def key_for(key: jax.Array | None, generator: Generator | None) -> jax.Array:
     """The key of a draw: the one that is given, or a new one from the generator or the default generator."""
-    return key if key is not None else next_key() if generator is None else generator.key()
+    if key is not None:
+        return key
+    return next_key() if generator is None or generator is default_generator else generator.key()
 
 
 @jax.jit

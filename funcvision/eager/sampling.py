@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._base import as_array
+from ._draws import DrawingMethods, within_bounds
 from ._lift import lift
 from ._limits import fitted
 from ._shapes import as_shape
@@ -146,62 +147,7 @@ def normal(
     return made(mean + std * jax.random.normal(drawn, as_shape((size,)), wanted), device, requires_grad)
 
 
-@creates
-def bernoulli(
-    input: Tensor, p: float | None = None, *, key: Key = None, generator: Generator | None = None
-) -> Tensor:
-    """1 with the probabilities in `input`, or with probability `p` for each element of `input`; 0 otherwise.
-
-    Raises:
-        RuntimeError: a probability is not in [0, 1].
-    """
-    array = as_array(input)
-    chance = array if p is None else jnp.full(array.shape, p, jnp.float32)
-    within_bounds("bernoulli", chance)
-    return made(jax.random.bernoulli(key_for(key, generator), chance, array.shape).astype(array.dtype))
-
-
-def within_bounds(function: str, probabilities: Any) -> None:
-    """Raises RuntimeError if a probability is not in [0, 1]. Values that are traced are not checked."""
-    if isinstance(probabilities, jax.core.Tracer):
-        return
-    values = np.asarray(probabilities)
-    if not np.all((values >= 0) & (values <= 1)):
-        raise RuntimeError(f"{function} takes probabilities from 0 to 1; got {values.min()} to {values.max()}")
-
-
-@creates
-def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, key: Key = None, generator: Generator | None = None
-) -> Tensor:
-    """Random indices [..., num_samples] in the last axis, with probabilities in proportion to the values of `input`.
-
-    Args:
-        input: [n] or [rows, n], not negative.
-        num_samples: how many indices to draw from each row.
-        replacement: whether an index can be drawn more than once.
-        key: a key; see the module.
-        generator: a generator; see the module.
-
-    Raises:
-        RuntimeError: the shape or a value is not as described, or there are too few indices to draw from.
-    """
-    weights = as_array(input)
-    if weights.ndim not in (1, 2) or weights.dtype.kind not in "fV":
-        raise RuntimeError(f"multinomial takes floats of shape [n] or [rows, n]; got {input.dtype}, {weights.shape}")
-    if not isinstance(weights, jax.core.Tracer):
-        values = np.asarray(weights, np.float32)
-        if not np.all(np.isfinite(values) & (values >= 0)) or not np.all(values.sum(-1) > 0):
-            raise RuntimeError("multinomial takes finite values of at least 0, and rows that have a positive sum")
-    if num_samples <= 0 or (not replacement and num_samples > weights.shape[-1]):
-        raise RuntimeError(f"multinomial cannot draw {num_samples} of {weights.shape[-1]} indices without replacement")
-    logits = jnp.log(weights.astype(jnp.promote_types(weights.dtype, jnp.float32)))
-    drawn = key_for(key, generator)
-    if replacement:
-        indices = jax.random.categorical(drawn, logits, shape=(num_samples, *weights.shape[:-1]))
-        return made(jnp.moveaxis(indices, 0, -1).astype(canonical(int)))
-    noisy = logits + jax.random.gumbel(drawn, logits.shape, logits.dtype)  # the largest ones are draws without repeats
-    return made(jax.lax.top_k(noisy, num_samples)[1].astype(canonical(int)))
+bernoulli, multinomial = creates(DrawingMethods.bernoulli), creates(DrawingMethods.multinomial)
 
 
 @creates

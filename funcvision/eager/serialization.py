@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._weight_files import mapping
+from .._weight_files.element_types import BY_TORCH
 from .._weight_files.pickles import CONTAINERS, Global, Placeholder
 from .._weight_files.torch_file import Call, Name, TorchFile, Written, write
 from .._weight_files.torch_pickle import Storage, TorchPickle, why_unreadable
 from .._weight_files.torch_pickle import Tensor as Described
-from . import _torch_names
+from . import _torch_names, devices, dtypes
 from ._base import as_array
+from ._size import Size
 from ._views import contiguous_strides
 from .creation import arange
 from .nn.parameter import Parameter
@@ -166,9 +167,8 @@ def _root(tensor: Tensor) -> Tensor:
 
 def _window(tensor: Tensor, root: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
     """Offset, shape and strides of a view in the elements of its root; None if it is no strided view of them."""
-    whole = 0, root.shape, contiguous_strides(root.shape)
     if tensor is root:
-        return whole
+        return 0, tuple(root.shape), contiguous_strides(root.shape)
     numbers = np.asarray(as_array(_of_numbers(tensor, arange(root.numel()).reshape(root.shape))))
     if not numbers.size:
         return 0, numbers.shape, contiguous_strides(numbers.shape)
@@ -249,8 +249,8 @@ class _Reader(TorchPickle):
         super().__init__()
         self.calls |= CONTAINERS
         size, device = self.calls["torch.Size"], self.calls["torch.device"]
-        self.calls |= {"torch.Size": lambda arguments: _applied(_torch_names.size, size(arguments))}
-        self.calls |= {"torch.device": lambda arguments: _applied(_torch_names.device, device(arguments))}
+        self.calls |= {"torch.Size": lambda arguments: _applied(Size, size(arguments))}
+        self.calls |= {"torch.device": lambda arguments: _applied(devices.device, device(arguments))}
 
     def name(self, name: str) -> Global:
         """A name that stands for data."""
@@ -320,9 +320,9 @@ class _Loaded:
 
     def _dtype(self, value: Global) -> Any:
         name = value.name.removeprefix("torch.")
-        if not hasattr(jnp, "bool_" if name == "bool" else name):
+        if name not in BY_TORCH:
             raise _refused(value.name)
-        return _torch_names.dtype(name)
+        return dtypes.named(name)
 
     def _tensor(self, described: Described) -> Tensor:
         extents = self._extents[_memory(described)]

@@ -36,7 +36,9 @@ from ._products import ProductMethods
 from ._rearranging import RearrangingMethods
 from ._scattering import ScatteringMethods
 from ._special import SpecialMethods
+from ._spectral import SpectralMethods
 from ._statistics import StatisticsMethods
+from ._strided import StridedMethods
 from ._views import expanded_strides, reshaped_strides
 from .devices import placed
 from .dtypes import kind
@@ -196,8 +198,8 @@ _expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
 
 class Tensor(
     ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods, MathMethods, ComparisonMethods,
-    ComplexMethods, SpecialMethods, StatisticsMethods, CumulativeMethods, CountingMethods, ScatteringMethods,
-    RearrangingMethods, ProductMethods, MatrixMethods,
+    ComplexMethods, SpecialMethods, SpectralMethods, StatisticsMethods, CumulativeMethods, CountingMethods,
+    ScatteringMethods, RearrangingMethods, ProductMethods, MatrixMethods, StridedMethods,
 ):  # fmt: skip
     """An array that records how it was computed, if anything that it was computed from requires a gradient.
 
@@ -225,6 +227,8 @@ class Tensor(
         """Takes the value of a result and, if operations are recorded, its history."""
         if is_grad_enabled():
             self._check_writable()
+        if self._rare is not None:
+            self._rare.check_inference("an in-place update")
         old, new = self._data, result._data
         if new.shape != old.shape:
             raise RuntimeError(f"an in-place operation cannot change the shape from {old.shape} to {new.shape}")
@@ -299,10 +303,6 @@ class Tensor(
         """The elements where the mask is true, in one axis."""
         return self[mask]
 
-    def nonzero(self, *, as_tuple: "bool" = False) -> Any:
-        """The indices of the elements that are not 0: one row for each element; or one Tensor for each axis."""
-        places = as_array(np.argwhere(np.atleast_1d(self.array) if as_tuple else np.asarray(self.array)))
-        return tuple(Tensor.wrap(axis) for axis in places.T) if as_tuple else Tensor.wrap(places)
 
     # Operators
 
@@ -336,7 +336,7 @@ class Tensor(
     __ilshift__, __irshift__ = _in_place(_left_shift), _in_place(_right_shift)
     __iand__, __ior__, __ixor__ = map(_in_place, (_bitwise_and, _bitwise_or, _bitwise_xor))
     clamp_, masked_fill_, scatter_ = _in_place(_clamp), _in_place(_masked_fill), _in_place(ScatteringMethods.scatter)
-    fill_ = _in_place(_fill)
+    _take = _in_place(_fill)
 
     def zero_(self) -> "Tensor":
         """Fills the Tensor with 0, in place."""
@@ -351,7 +351,7 @@ class Tensor(
     exp, expm1, log, log1p, log2 = map(lift, (ew.exp, ew.expm1, ew.log, ew.log1p, ew.log2))
     sqrt, rsqrt, sin, cos, tan, erf = map(lift, (ew.sqrt, arithmetic.rsqrt, ew.sin, ew.cos, ew.tan, ew.erf))
     tanh, sigmoid, relu = lift(ew.tanh), lift(ew.sigmoid), lift(F.relu)
-    softmax, log_softmax = lift(F.softmax), lift(F.log_softmax)
+    softmax, log_softmax = lift(_reductions.softmax), lift(_reductions.log_softmax)
     floor, ceil, trunc = lift(ew.floor), lift(ew.ceil), lift(ew.trunc)
     isnan, isinf, isfinite, logical_not = map(lift, (ew.isnan, ew.isinf, ew.isfinite, ew.logical_not))
     logical_and, logical_or = _arithmetic(ew.logical_and), _arithmetic(ew.logical_or)
@@ -375,6 +375,8 @@ class Tensor(
     permute = _permuting(_permute, lambda axes, *dims: axes[list(_shapes.as_shape(dims))])
     transpose = _permuting(lift(_shapes.transpose), _swapped)
     movedim = _permuting(lift(_shapes.movedim), _moved)
+    swapaxes = swapdims = transpose
+    moveaxis = movedim
     t = _permuting(lift(_shapes.t), lambda axes: axes[::-1])
 
     def expand(self, *sizes: Any) -> "Tensor":
@@ -409,7 +411,7 @@ class Tensor(
         """The Tensor with its last two axes swapped."""
         return self.transpose(-1, -2)
 
-    def clone(self) -> "Tensor":
+    def clone(self, *, memory_format: Any = None) -> "Tensor":
         """A copy, through which gradients flow."""
         return _clone(self)
 
@@ -431,9 +433,11 @@ class Tensor(
         """Whether the shapes and all elements are equal."""
         return self.shape == other.shape and bool(jnp.array_equal(self.array, other.array))
 
-    def allclose(self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8) -> "bool":
-        """Whether all elements differ by at most `atol + rtol * |other|`."""
-        return bool(jnp.allclose(self.array, other.array, rtol, atol))
+    def allclose(
+        self, other: "Tensor", rtol: "float" = 1e-5, atol: "float" = 1e-8, equal_nan: "bool" = False
+    ) -> "bool":
+        """Whether all elements differ by at most `atol + rtol * |other|`. NaN is equal to NaN with `equal_nan`."""
+        return bool(jnp.allclose(self.array, other.array, rtol, atol, equal_nan))
 
     abs, round = __abs__, lift(ew.round)
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
@@ -441,7 +445,7 @@ class Tensor(
 
 
 TensorBase.result = Tensor
-add_forms(Tensor)
+add_forms(Tensor, plain=(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods))
 
 
 def _arrays(index: Any) -> Any:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from ._check import integer
 from ._loss_terms import reduce
@@ -98,7 +99,7 @@ def _labels(targets: jax.Array, given: Lengths, lengths: jax.Array, batch: int) 
     if targets.ndim == 2 and len(targets) == batch:
         labels = targets
     elif targets.ndim == 1:
-        traced = isinstance(given, jax.core.Tracer)
+        traced = isinstance(given, Tracer)
         longest = len(targets) if traced else int(np.max(np.asarray(given), initial=0))
         index = (jnp.cumsum(lengths) - lengths)[:, None] + jnp.arange(longest, dtype=jnp.int32)[None]
         labels = targets.at[index].get(mode="fill", fill_value=0)

@@ -1,12 +1,16 @@
 """Sliding windows of images as columns, and back, with torch's options."""
 
+import functools
 import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from ._check import Size, channels_last, integers
+from ._mesh import reshape
 
 __all__ = ["fold", "unfold"]
 
@@ -39,12 +43,19 @@ def unfold(
     *lead, height, width, channels = x.shape
     counts = _counts("unfold", (height, width), kernel, dilations, pads, strides)
     x = jnp.pad(x, [(0, 0)] * len(lead) + [(p, p) for p in pads] + [(0, 0)])
-    for axis in (0, 1):  # each axis of pixels becomes two: windows, and elements of a window
-        x = jnp.take(x, _index(counts[axis], kernel[axis], dilations[axis], strides[axis]), len(lead) + 2 * axis)
-    # [..., rows, kh, columns, kw, channels] to [..., rows, columns, channels, kh, kw]
-    first = len(lead)
-    x = x.transpose((*range(first), first, first + 2, first + 4, first + 1, first + 3))
-    return x.reshape(*lead, math.prod(counts), channels * math.prod(kernel))
+    for axis in (0, 1):
+        x = _windows(x, len(lead) + axis, counts[axis], kernel[axis], dilations[axis], strides[axis])
+    return reshape(x, (*lead, math.prod(counts), channels * math.prod(kernel)))
+
+
+def _windows(x: jax.Array, axis: int, count: int, size: int, dilation: int, stride: int) -> jax.Array:
+    """`count` windows along an axis, with the `size` elements of each along a new last axis.
+
+    It stacks strided slices, because the gradient of a gather would be a scatter.
+    """
+    span = (count - 1) * stride + 1
+    elements = (lax.slice_in_dim(x, i * dilation, i * dilation + span, stride, axis) for i in range(size))
+    return jnp.stack(list(elements), -1)
 
 
 def fold(
@@ -82,13 +93,36 @@ def fold(
             f"and kernel_size={kernel}; got {x.shape}"
         )
     channels = features // math.prod(kernel)
-    x = x.reshape(*lead, *counts, channels, *kernel)
-    first = len(lead)
-    x = x.transpose((*range(first), first, first + 3, first + 1, first + 4, first + 2))
-    image = jnp.zeros((*lead, *(n + 2 * p for n, p in zip(sizes, pads, strict=True)), channels), x.dtype)
-    rows, columns = (_index(*each) for each in zip(counts, kernel, dilations, strides, strict=True))
-    image = image.at[..., rows[:, :, None, None], columns[None, None], :].add(x)
-    return image[..., pads[0] : pads[0] + sizes[0], pads[1] : pads[1] + sizes[1], :]
+    x = reshape(x, (*lead, *counts, channels, *kernel))
+    for axis in (1, 0):  # the last axis of `x` holds the elements of a window along this axis
+        padded = sizes[axis] + 2 * pads[axis]
+        x = _placed(x, len(lead) + axis, padded, dilations[axis], strides[axis])
+        x = lax.slice_in_dim(x, pads[axis], pads[axis] + sizes[axis], axis=len(lead) + axis)
+    return x
+
+
+def _placed(x: jax.Array, axis: int, size: int, dilation: int, stride: int) -> jax.Array:
+    """The sum of windows at their places along an axis.
+
+    Args:
+        x: windows along `axis`, and the elements of each window along the last axis.
+        axis: the axis of windows.
+        size: the number of places.
+        dilation: places from one element of a window to the next.
+        stride: places from one window to the next.
+
+    Returns:
+        An array without the last axis of `x`, and with `size` places along `axis`. It is a sum of padded arrays, one
+        for each element of a window, because a scatter would be slow.
+    """
+    span = (x.shape[axis] - 1) * stride + 1
+
+    def element(i: int) -> jax.Array:
+        low = i * dilation
+        widths = [(low, size - low - span, stride - 1) if a == axis else (0, 0, 0) for a in range(x.ndim - 1)]
+        return lax.pad(x[..., i], np.zeros((), x.dtype), widths)
+
+    return functools.reduce(jnp.add, map(element, range(x.shape[-1])))
 
 
 Pairs = tuple[tuple[int, ...], ...]
@@ -113,8 +147,3 @@ def _counts(
             f"of {tuple(sizes)} pixels with padding={tuple(pads)}"
         )
     return tuple(room // s + 1 for room, s in zip(rooms, strides, strict=True))
-
-
-def _index(count: int, size: int, dilation: int, stride: int) -> jax.Array:
-    """The places of the elements of each window along an axis, [count, size]."""
-    return jnp.arange(count)[:, None] * stride + jnp.arange(size)[None] * dilation

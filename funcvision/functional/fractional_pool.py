@@ -72,7 +72,10 @@ def fractional_max_pool2d_with_indices(
     return_indices: bool = False, _random_samples: jax.Array | None = None, *, key: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """`fractional_max_pool2d` that returns the indices whatever `return_indices` is, as in torch."""
-    return _fractional_max_pool(2, x, kernel_size, output_size, output_ratio, True, _random_samples, key)
+    values, indices = _fractional_max_pool(
+        2, x, kernel_size, output_size, output_ratio, True, _random_samples, key
+    )
+    return values, indices
 
 
 def fractional_max_pool3d_with_indices(
@@ -80,7 +83,10 @@ def fractional_max_pool3d_with_indices(
     return_indices: bool = False, _random_samples: jax.Array | None = None, *, key: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """`fractional_max_pool3d` that returns the indices whatever `return_indices` is, as in torch."""
-    return _fractional_max_pool(3, x, kernel_size, output_size, output_ratio, True, _random_samples, key)
+    values, indices = _fractional_max_pool(
+        3, x, kernel_size, output_size, output_ratio, True, _random_samples, key
+    )
+    return values, indices
 
 
 def _fractional_max_pool(

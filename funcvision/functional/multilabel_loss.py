@@ -34,9 +34,9 @@ def multilabel_margin_loss(input: jax.Array, target: jax.Array, *, reduction: st
         )
     if not jnp.issubdtype(target.dtype, jnp.integer):
         raise TypeError(f"multilabel_margin_loss takes integer class indices and got {target.dtype}")
-    x, classes = at_least_float32(input), input.shape[-1]
+    x, classes, target = at_least_float32(input), input.shape[-1], target.astype(jnp.int32)
     given = jnp.cumsum(target < 0, -1) == 0  # before the first negative number
-    index = lax.broadcasted_iota(target.dtype, (*target.shape, classes), target.ndim)
+    index = lax.broadcasted_iota(jnp.int32, (*target.shape, classes), target.ndim)
     chosen = (target[..., None] == index) & given[..., None]
     is_target = jnp.any(chosen, -2)
     at_target = jnp.sum(jnp.where(chosen, x[..., None, :], 0), -1)

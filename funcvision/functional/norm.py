@@ -14,7 +14,9 @@ from ._check import shape as checked_shape
 from ._mesh import broadcast_to
 from ._precision import at_least_float32
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+__all__ = [
+    "batch_norm", "cross_map_lrn", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm",
+]
 
 Statistics = tuple[jax.Array, jax.Array]
 
@@ -210,11 +212,47 @@ def local_response_norm(
         TypeError: `size` is not an integer, or `x` is not floating-point.
     """
     size = integer(size, "local_response_norm: size", 1)
-    squares = jnp.square(at_least_float32(x))
-    window = (1,) * (x.ndim - 1) + (size,)
-    padding = ((0, 0),) * (x.ndim - 1) + ((size // 2, (size - 1) // 2),)
-    energy = lax.reduce_window(squares, np.zeros((), squares.dtype), lax.add, window, (1,) * x.ndim, padding)
-    return (at_least_float32(x) / (k + alpha / size * energy) ** beta).astype(x.dtype)
+    wide = at_least_float32(x)
+    energy = _neighbours(jnp.square(wide), size // 2, (size - 1) // 2)
+    return (wide / (k + alpha / size * energy) ** beta).astype(x.dtype)
+
+
+def cross_map_lrn(
+    x: jax.Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> jax.Array:
+    """`local_response_norm` as in torch's `CrossMapLRN2d`, which differs in two ways from it.
+
+    For an even size, the neighbours are those of the next smaller odd size. And the first channel counts as a neighbour
+    of all later ones. The gradient is the derivative of this; torch's backward pass computes something else.
+
+    Args:
+        x: [..., channels].
+        size: the number of neighbouring channels; 1 or more.
+        alpha: factor of the sum of squares, divided by `size`.
+        beta: exponent.
+        k: added to the mean.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: `size` is below 1.
+        TypeError: `size` is not an integer, or `x` is not floating-point.
+    """
+    size = integer(size, "cross_map_lrn: size", 1)
+    wide, side = at_least_float32(x), (size - 1) // 2
+    squares = jnp.square(wide)
+    first = jnp.broadcast_to(squares[..., :1], squares.shape)
+    beyond = jnp.broadcast_to(np.arange(x.shape[-1]) > side, squares.shape)
+    energy = _neighbours(squares, side, side) + jnp.where(beyond, first, 0)
+    return (wide / (k + alpha / size * energy) ** beta).astype(x.dtype)
+
+
+def _neighbours(x: jax.Array, before: int, after: int) -> jax.Array:
+    """The sum of each channel of [..., channels] and of its neighbours."""
+    window = (1,) * (x.ndim - 1) + (before + 1 + after,)
+    padding = ((0, 0),) * (x.ndim - 1) + ((before, after),)
+    return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, window, (1,) * x.ndim, padding)
 
 
 def _moments(x: jax.Array, axes: tuple[int, ...], keepdims: bool = False) -> Statistics:

@@ -80,7 +80,8 @@ class EmbeddingBag(_Table):
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, weight_init
         )
-        self.mode, self.include_last_offset = mode, include_last_offset
+        self.mode: Mode = mode
+        self.include_last_offset = include_last_offset
 
     def forward(
         self, input: jax.Array, offsets: jax.Array | None = None, per_sample_weights: jax.Array | None = None

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .. import functional as F
 from ..functional._check import integer, shape
+from ..functional.norm import cross_map_lrn
 from . import init
 from .init import Initializer
 from .module import Buffer, Module, Param
@@ -192,10 +193,17 @@ class LocalResponseNorm(Module):
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
 
 
-class CrossMapLRN2d(LocalResponseNorm):
-    """`LocalResponseNorm` of images [batch, height, width, channels], under its name in Lua Torch."""
+class CrossMapLRN2d(Module):
+    """`LocalResponseNorm` of images [batch, height, width, channels] as Lua Torch has it; see torch's layer.
+
+    As there, the neighbours of an even `size` are those of the next smaller odd one, and the first channel counts as a
+    neighbour of all later ones. The gradient is the derivative of this; torch's backward pass computes something else.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, x: jax.Array) -> jax.Array:
         if x.ndim != 4:
             raise ValueError(f"CrossMapLRN2d takes [batch, height, width, channels] and got shape {x.shape}")
-        return super().forward(x)
+        return cross_map_lrn(x, self.size, self.alpha, self.beta, self.k)

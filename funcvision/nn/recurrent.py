@@ -170,7 +170,7 @@ class RNNBase(Module):
             x, final = x[:, 0], tuple(part[:, 0] for part in final)
         elif self.batch_first:
             x = x.swapaxes(0, 1)
-        return x, final if len(final) > 1 else final[0]
+        return x, final if len(states) > 1 else final[0]
 
     def _inside(self, x: jax.Array, lengths: jax.Array) -> jax.Array:
         """Whether each time step [length, batch, 1] belongs to a sequence, and not to the padding behind it."""

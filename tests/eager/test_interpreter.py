@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 
 from funcvision.eager._interpreter import Plan, UnsupportedError
 from funcvision.eager._numpy_rules import RULES
@@ -66,6 +67,7 @@ CASES = {
     "atan": [(lax.atan, REAL)],
     "atan2": [(lax.atan2, REAL, OTHER)],
     "atanh": [(lax.atanh, FRACTION)],
+    "bitcast_convert_type": [(lambda x: lax.bitcast_convert_type(x, jnp.int32), REAL)],
     "broadcast_in_dim": [
         (lambda x: lax.broadcast_in_dim(x, (2, 3, 4), (1, 2)), REAL),
         (lambda x: lax.broadcast_in_dim(x, (3, 4), (0, 1)), REAL[:, :1]),
@@ -120,6 +122,7 @@ CASES = {
     "max": [(lax.max, REAL, OTHER), (lax.max, SPECIAL, SPECIAL[::-1].copy())],
     "min": [(lax.min, REAL, OTHER), (lax.min, BOOLS, OTHER_BOOLS)],
     "mul": [(lax.mul, REAL, OTHER), (lax.mul, INTEGERS * 2**28, DIVISORS)],
+    "name": [(lambda x: checkpoint_name(x, "kept") + 1, REAL)],
     "ne": [(lax.ne, INTEGERS, DIVISORS)],
     "neg": [(lax.neg, REAL), (lax.neg, BYTES)],
     "nextafter": [(lax.nextafter, REAL, OTHER)],
@@ -128,7 +131,9 @@ CASES = {
     "or": [(lax.bitwise_or, INTEGERS, DIVISORS), (lax.bitwise_or, BOOLS, OTHER_BOOLS)],
     "pad": [
         (lambda x, c=c: lax.pad(x, np.float32(7), c), REAL)
-        for c in (((1, 2, 0), (0, 0, 2)), ((-1, 3, 1), (2, -1, 0)), ((-2, -1, 0), (-1, -1, 3)), ((-1, -1, 2), (1, -3, 1)))
+        for c in (
+            ((1, 2, 0), (0, 0, 2)), ((-1, 3, 1), (2, -1, 0)), ((-2, -1, 0), (-1, -1, 3)), ((-1, -1, 2), (1, -3, 1)),
+        )
     ],
     "pow": [(lax.pow, POSITIVE, OTHER), (lax.pow, REAL, INTEGERS), (lax.pow, SPECIAL, SPECIAL[::-1].copy())],
     "reduce_and": [(along(jnp.all, axis=1), BOOLS)],
@@ -139,7 +144,7 @@ CASES = {
     "reduce_sum": [(along(jnp.sum, axis=0), REAL), (jnp.sum, INTEGERS), (along(jnp.sum, axis=1), np.ones((3, 0), "f"))],
     "reduce_xor": [(lambda x: lax.reduce(x, np.int32(0), lax.bitwise_xor, (1,)), INTEGERS)],
     "rem": [(lax.rem, REAL, OTHER), (lax.rem, INTEGERS, DIVISORS), (lax.rem, BYTES, BYTES[::-1])],
-    "reshape": [(lambda x: lax.reshape(x, (2, 6)), REAL)],
+    "reshape": [(lambda x: lax.reshape(x, (2, 6)), REAL), (lambda x: lax.reshape(x, (2, 6), (1, 0)), REAL)],
     "rev": [(lambda x: lax.rev(x, (1,)), REAL)],
     "round": [
         (lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN), SPECIAL),
@@ -163,10 +168,14 @@ CASES = {
     "square": [(lax.square, REAL), (lax.square, BYTES)],
     "squeeze": [(lambda x: lax.squeeze(x, (0,)), REAL[:1])],
     "stop_gradient": [(lax.stop_gradient, REAL)],
+    "stack": [(lambda x, y: jnp.stack([x, y], 1), REAL, OTHER)],
     "sub": [(lax.sub, REAL, OTHER), (lax.sub, BYTES, BYTES[::-1])],
     "tan": [(lax.tan, REAL)],
     "tanh": [(lax.tanh, REAL)],
+    "tile": [(lambda x: jnp.tile(x, (2, 1, 3)), REAL)],
+    "top_k": [(lambda x: lax.top_k(x, 2), REAL), (lambda x: lax.top_k(x, 5), SPECIAL)],
     "transpose": [(lambda x: lax.transpose(x, (1, 2, 0)), REAL.reshape(3, 2, 2))],
+    "unstack": [(lambda x: jnp.unstack(x, axis=1), REAL)],
     "xor": [(lax.bitwise_xor, INTEGERS, DIVISORS), (lax.bitwise_xor, BOOLS, OTHER_BOOLS)],
     "gather": [
         (lambda x, i: x.at[i].get(mode="fill"), REAL, ROWS), (lambda x, i: x.at[i].get(mode="clip"), REAL, ROWS),
@@ -183,6 +192,7 @@ CASES = {
         (lambda x, i: x.at[i].add(x[0]), REAL, ROWS), (lambda x, i: x.at[i, 1:3].add(2), INTEGERS, ROWS),
         (lambda x, i: jax.grad(lambda x: jnp.sum(jnp.take_along_axis(x, i % 4, 1) ** 2))(x), REAL, INTEGERS),
     ],
+    "scatter-sub": [(lambda x, i: x.at[i].subtract(x[0]), REAL, ROWS)],
     "scatter-max": [(lambda x, i: x.at[i].max(0.1), REAL, ROWS)],
     "scatter-min": [(lambda x, i: x.at[i].min(0.1), REAL, ROWS)],
     "scatter-mul": [(lambda x, i: x.at[i].multiply(2.0), REAL, ROWS)],

@@ -7,7 +7,6 @@ import os
 import pickle
 import warnings
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,7 +67,7 @@ def test_a_checkpoint_comes_back(tmp_path):
     content = {
         "epoch": 3, "best": 0.25, "name": "übung", "history": [1.5, (2, None)], "counts": collections.Counter("aab"),
         "model": collections.OrderedDict(weight=floats(2, 3)), "size": floats(2, 3).shape,
-        "half": floats(2).to(jnp.float16), "brain": floats(2).to(jnp.bfloat16), "scalar": torch.tensor(2.5),
+        "half": floats(2).to(torch.float16), "brain": floats(2).to(torch.bfloat16), "scalar": torch.tensor(2.5),
         "none": floats(0, 3), "mask": torch.tensor([True, False]), "index": torch.tensor([3, -1]),
         "transposed": floats(2, 3).t(), "parameter": nn.Parameter(floats(2)), "frozen": nn.Parameter(floats(2), False),
         "grad": floats(2).requires_grad_(),
@@ -87,6 +86,14 @@ def test_a_checkpoint_comes_back(tmp_path):
         assert ours.is_leaf
         np.testing.assert_array_equal(np.asarray(ours.array), np.asarray(theirs.array))
     assert os.listdir(tmp_path) == ["a.pt"]
+
+
+def test_dtypes_and_devices_come_back():
+    content = [torch.bfloat16, torch.int64, torch.device("cpu"), torch.device("cuda:1"), torch.Size([2, 3])]
+    found = again(content)
+    assert found == content
+    assert found[1] is torch.int64
+    assert type(found[4]) is torch.Size
 
 
 def test_state_dicts_keep_the_versions_of_modules():

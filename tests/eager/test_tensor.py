@@ -53,9 +53,9 @@ def test_values_on_the_host():
     np.testing.assert_array_equal(np.asarray(x, np.float64), [[1, 2], [3, 4]])
     assert bool(eager.tensor([[True]]))
     assert 2 if x[0, 0] > 0 else 3
-    with pytest.raises(ValueError, match=r"item is for Tensors with one element.*\(2, 2\)"):
+    with pytest.raises(RuntimeError, match=r"item is for Tensors with one element.*\(2, 2\)"):
         x.item()
-    with pytest.raises(ValueError, match=r"truth value .* is ambiguous"):
+    with pytest.raises(RuntimeError, match=r"truth value .* is ambiguous"):
         bool(x > 1)
     with pytest.raises(RuntimeError, match=r"use \.detach\(\)"):
         np.asarray(eager.ones(2, requires_grad=True))
@@ -174,7 +174,7 @@ def test_sizes_of_numpy_and_results_whose_shape_depends_on_values():
     (5, IndexError, "index 5 is out of range for axis 0"), ((0, 0, 0), IndexError, "3 indices for an array of shape"),
     ((..., 0, ...), IndexError, "only one ..."), (slice(None, None, -1), ValueError, "use flip"),
     ([0, 3], IndexError, "indices from 0 to 3 are out of range for axis 0, which has 3"),
-    (1.5, TypeError, "an index is"),
+    (1.5, IndexError, "an index is"),
     (np.ones(4, bool), IndexError, r"mask of shape \(4,\) does not match"), ("a", TypeError, "an index is"),
 ])  # fmt: skip
 def test_indices_that_do_not_fit(index, error, message):
@@ -193,21 +193,21 @@ def test_indices_given_as_tensors():
     assert x.numpy().diagonal().tolist() == [50, 60, 10]
     x[0] = [[1, 2, 3, 4]]
     assert x[0].tolist() == [1, 2, 3, 4]
-    with pytest.raises(IndexError, match="out of range"):
+    with pytest.raises(RuntimeError, match="out of range"):
         x.gather(1, eager.tensor([[4]]))
 
 
 @pytest.mark.parametrize(("use", "error", "message"), [
-    (lambda x: x @ x.int(), TypeError, "matmul takes one dtype"),
-    (lambda x: x.int().mean(), TypeError, r"call \.float"),
-    (lambda x: x.split([1, 1]), ValueError, "do not add up to 3"),
-    (lambda x: x.topk(9), ValueError, "k=9 is not between 0 and"),
-    (lambda x: x.clamp(), ValueError, "clamp needs"), (lambda x: x.int() ** -1, ValueError, "no integer power -1"),
-    (lambda x: x.where(x, 0), TypeError, "condition of booleans"),
-    (lambda x: x[None].t(), ValueError, "t takes at most two axes"),
-    (lambda x: x.div(x, rounding_mode="up"), ValueError, "rounding_mode='up'"),
-    (lambda x: x.repeat(2), ValueError, "a number for each axis"),
-    (lambda x: x.gather(0, eager.tensor([0])), ValueError, "as many axes"),
+    (lambda x: x @ x.int(), RuntimeError, "matmul takes one dtype"),
+    (lambda x: x.int().mean(), RuntimeError, r"call \.float"),
+    (lambda x: x.split([1, 1]), RuntimeError, "do not add up to 3"),
+    (lambda x: x.topk(9), RuntimeError, "k=9 is not between 0 and"),
+    (lambda x: x.clamp(), RuntimeError, "clamp needs"), (lambda x: x.int() ** -1, RuntimeError, "no integer power -1"),
+    (lambda x: x.where(x, 0), RuntimeError, "condition of booleans"),
+    (lambda x: x[None].t(), RuntimeError, "t takes at most two axes"),
+    (lambda x: x.div(x, rounding_mode="up"), RuntimeError, "rounding_mode='up'"),
+    (lambda x: x.repeat(2), RuntimeError, "a number for each axis"),
+    (lambda x: x.gather(0, eager.tensor([0])), RuntimeError, "as many axes"),
 ])  # fmt: skip
 def test_refusals(use, error, message):
     with pytest.raises(error, match=message):

@@ -6,7 +6,7 @@ import pytest
 import funcvision.functional as F
 
 KEY = jax.random.key(0)
-ALL = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+ALL = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "feature_dropout"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -97,3 +97,10 @@ def test_feature_alpha_dropout_drops_channels_of_each_sample():
     np.testing.assert_array_equal(y.max((1, 2)), y.min((1, 2)))
     assert len(np.unique(y)) == 2
     assert len({row.tobytes() for row in np.asarray(y[:, 0, 0])}) == 40
+
+
+def test_feature_dropout_drops_whole_channels_of_each_sample():
+    y = F.feature_dropout(jnp.ones((5, 3, 4, 50)), 0.5, key=KEY)
+    np.testing.assert_array_equal(y.min((1, 2)), y.max((1, 2)))
+    assert set(np.unique(y)) == {0.0, 2.0}
+    assert (y[0, 0, 0] != y[1, 0, 0]).any()

@@ -69,6 +69,20 @@ FUNCTIONS = {
     ),
     "cross_entropy": (lambda x, w: F.cross_entropy(x, CLASSES, jnp.abs(w)), (ROWS, CHANNEL)),
     "embedding": (lambda x, w: x[..., :1] * F.embedding((x[..., 0] > 0).astype(jnp.int32), w), (ROWS, draw(10, 16))),
+    "unfold": (lambda x: F.unfold(x, 3, padding=1, stride=2), (IMAGES,)),
+    "fold": (lambda x: F.fold(x, (4, 4), 2, stride=2), (draw(4, 4, 16),)),
+    "channel_shuffle": (lambda x: F.channel_shuffle(x, 2), (IMAGES,)),
+    "fractional_max_pool2d": (
+        lambda x: F.fractional_max_pool2d(x, 2, 3, _random_samples=jnp.full((4, 16, 2), 0.4)), (IMAGES,)
+    ),
+    "embedding_bag": (
+        lambda x, w: x * F.embedding_bag((x[:, :3] > 0).astype(jnp.int32), w), (ROWS, draw(10, 16))
+    ),
+    "multilabel_soft_margin_loss": (lambda x, w: F.multilabel_soft_margin_loss(x, jnp.abs(x), w), (ROWS, CHANNEL)),
+    "multilabel_margin_loss": (
+        lambda x: F.multilabel_margin_loss(x, (x > 0).astype(jnp.int32)), (ROWS,)
+    ),
+    "linear_cross_entropy": (lambda x, w: F.linear_cross_entropy(x, w, CLASSES), (ROWS, draw(16, 9))),
 }
 
 

@@ -51,6 +51,18 @@ FUNCTIONS = {
     "local_response_norm size": (lambda v: F.local_response_norm(IMAGE, v), 2, 0),
     "pad pad": (lambda v: F.pad(IMAGE, (v, 0)), 2, -9),
     "embedding padding_idx": (lambda v: F.embedding(CLASSES, SCORES, padding_idx=v), 1, 2),
+    "embedding_bag padding_idx": (lambda v: F.embedding_bag(CLASSES[None], SCORES, padding_idx=v), 1, 2),
+    "unfold kernel_size": (lambda v: F.unfold(IMAGE, v), 2, 0),
+    "unfold padding": (lambda v: F.unfold(IMAGE, 2, padding=v), 1, -1),
+    "fold output_size": (lambda v: F.fold(jnp.ones((9, 4)), v, 2), 4, 0),
+    "channel_shuffle groups": (lambda v: F.channel_shuffle(IMAGE, v), 2, 0),
+    "fractional_max_pool2d kernel_size": (
+        lambda v: F.fractional_max_pool2d(IMAGE, v, 3, _random_samples=jnp.ones((1, 4, 2)) / 2), 2, 0
+    ),
+    "fractional_max_pool2d output_size": (
+        lambda v: F.fractional_max_pool2d(IMAGE, 2, v, _random_samples=jnp.ones((1, 4, 2)) / 2), 3, 0
+    ),
+    "ctc_loss blank": (lambda v: F.ctc_loss(jnp.ones((4, 2, 3)), CLASSES[:, None], (4, 4), (1, 1), v), 2, 3),
     "one_hot num_classes": (lambda v: F.one_hot(CLASSES, v), 2, 0),
     "cross_entropy ignore_index": (lambda v: F.cross_entropy(SCORES, CLASSES, ignore_index=v), 1, None),
     "nll_loss ignore_index": (lambda v: F.nll_loss(SCORES, CLASSES, ignore_index=v), 1, None),

@@ -472,3 +472,40 @@ def test_no_two_groups_of_initial_values_share_a_key(monkeypatch):
     model = Declares(own=nn.Param((12,), draws), **{f"a{i}": nn.Param((12,), init.uniform(-1, 1)) for i in range(4)})
     values = np.concatenate(list(model.init(jax.random.key(0))[0].values()))
     assert len(np.unique(values)) == values.size == 60
+
+
+def test_lists_and_dicts_of_parameters():
+    class Mixture(nn.Module):
+        def __init__(self):
+            self.scales = nn.ParameterList([nn.Param((2,), nn.init.ones), nn.Param((3, 2), nn.init.ones, "OI->IO")])
+            self.shifts = nn.ParameterDict({"a": nn.Param((2,), nn.init.zeros), "b": nn.Param((), nn.init.ones)})
+
+        def forward(self, x):
+            first, second = self.scales
+            return x * first[None] @ self.scales[-1] + second.sum() + sum(v.sum() for _, v in self.shifts.items())
+
+    model = Mixture()
+    params, state = model.init(jax.random.key(0))
+    assert list(params) == ["scales.0", "scales.1", "shifts.a", "shifts.b"]
+    assert params["scales.1"].shape == (2, 3)
+    y, _ = model.apply(params, state, jnp.ones((1, 2)))
+    np.testing.assert_array_equal(y, [[9, 9, 9]])
+    twin = copy.deepcopy(model)
+    assert len(twin.scales) == len(twin.shifts) == 2
+    assert list(twin.shifts) == twin.shifts.keys() == ["a", "b"]
+    assert "a" in twin.shifts
+    assert "c" not in twin.shifts
+    assert twin.shifts.values() == [twin.shifts["a"], twin.shifts["b"]]
+    assert twin.scales[:1] == [twin.scales[0]]
+    with pytest.raises(KeyError, match="ParameterDict has no 'c'; it has a, b"):
+        twin.shifts["c"]
+    with pytest.raises(ValueError, match="a parameter cannot be named 'keys'"):
+        nn.ParameterDict({"keys": nn.Param(())})
+    with pytest.raises(TypeError, match=r"ParameterList holds nn\.Param, but item '0' is"):
+        nn.ParameterList([nn.Linear(2, 3)])
+
+
+def test_with_init_reaches_parameters_in_lists():
+    model = nn.Sequential(nn.Linear(2, 2)), nn.ParameterList([nn.Param((2,))])
+    ones = model[1].with_init(lambda m: {"0": nn.init.ones} if isinstance(m, nn.ParameterList) else {})
+    np.testing.assert_array_equal(ones.init(jax.random.key(0))[0]["0"], [1, 1])

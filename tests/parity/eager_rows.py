@@ -50,7 +50,7 @@ def assert_row(function, *arrays, rtol=2e-5, atol=2e-6, x64=False, gradients=Tru
         rtol, atol = min(rtol, 1e-8), min(atol, 1e-9)
     with jax.enable_x64(True) if x64 else contextlib.nullcontext(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torch's notices about deprecated functions
-        ours = [eager.Tensor(array, requires_grad=_floating(array) and gradients) for array in arrays]
+        ours = [eager.tensor(array, requires_grad=_floating(array) and gradients) for array in arrays]
         theirs = [torch.tensor(array, requires_grad=_floating(array) and gradients) for array in arrays]
         results, wanted = _leaves(function(eager, *ours)), _leaves(function(torch, *theirs))
         assert len(results) == len(wanted)
@@ -63,7 +63,7 @@ def assert_row(function, *arrays, rtol=2e-5, atol=2e-6, x64=False, gradients=Tru
                 assert result.requires_grad
                 weights = floats(*expected.shape, dtype=str(expected.dtype).removeprefix("torch."), seed=7 + place)
                 expected.backward(torch.tensor(weights), retain_graph=True)
-                result.backward(eager.Tensor(weights), retain_graph=True)
+                result.backward(eager.tensor(weights), retain_graph=True)
         for place, (our, their) in enumerate(zip(ours, theirs, strict=True)):
             if their.grad is not None and (our.grad is not None or their.grad.abs().sum() > 0):
                 assert our.grad is not None, f"argument {place} has no gradient"

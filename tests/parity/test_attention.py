@@ -9,7 +9,7 @@ import torch.nn.functional as TF
 
 from funcvision import functional as F
 from funcvision import nn
-from tests.parity.layers import arrays_of, assert_layer_equal
+from tests.parity.layers import arrays_of, assert_layer_equal, randomise
 from tests.parity.reference import assert_close, assert_same_with_gradients, back, random, same
 
 BOOLEAN = np.random.default_rng(5).uniform(size=(3, 7)) < 0.6
@@ -174,3 +174,63 @@ def test_a_query_whose_keys_are_all_ignored_gets_zeros_before_the_projection(nee
     assert_close(gradient["in_proj_weight"], theirs.in_proj_weight.grad.T)
     if need_weights:
         assert_close(weights[1], np.zeros((4, 5), np.float32))
+
+
+def weights_of(theirs, separate):
+    """The weights of a torch module as arguments of both functions: torch's, and ours, which are transposed."""
+    names = ["q_proj_weight", "k_proj_weight", "v_proj_weight"] if separate else ["in_proj_weight"]
+    tensors = {name: getattr(theirs, name).detach() for name in names}
+    arrays = {name: jnp.asarray(tensor.numpy().T) for name, tensor in tensors.items()}
+    if separate:
+        tensors |= {"use_separate_proj_weight": True, "in_proj_weight": None}
+        arrays |= {"use_separate_proj_weight": True, "in_proj_weight": None}
+    return tensors, arrays
+
+
+@pytest.mark.parametrize(("options", "call"), [
+    ({}, {}),
+    ({"kdim": 6, "vdim": 7}, {"need_weights": False}),
+    ({}, {"static_k": random(5, 6, 9, 4), "static_v": random(6, 6, 9, 4)}),
+    ({"add_bias_kv": True}, {"attn_mask": ATTN, "key_padding_mask": KPM, "average_attn_weights": False}),
+])
+def test_multi_head_attention_of_given_weights(options, call):
+    theirs = torch.nn.MultiheadAttention(8, 2, add_zero_attn=True, **options)
+    randomise(theirs)
+    tensors, arrays = weights_of(theirs, separate="kdim" in options)
+    biases = {name: getattr(theirs, name) for name in ("in_proj_bias", "bias_k", "bias_v")}
+    biases["out_proj_bias"] = theirs.out_proj.bias
+    tensors |= {**biases, "out_proj_weight": theirs.out_proj.weight}
+    arrays |= {name: None if t is None else jnp.asarray(t.detach().numpy()) for name, t in biases.items()}
+    arrays["out_proj_weight"] = jnp.asarray(theirs.out_proj.weight.detach().numpy().T)
+    fixed = {"embed_dim_to_check": 8, "num_heads": 2, "add_zero_attn": True, "dropout_p": 0.0}
+    masks = {name: value for name, value in call.items() if isinstance(value, np.ndarray)}
+    rest = {name: value for name, value in call.items() if name not in masks}
+    qkv_arrays = qkv(kdim=options.get("kdim", 8), vdim=options.get("vdim", 8))
+    expected = TF.multi_head_attention_forward(
+        *map(same, qkv_arrays), **fixed, **tensors, **rest, **{name: same(value) for name, value in masks.items()}
+    )
+    ours = jax.jit(lambda qkv, masks: F.multi_head_attention_forward(*qkv, **fixed, **arrays, **rest, **masks))
+    output, weights = ours(qkv_arrays, masks)
+    assert_close(output, expected[0])
+    if expected[1] is None:
+        assert weights is None
+    else:
+        assert_close(weights, expected[1])
+
+
+def test_errors_of_multi_head_attention():
+    x, weight, good = jnp.ones((4, 3, 8)), jnp.ones((8, 8)), jnp.ones((8, 24))
+    call = lambda packed=good, **options: F.multi_head_attention_forward(
+        x, x, x, 8, 2, packed, None, options.pop("bias_k", None), None, False, options.pop("p", 0.0), weight, None,
+        **options,
+    )
+    for options, match in (
+        ({"packed": None}, r"in_proj_weight has the shape \(8, 24\); got None"),
+        ({"packed": jnp.ones((24, 8))}, r"got \(24, 8\)"),
+        ({"use_separate_proj_weight": True}, r"are \[in, 8\] each; got \[\]"),
+        ({"static_k": jnp.ones((6, 5, 3))}, r"static_k has the shape \[6, S, 4\] here"),
+        ({"bias_k": jnp.ones((1, 1, 8))}, "bias_k and bias_v together"),
+        ({"p": 0.5}, "got no key"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call(**options)

@@ -126,3 +126,14 @@ def test_errors():
         F.conv2d(x, jnp.ones((9, 3, 4, 6)))
     with pytest.raises(ValueError, match="output_padding"):
         F.conv_transpose2d(x, w, output_padding=1)
+
+
+def test_convolution_over_time_of_time_first_sequences():
+    arrays = [random(0, 6, 2, 3), random(1, 3, 3, 4), random(2, 4)]
+    for pad in (0, 2):
+        assert_same_with_gradients(
+            lambda *a, pad=pad: F.conv_tbc(*a, pad), lambda *a, pad=pad: TF.conv_tbc(*a, pad), arrays,
+            to_torch=[same] * 3, from_torch=[back] * 3, out=back,
+        )
+    with pytest.raises(ValueError, match=r"conv_tbc takes \[time, batch, channels\]"):
+        F.conv_tbc(jnp.ones((6, 3)), *map(jnp.asarray, arrays[1:]))

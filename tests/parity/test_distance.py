@@ -75,3 +75,23 @@ def test_results_have_the_dtype_of_the_input():
     results = F.normalize(x), F.cosine_similarity(x, x), F.pairwise_distance(x, x)
     assert all(r.dtype == jnp.bfloat16 for r in results)
     assert jax.vmap(F.normalize)(x).shape == (3, 4)
+
+
+@pytest.mark.parametrize("p", [0.0, *P])
+def test_pdist(p):
+    x = random(6, 5, 3)
+    x[1] = x[0]  # a distance of 0
+    x[2, 0] = x[3, 0]
+    compare(lambda x: F.pdist(x, p), lambda x: T.pdist(x, p), [x])
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 3), (4, 0)])
+def test_pdist_of_nothing(shape):
+    assert_close(F.pdist(jnp.zeros(shape)), T.pdist(torch.zeros(shape)))
+
+
+def test_errors_of_pdist():
+    with pytest.raises(ValueError, match=r"pdist takes \[n, features\] and got an array of shape \(3,\)"):
+        F.pdist(jnp.ones(3))
+    with pytest.raises(ValueError, match="positive p; it is -1"):
+        F.pdist(jnp.ones((3, 2)), -1.0)

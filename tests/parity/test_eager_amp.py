@@ -113,6 +113,24 @@ def test_weights_are_cast_once():
         np.testing.assert_allclose(np.asarray(third.array, np.float32), (X + 1) @ X.T, rtol=0.03, atol=0.1)
 
 
+def test_compiled_functions():
+    w, x = eager.tensor(X, requires_grad=True), eager.tensor(X.T.copy())
+
+    @eager.compile
+    def product(x):
+        return w @ x
+
+    assert product(x).array.dtype == np.float32
+    with eager.autocast("cpu"):
+        for _ in range(2):
+            result = product(x)
+            assert result.array.dtype == jnp.bfloat16
+            assert (w @ x).array.dtype == jnp.bfloat16
+    result.float().sum().backward()
+    assert w.grad.array.dtype == np.float32
+    assert product(x).array.dtype == np.float32
+
+
 def test_the_scaler_says_that_it_does_nothing():
     eager.amp.GradScaler._has_warned = False
     with pytest.warns(UserWarning, match="scales nothing here"):

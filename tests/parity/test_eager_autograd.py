@@ -52,7 +52,7 @@ def penalty(t):
     v = t.tensor(rng.standard_normal((4, 1), np.float32), requires_grad=True)
     x = t.tensor(rng.standard_normal((5, 3), np.float32), requires_grad=True)
     score = t.tanh(x @ w).matmul(v)
-    (slopes,) = t.autograd.grad(score, x, t.ones_like(score), create_graph=True, retain_graph=True)
+    (slopes,) = t.autograd.grad(score, x, t.ones_like(score), retain_graph=True, create_graph=True, only_inputs=True)
     loss = ((slopes.norm(2, dim=1) - 1) ** 2).mean() - score.mean()
     loss.backward()
     return loss, w.grad, v.grad, x.grad
@@ -272,6 +272,43 @@ def test_functions():
             cube, slope, second, of_exp, second_of_exp, product, text, rounded, rounded.requires_grad, total, grads,
             own, from_dirty, from_sparse, from_reversed, silent.requires_grad, received, cube.grad_fn.name(),
         )  # fmt: skip
+
+    check(program)
+
+
+def test_functions_within_compile():
+    def program(t):
+        Cube, Exp, Two, Add, Sparse, Reversed, _ = function_classes(t)
+
+        def loss(x, y):
+            product, _, rounded, total = Two.apply(Cube.apply(x, 2.0), Exp.apply(y))
+            changed = Add.apply(product * 1, total * rounded.sum())
+            return (changed * Reversed.apply(x, 0.5)).sum() + Sparse.apply(x)[1].sum()
+
+        results = []
+        for f in (loss, loss if t is torch else eager.compile(loss)):
+            for _ in range(2):
+                x, y = leaf(t, 1.0, 2.0), leaf(t, 0.3, 0.2)
+                value = f(x, y)
+                value.backward()
+                results += [value, x.grad, y.grad]
+            with t.no_grad():
+                results.append(f(x, y))
+        return results
+
+    check(program)
+
+
+def test_second_derivatives_of_a_compiled_function():
+    def program(t):
+        Cube = function_classes(t)[0]
+
+        def f(x):
+            return (Cube.apply(x, 2.0) * x).sum()
+
+        x = leaf(t, 1.0, 2.0)
+        (slope,) = t.autograd.grad((f if t is torch else eager.compile(f))(x), x, create_graph=True)
+        return slope, t.autograd.grad((slope * slope).sum(), x)
 
     check(program)
 

@@ -125,7 +125,7 @@ def compare(name: str, parameters: dict[str, Any], call: Any, inputs: list[Any],
 def test_scores(name, parameters, value, quantiles):
     """log_prob, entropy, cdf and icdf, with gradients."""
     rtol = 3e-6 if name == "VonMises" else 1e-7  # torch approximates Bessel functions by polynomials
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.disable_jit():  # single operations are compiled once for all distributions
         compare(name, parameters, lambda d, x: d.log_prob(x), [value], "log_prob", rtol)
         for method in ("entropy", "cdf"):
             inputs = [value] if method == "cdf" else []
@@ -133,11 +133,11 @@ def test_scores(name, parameters, value, quantiles):
             try:
                 getattr(getattr(theirs, name)(**given, validate_args=False), method)(*map(theirs_of, inputs))
             except NotImplementedError:
-                made = getattr(ours, name)(**{key: ours_of(x) for key, x in parameters.items()}, validate_args=False)
+                made = getattr(ours, name)(**{key: ours_of(x) for key, x in parameters.items()})
                 with pytest.raises(NotImplementedError):
                     getattr(made, method)(*map(ours_of, inputs))
             else:
-                if name == "Gamma" or name == "Chi2":  # torch does not differentiate the incomplete gamma function
+                if method == "cdf" and name in ("Gamma", "Chi2", "InverseGamma"):  # torch does not differentiate the incomplete gamma function
                     continue
                 compare(name, parameters, lambda d, *x, method=method: getattr(d, method)(*x), inputs, method, rtol)
         if quantiles is not None:
@@ -147,7 +147,7 @@ def test_scores(name, parameters, value, quantiles):
 @each_family
 def test_shapes_and_moments(name, parameters, value, quantiles):
     """Mean, mode, variance, shapes, `expand`, the attributes that torch has, and what is defined at all."""
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.disable_jit():
         one = getattr(ours, name)(**{key: ours_of(x) for key, x in parameters.items()})
         other = getattr(theirs, name)(**{key: theirs_of(x) for key, x in parameters.items()})
         assert (one.batch_shape, one.event_shape) == (tuple(other.batch_shape), tuple(other.event_shape))
@@ -164,12 +164,8 @@ def test_shapes_and_moments(name, parameters, value, quantiles):
                 continue
             close(getattr(one, what), expected, what, 3e-6 if name == "VonMises" else 1e-8)
         wider = one.expand((2, *one.batch_shape))
+        single = value if len(one.event_shape) == 2 else value[:1] if value.ndim > 2 else value[0]
         assert (wider.batch_shape, wider.event_shape) == ((2, *one.batch_shape), one.event_shape)
         assert type(wider) is type(one)
-        scores = other.expand((2, *other.batch_shape)).log_prob(theirs_of(value[:1] if value.ndim > 2 else value[0]))
-        close(wider.log_prob(ours_of(value[:1] if value.ndim > 2 else value[0])), scores, "expand", 1e-5)
-        eager.manual_seed(0)
-        sample = one.sample((5,))
-        assert sample.shape == tuple(other.sample((5,)).shape)
-        assert not sample.requires_grad
-        assert np.isfinite(np.asarray(one.log_prob(sample))).all()
+        scores = other.expand((2, *other.batch_shape)).log_prob(theirs_of(single))
+        close(wider.log_prob(ours_of(single)), scores, "expand", 1e-5)

@@ -20,7 +20,7 @@ NUMBERS = [True, 2, 2.0, 2j]
 def same(ours, theirs):
     """Whether a dtype is torch's, where int64 is stored as int32 without jax_enable_x64. jax has no complex halves."""
     name = str(theirs).removeprefix("torch.").replace("complex32", "complex64")
-    return ours == getattr(eager, name) and (jax.config.read("jax_enable_x64") is False or repr(ours) == f"torch.{name}")
+    return ours == getattr(eager, name) and (not jax.config.read("jax_enable_x64") or repr(ours) == f"torch.{name}")
 
 
 def names():
@@ -49,10 +49,8 @@ def test_promotion_of_tensors_scalars_and_numbers():
         theirs[name, shape] = torch.ones(shape, dtype=getattr(torch, name))
     operands = [*ours, *NUMBERS]
     for first, second in itertools.product(ours, operands):
-        our = ours[second] if second in ours else second
-        their = theirs[second] if second in theirs else second
-        expected = torch.result_type(theirs[first], their)
-        assert same(eager.result_type(ours[first], our), expected), (first, second)
+        expected = torch.result_type(theirs[first], theirs.get(second, second))
+        assert same(eager.result_type(ours[first], ours.get(second, second)), expected), (first, second)
 
 
 @pytest.mark.parametrize("shapes", [((2,), (2,)), ((2,), ()), ((), (2,))])
@@ -84,8 +82,8 @@ def test_what_a_dtype_says(name):
     with jax.enable_x64(True):
         assert ours.itemsize == theirs.itemsize
     assert repr(ours.to_real()) == repr(theirs.to_real())
-    if name not in ("float16", "bfloat16"):
-        assert not (theirs.is_floating_point or theirs.is_complex) or repr(ours.to_complex()) == repr(theirs.to_complex())
+    if name in ("float32", "float64", "complex64", "complex128"):
+        assert repr(ours.to_complex()) == repr(theirs.to_complex())
     assert isinstance(ours, eager.dtype)
     assert pickle.loads(pickle.dumps(ours)) is copy.deepcopy(ours) is ours
     for target in WIDE:
@@ -105,7 +103,7 @@ def test_limits():
         assert repr(ours) == repr(theirs)
     assert eager.finfo().bits == 32
     for use in (lambda: eager.finfo(eager.int32), lambda: eager.iinfo(eager.float32)):
-        with pytest.raises(TypeError, match="use [if]info"):
+        with pytest.raises(TypeError, match=r"use [if]info"):
             use()
 
 
@@ -188,8 +186,9 @@ def test_types_by_name():
 @pytest.mark.parametrize("make", [
     lambda t: t.FloatTensor([1, 2]), lambda t: t.LongTensor([1, 2]), lambda t: t.FloatTensor(2, 3) * 0,
     lambda t: t.ByteTensor([[1, 2]]), lambda t: t.BoolTensor([True, False]), lambda t: t.FloatTensor(),
-    lambda t: t.Tensor([1, 2]), lambda t: t.Tensor(2, 3) * 0, lambda t: t.Tensor(), lambda t: t.Tensor(np.array([1, 2])),
-    lambda t: t.HalfTensor([1.5]), lambda t: t.Tensor([[1.0]]), lambda t: t.Tensor(t.Size([2])) * 0,
+    lambda t: t.Tensor([1, 2]), lambda t: t.Tensor(2, 3) * 0, lambda t: t.Tensor(),
+    lambda t: t.Tensor(np.array([1, 2])), lambda t: t.HalfTensor([1.5]), lambda t: t.Tensor([[1.0]]),
+    lambda t: t.Tensor(t.Size([2])) * 0,
 ])  # fmt: skip
 def test_constructors_by_type(make):
     ours, theirs = make(eager), make(torch)

@@ -11,6 +11,7 @@ C, D = floats(3, 4, dtype="complex64"), floats(4, dtype="complex64", seed=1)
 N, M = integers(-9, 9, 3, 4), integers(1, 9, 4, seed=1)
 EDGES = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 2.5, 2.5, -3.0], np.float32)
 OTHERS = np.array([0.0, 1.0, 1.0, -2.0, 1.0, np.inf, 2.0, np.nan, 2.5, 3.0], np.float32)
+POINTS = np.array([0.0, 1e-12, 1e-6, 0.1, 1.0, 3.3, 9.9, 24.0, 26.0, 71.0, np.inf, np.nan], np.float32)
 
 
 def by(name, *args, **options):
@@ -76,6 +77,13 @@ ROWS = {
     "psi": (special("psi"), P), "gammaln": (special("gammaln"), P), "multigammaln": (special("multigammaln", 2), P + 2),
     "modified_bessel_i0": (lambda t, x: t.special.modified_bessel_i0(x.detach()), X),
     "modified_bessel_i1": (lambda t, x: t.special.modified_bessel_i1(x.detach()), X),
+    **{
+        name: (lambda t, x, name=name: getattr(t.special, name)(x.detach()), POINTS)
+        for name in (
+            "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "modified_bessel_k0", "modified_bessel_k1",
+            "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
+        )
+    },
     **{
         name: (lambda t, x, n, name=name: getattr(t.special, name)(x.detach(), n), X, integers(-1, 6, 4))
         for name in (

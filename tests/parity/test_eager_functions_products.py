@@ -5,7 +5,7 @@ import torch
 
 from funcvision import eager
 
-from .eager_rows import assert_row, floats, integers
+from .eager_rows import assert_row, floats, integers, positive
 from .test_eager_functions_elementwise import by
 
 V, W, A, B = floats(4), floats(4, seed=1), floats(3, 4), floats(4, 5)
@@ -115,6 +115,18 @@ ROWS = {
     **{f"{name} n": (fft(name, 6, 0), S) for name in ("fft", "ifft", "rfft", "ihfft", "irfft", "hfft")},
     **{f"{name} s": (fft(name, (3, 6), (1, 0)), C) for name in ("fftn", "ifft2", "irfftn", "hfft2")},
     "rfftn s": (fft("rfftn", s=(5,)), A), "fftn dim": (fft("fftn", dim=1), B1), "fft of integers": (fft("fft"), N),
+    "stft": (lambda t, x, w: t.stft(x, 8, window=w.detach(), return_complex=True), floats(2, 33), positive(8)),
+    "stft options": (
+        lambda t, x, w: t.stft(
+            x, 9, 3, 5, w.detach(), pad_mode="constant", normalized=True, onesided=False, return_complex=True),
+        floats(33), positive(5)),
+    "stft pairs": (lambda t, x: t.stft(x, 8, center=False, return_complex=False), floats(33)),
+    "istft": (
+        lambda t, x, w: t.istft(t.stft(x, 8, window=w.detach(), return_complex=True), 8, window=w.detach()),
+        floats(2, 32), positive(8)),
+    "istft length": (lambda t, x: t.istft(x, 6, 2, length=11, normalized=True), floats(4, 6, dtype="complex64")),
+    "svd_lowrank": (lambda t, x: t.svd_lowrank(x.detach(), 4)[1], A), "pca_lowrank": (
+        lambda t, x: t.pca_lowrank(x.detach(), 3)[1], B),
     "fftshift": (fft("fftshift"), B), "ifftshift": (fft("ifftshift", 1), B),
 }  # fmt: skip
 

@@ -87,6 +87,15 @@ ROWS = {
     "block_diag": (lambda t, x, y, z: t.block_diag(x, y, z), X[0], X[0, 0], floats()),
     "meshgrid": (lambda t, x, y: t.meshgrid(x, y, indexing="xy"), X[0, 0], X[0, 1, :2]),
     "meshgrid ij": (lambda t, x, y: t.meshgrid([x, y], indexing="ij"), X[0, 0], X[0, 1, :2]),
+    "unravel_index": (lambda t, i: t.unravel_index(i, (3, 5)), integers(0, 15, 2, 3)),
+    **{
+        f"{name}_copy": (lambda t, x, name=name, args=args: getattr(t, f"{name}_copy")(x, *args), X)
+        for name, args in {
+            "alias": (), "diagonal": (1,), "expand": ((2, 4, 3, 5),), "narrow": (0, 1, 2), "permute": ((2, 0, 1),),
+            "select": (0, 1), "slice": (1, 0, 2), "split": (2,), "split_with_sizes": ([1, 3],), "squeeze": (),
+            "transpose": (0, 1), "unbind": (1,), "unfold": (2, 3, 1), "unsqueeze": (1,), "view": ((12, 5),),
+        }.items()
+    },
     **{
         f"{name} {x.ndim}": (lambda t, x, y, name=name: getattr(t, name)((x, y)), x, x + 1)
         for name in ("hstack", "vstack", "dstack", "column_stack") for x in (X[0], X[0, 0])
@@ -109,7 +118,7 @@ def test_selection(name):
     lambda t, x: t.quantile(x.long(), 0.5), lambda t, x: t.median(x[:0], 0), lambda t, x: t.einsum("ij,kj->il", x, x),
     lambda t, x: t.mm(x, x), lambda t, x: t.mv(x, x), lambda t, x: t.dot(x, x), lambda t, x: t.linalg.inv(x),
     lambda t, x: t.linalg.inv(t.zeros(2, 2)), lambda t, x: t.linalg.cholesky(-t.eye(2)), lambda t, x: t.isclose(x, x.long()),
-    lambda t, x: t.bincount(-t.ones(3, dtype=t.int64) if t is torch else eager.Tensor([-1])), lambda t, x: t.complex(x, x.long()), lambda t, x: t.view_as_complex(x[:, :1]),
+    lambda t, x: t.bincount(-t.ones(3, dtype=t.int64) if t is torch else eager.tensor([-1])), lambda t, x: t.complex(x, x.long()), lambda t, x: t.view_as_complex(x[:, :1]),
     lambda t, x: t.imag(x), lambda t, x: t.addmm(x, x, x), lambda t, x: t.cov(x[None]), lambda t, x: t.searchsorted(x, x[:1]),
 ])  # fmt: skip
 def test_errors_are_of_torchs_class(call):
@@ -117,4 +126,4 @@ def test_errors_are_of_torchs_class(call):
     with pytest.raises(Exception) as expected:  # noqa: PT011
         call(torch, torch.tensor(array))
     with pytest.raises(expected.type.__mro__[-4] if "LinAlgError" in expected.type.__name__ else expected.type):
-        call(eager, eager.Tensor(array))
+        call(eager, eager.tensor(array))

@@ -17,11 +17,11 @@ VALUES = {
     "no columns": np.zeros((2, 0), np.uint8), "integers": np.arange(10) * 1000, "integer": np.array(-7),
     "bools": np.array([[True, False]]), "bytes": np.array([1, 200], np.uint8), "short": np.array([-1, 200], np.int16),
     "random": random(0, 3, 4), "line": random(1, 30), "cube": random(2, 2, 3, 4), "axes": random(3, 1, 2, 1, 2, 1),
-    "many": random(4, 1001), "matrix": random(5, 40, 50), "large": random(6, 12, 11, 10), "many integers": np.arange(2000),
-    "many bools": np.ones((40, 40), bool), "small": np.array([1e-5, 1.0], "f"), "tiny": np.full(3, 1e-8, "f"),
-    "huge": np.array([1e9, 1.0], "f"), "huge fraction": np.array([1e10, 1.5], "f"),
-    "wide": np.array([1000.5, 1.0], "f"), "edge of wide": np.array([1000.0, 1.0], "f"), "long": np.array([123456789.0], "f"),
-    "infinity": np.array([0, np.inf], "f"), "nan": np.array([np.nan], "f"),
+    "many": random(4, 1001), "matrix": random(5, 40, 50), "large": random(6, 12, 11, 10),
+    "many integers": np.arange(2000), "many bools": np.ones((40, 40), bool), "small": np.array([1e-5, 1.0], "f"),
+    "tiny": np.full(3, 1e-8, "f"), "huge": np.array([1e9, 1.0], "f"), "huge fraction": np.array([1e10, 1.5], "f"),
+    "wide": np.array([1000.5, 1.0], "f"), "edge of wide": np.array([1000.0, 1.0], "f"),
+    "long": np.array([123456789.0], "f"), "infinity": np.array([0, np.inf], "f"), "nan": np.array([np.nan], "f"),
     "not finite": np.array([np.nan, 1.5, -np.inf], "f"), "not finite and whole": np.array([np.nan, 2, np.inf], "f"),
     "complex": np.array([1 + 2j, -1.5 - 1j], np.complex64), "whole complex": np.array([1 + 2j, 0], np.complex64),
     "complex number": np.array(1 - 0.5j, np.complex64), "halves": np.array([1.5, 2], np.float16),
@@ -56,7 +56,7 @@ def test_text_of_dtypes_and_history():
         lambda t: t.ones(9, requires_grad=True) * 2.12345, lambda t: t.ones(2, requires_grad=True).exp(),
         lambda t: t.ones(40, dtype=t.float16, requires_grad=True), lambda t: t.ones(2, 3).shape,
         lambda t: t.ones(2, 3).size()[1:], lambda t: t.ones(2).device, lambda t: t.tensor([1]).dtype,
-        lambda t: t.device("cuda:1"), lambda t: t.Size([1]) + (2,),
+        lambda t: t.device("cuda:1"), lambda t: t.Size([1]) + t.Size([2]),
     ):  # fmt: skip
         assert repr(make(eager)) == repr(make(torch))
         assert str(make(eager)) == str(make(torch))

@@ -4,7 +4,6 @@ import collections
 import io
 import pickle
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -46,7 +45,7 @@ def test_every_dtype(name, legacy):
     assert list(ours) == list(content)
     for key, tensor in content.items():
         assert tuple(ours[key].shape) == tuple(tensor.shape)
-        assert ours[key].dtype == (jnp.int32 if name == "int64" else jnp.dtype(name))
+        assert ours[key].dtype == getattr(eager, name)
         np.testing.assert_array_equal(numbers(ours[key]), numbers(tensor))
     back = in_torch(ours)
     for key, tensor in content.items():
@@ -80,7 +79,16 @@ def test_flags_go_both_ways():
         assert isinstance(ours[name], nn.Parameter) == (name in ("parameter", "frozen"))
         assert isinstance(back[name], torch.nn.Parameter) == (name in ("parameter", "frozen"))
         assert ours[name].requires_grad == back[name].requires_grad == theirs[name].requires_grad
-    assert tuple(ours["size"]) == (2, 3)
+    assert ours["size"] == back["size"] == theirs["size"]
+    assert type(back["size"]) is torch.Size
+
+
+def test_dtypes_and_devices_go_both_ways():
+    theirs = {"dtypes": [torch.bool, torch.bfloat16, torch.int64], "device": torch.device("cuda", 1)}
+    ours = from_torch(theirs)
+    assert ours["dtypes"] == [eager.bool, eager.bfloat16, eager.int64]
+    assert ours["device"] == eager.device("cuda:1")
+    assert in_torch(ours) == theirs
 
 
 def test_shared_elements_go_both_ways():

@@ -50,7 +50,7 @@ def test_layers_and_leading_axes():
 
 @pytest.mark.parametrize(("call", "error", "match"), [
     (lambda: F.unfold(jnp.ones((4, 4)), 2), ValueError, r"unfold takes \[..., height, width, channels\]"),
-    (lambda: F.unfold(jnp.ones((4, 4, 1)), 5), ValueError, r"kernel_size=\(5, 5\).* is larger than an image of \(4, 4\)"),
+    (lambda: F.unfold(jnp.ones((4, 4, 1)), 5), ValueError, r"kernel_size=\(5, 5\).* is larger than an image"),
     (lambda: F.unfold(jnp.ones((4, 4, 1)), 2, stride=0), ValueError, "stride must be an integer of 1 or more"),
     (lambda: F.fold(jnp.ones((9, 5)), 4, 2), ValueError, r"takes \[..., 9 windows, channels \* 4\].*got \(9, 5\)"),
     (lambda: F.fold(jnp.ones((8, 4)), 4, 2), ValueError, r"got \(8, 4\)"),

@@ -139,3 +139,24 @@ def test_pixel_shuffle_and_back(r):
     assert_close(y, nhwc(TF.pixel_shuffle(nchw(x), r)))
     assert_close(F.pixel_unshuffle(y, r), nhwc(TF.pixel_unshuffle(nchw(y), r)))
     assert_close(F.pixel_unshuffle(y, r), x)
+
+
+@pytest.mark.filterwarnings("ignore:`nn.functional.upsample")
+@pytest.mark.parametrize(("name", "options"), [
+    ("upsample", {"size": (13, 4)}), ("upsample", {"scale_factor": 2.0, "mode": "bilinear", "align_corners": True}),
+    ("upsample_nearest", {"scale_factor": 2}), ("upsample_bilinear", {"size": (9, 12)}),
+])
+def test_former_names(name, options):
+    x = random(0, *SHAPES[2])
+    assert_close(jax.jit(lambda x: getattr(F, name)(x, **options))(x), nhwc(getattr(TF, name)(nchw(x), **options)))
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 5, 6), (2, 3, 4, 12), (1, 2, 3, 4, 6)])
+def test_channel_shuffle(shape):
+    x = random(0, *shape)
+    for groups in (1, 2, 3, 6):
+        # a vector of channels is an image of one pixel
+        theirs = torch.nn.functional.channel_shuffle(nchw(x.reshape(shape[0], -1, shape[-1])), groups)
+        assert_close(F.channel_shuffle(jnp.asarray(x), groups), nhwc(theirs).reshape(shape))
+    with pytest.raises(ValueError, match=r"channels\] that divide by groups=5"):
+        F.channel_shuffle(jnp.asarray(x), 5)

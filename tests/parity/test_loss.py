@@ -139,6 +139,35 @@ def test_soft_margin_loss():
     compare("soft_margin_loss", [random(1, 3, 4)], choice(2, (3, 4), np.float32([-1, 1])))
 
 
+# Several classes at once
+
+
+MULTILABEL = np.array([[3, 0, -1, 1, 1], [-1, 0, 0, 0, 0], [0, 1, 2, 3, 4], [2, 2, -1, -1, 0]])
+
+
+def test_multilabel_margin_loss():
+    """No target, all classes as targets, a class named twice, and an exact margin, which is a kink."""
+    x = random(1, 4, 5)
+    x[0, 2:4] = [1, 2]
+    compare("multilabel_margin_loss", [x], MULTILABEL)
+    compare("multilabel_margin_loss", [x[3]], MULTILABEL[3])
+    assert_close(nn.MultiLabelMarginLoss()(jnp.asarray(x), MULTILABEL), torch.nn.MultiLabelMarginLoss()(
+        same(x), same(MULTILABEL)
+    ))
+    assert np.isnan(F.multilabel_margin_loss(jnp.ones(3), jnp.array([3, -1, 0])))
+    assert np.isfinite(F.multilabel_margin_loss(jnp.ones(3), jnp.array([-1, 3, 0])))
+
+
+@pytest.mark.parametrize("options", [{}, {"weight": WEIGHT}], ids=len)
+def test_multilabel_soft_margin_loss(options):
+    x, target = 9 * random(1, 2, 3, 4), choice(2, (2, 3, 4), np.float32([0, 1]))
+    compare("multilabel_soft_margin_loss", [x, target], **options)
+    theirs = torch.nn.MultiLabelSoftMarginLoss(*map(same, options.values()))
+    assert_close(nn.MultiLabelSoftMarginLoss(*options.values())(*map(jnp.asarray, (x, target))), theirs(
+        *map(same, (x, target))
+    ))
+
+
 # Regression
 
 
@@ -228,6 +257,20 @@ def test_triplet_margin_loss(options):
     compare("triplet_margin_loss", [anchor, positive, negative], **options)
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_triplet_margin_loss_of_any_distance(swap):
+    arrays = [random(seed, 3, 4) for seed in (1, 2, 3)]
+    compare("triplet_margin_with_distance_loss", arrays, swap=swap, margin=0.5)
+    for manhattan, name, reduction in (
+        (lambda a, b: abs(a - b).sum(-1), "triplet_margin_with_distance_loss", "mean"),
+        (lambda a, b: 1 - (a * b).sum(-1), "triplet_margin_with_distance_loss", "none"),
+    ):
+        options = {"distance_function": manhattan, "swap": swap, "reduction": reduction}
+        expected = getattr(T, name)(*map(same, arrays), **options)
+        assert_close(getattr(F, name)(*map(jnp.asarray, arrays), **options), expected)
+        assert_close(nn.TripletMarginWithDistanceLoss(**options)(*map(jnp.asarray, arrays)), expected)
+
+
 # Precision
 
 
@@ -282,3 +325,9 @@ def test_modules_need_no_parameters(name, options, arrays):
     ours = getattr(nn, name)(**options)
     assert not ours.declarations()
     assert_close(jax.jit(ours)(*arrays), theirs(*map(same, arrays)))
+
+
+def test_nll_loss_of_images_under_its_former_name():
+    x, target = random(1, 2, 3, 5, 4), choice(0, (2, 3, 5), 4)
+    theirs = torch.nn.NLLLoss(same(WEIGHT))(same(np.moveaxis(x, -1, 1)), same(target))
+    assert_close(nn.NLLLoss2d(WEIGHT)(jnp.asarray(x), jnp.asarray(target)), theirs)

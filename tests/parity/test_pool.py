@@ -243,3 +243,15 @@ def test_all_small_geometries_have_torchs_divisors():
     for k, stride, include in itertools.product((2, 3, 4), (1, 2, 3, 4), (False, True)):
         args = (k, stride, k // 2, True, include)
         assert_close(F.avg_pool1d(x, *args), nhwc(TF.avg_pool1d(nchw(x), *args)), what=str(args))
+
+
+@pytest.mark.parametrize(("name", "args"), [
+    *((f"max_pool{n}d_with_indices", (3, 2, 1)) for n in "123"),
+    *((f"adaptive_max_pool{n}d_with_indices", (3,)) for n in "123"),
+])
+def test_pools_that_always_return_indices(name, args):
+    x = random(0, *SHAPES[int(name.split("pool")[1][0])])
+    values, indices = jax.jit(lambda x: getattr(F, name)(x, *args))(x)
+    expected = getattr(TF, name)(nchw(x), *args)
+    assert_close(values, nhwc(expected[0]))
+    assert_close(indices, nhwc(expected[1]).astype("int32"))

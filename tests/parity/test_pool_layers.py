@@ -26,7 +26,8 @@ LAYERS = [
     ("Upsample", (None, (1.6, 2.3), "bicubic", None, True), {}), ("Upsample", (5,), {"mode": "nearest-exact"}),
     ("UpsamplingNearest2d", (9,), {}), ("UpsamplingNearest2d", (), {"scale_factor": 2}),
     ("UpsamplingBilinear2d", ((3, 9),), {}), ("UpsamplingBilinear2d", (None, (2.0, 1.5)), {}),
-    ("PixelShuffle", (2,), {}),
+    ("PixelShuffle", (2,), {}), ("ChannelShuffle", (2,), {}), ("ChannelShuffle", (4,), {}), ("Softmax2d", (), {}),
+    *(("CrossMapLRN2d", (size,), {"alpha": 0.3, "k": 2.0}) for size in (1, 2, 3, 4, 5, 7, 9)),
 ]  # fmt: skip
 
 

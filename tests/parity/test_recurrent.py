@@ -1,12 +1,14 @@
 """Recurrent layers and cells against torch: outputs, last states, gradients of inputs, states and parameters."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import torch
 
 from funcvision import nn
 from tests.parity.layers import assert_layer_equal
-from tests.parity.reference import random
+from tests.parity.reference import assert_close, random
 
 
 def both(name, *args, **options):
@@ -69,3 +71,40 @@ def test_dropout_is_between_layers_only():
     """With p=1 everything is dropped, so torch's different random numbers do not matter."""
     ours, theirs = both("LSTM", 3, 4, num_layers=2, dropout=1.0)
     assert_layer_equal(ours, theirs, [random(0, 5, 2, 3)], train=True, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("mode", ["RNN_TANH", "RNN_RELU", "GRU", "LSTM"])
+def test_the_base_computes_what_its_mode_names(mode):
+    named = {"RNN_TANH": nn.RNN(3, 4), "RNN_RELU": nn.RNN(3, 4, nonlinearity="relu")}
+    layer = named.get(mode) or getattr(nn, mode)(3, 4)
+    base = nn.RNNBase(mode, 3, 4)
+    assert isinstance(layer, nn.RNNBase)
+    params, state = base.init(jax.random.key(0))
+    x = random(0, 5, 2, 3)
+    ours, expected = base.apply(params, state, x)[0], layer.apply(params, state, x)[0]
+    jax.tree.map(assert_close, ours, expected)
+
+
+def test_errors_of_the_bases():
+    with pytest.raises(ValueError, match="mode='SRU'; give one of RNN_TANH, RNN_RELU, GRU, LSTM"):
+        nn.RNNBase("SRU", 3, 4)
+    with pytest.raises(ValueError, match="proj_size=2 is for the LSTM only"):
+        nn.RNNBase("GRU", 3, 4, proj_size=2)
+    assert isinstance(nn.GRUCell(3, 4), nn.RNNCellBase)
+    cell = nn.RNNCellBase(3, 4, True, num_chunks=2)
+    with pytest.raises(NotImplementedError, match="RNNCellBase has no step"):
+        cell.apply(*cell.init(jax.random.key(0)), jnp.ones((2, 3)))
+
+
+def test_a_cell_of_ones_own():
+    class Doubling(nn.RNNCellBase):
+        def __init__(self, size):
+            super().__init__(size, size, bias=False, num_chunks=1)
+
+        def step(self, from_input, from_hidden, state):
+            return (2 * from_input + from_hidden,)
+
+    cell = Doubling(2)
+    params = {"weight_ih": jnp.eye(2), "weight_hh": 3 * jnp.eye(2)}
+    y, _ = cell.apply(params, {}, jnp.ones((1, 2)), jnp.ones((1, 2)))
+    np.testing.assert_array_equal(y, [[5, 5]])

@@ -52,7 +52,6 @@ KERNELS_OF_ONE_KIND = ("image", "video", "mask", "bounding_boxes", "keypoints")
 """Suffixes of torchvision's kernels for one kind of leaf; here the kernel itself takes every kind."""
 
 ABSENT = {
-    "ToTensor": "its own documentation says not to use it: ToImage and ToDtype(scale=True)",
     "check_type": "for tests of a leaf's type: isinstance", "has_all": "as check_type", "has_any": "as check_type",
     "get_bounding_boxes": "for authors of transforms: jax.tree.leaves finds them", "get_keypoints": "as the boxes",
     "query_chw": "for authors of transforms: common_size and get_num_channels", "query_size": "common_size",

@@ -16,8 +16,8 @@ Tensors = Tensor | Sequence[Tensor]
 
 def grad(
     outputs: Tensors, inputs: Tensors, grad_outputs: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, allow_unused: bool | None = None, is_grads_batched: bool = False,
-    materialize_grads: bool = False,
+    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+    is_grads_batched: bool = False, materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The sum of the gradients of the outputs with respect to each input. No `grad` changes.
 
@@ -33,6 +33,7 @@ def grad(
         grad_outputs: for each output the gradient with respect to it, or None for an output with one element.
         retain_graph: keep the graph, so that it can be used again. The default is `create_graph`.
         create_graph: record the computation of the gradients, so that they can be differentiated.
+        only_inputs: accepted, without effect: no `grad` changes in any case.
         allow_unused: return None for inputs on which no output depends. The default is `materialize_grads`.
         is_grads_batched: each of `grad_outputs` has a leading axis, over which the computation is vectorised by
             `jax.vmap`. The gradients get this axis. With `create_graph` the computation is repeated instead.

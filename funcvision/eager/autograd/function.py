@@ -1,8 +1,9 @@
 """`Function`: an operation whose backward is written by hand."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,8 @@ from .._graph import Cotangent, Edge, Node
 from .._modes import is_grad_enabled, mode, no_grad
 from .._operation import differentiable
 from ..tensor import Tensor
+from ._returned_gradients import returned_gradients
+from ._traced_function import apply_traced
 from .graph import Saved
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -131,17 +134,28 @@ class Function:
         )
 
     @classmethod
-    def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Calls the operation and records it."""
-        needs = tuple(isinstance(arg, TensorBase) and arg.requires_grad for arg in args)
-        ctx = FunctionCtx(needs)
+    def _forward(
+        cls, args: Sequence[Any], kwargs: dict[str, Any], needs_grad: Callable[[Any], bool]
+    ) -> tuple[Any, FunctionCtx]:
+        """What `forward` returns, and the ctx that it filled."""
+        ctx = FunctionCtx(tuple(isinstance(arg, TensorBase) and bool(needs_grad(arg)) for arg in args))
         separate = cls.setup_context is not Function.setup_context
-        with no_grad():
+        with no_grad() if mode.trace is None else contextlib.nullcontext():
             result = cls.forward(*args, **kwargs) if separate else cls.forward(ctx, *args, **kwargs)
             if separate:
-                cls.setup_context(ctx, args, result)
+                cls.setup_context(ctx, tuple(args), result)
+        return result, ctx
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Calls the operation and records it."""
+        if mode.trace is not None:  # jax differentiates the whole function
+            return apply_traced(
+                cls.__name__, lambda given: cls._forward(given, kwargs, differentiable), cls.backward, args
+            )
+        result, ctx = cls._forward(args, kwargs, lambda tensor: tensor.requires_grad)
         outputs = result if isinstance(result, tuple) else (result,)
-        node = _node(cls, ctx, args, needs, outputs) if any(needs) and is_grad_enabled() else None
+        node = _node(cls, ctx, args, outputs) if any(ctx.needs_input_grad) and is_grad_enabled() else None
         linked = outputs if node is None else _linked(ctx, node, args, outputs)
         own = {id(arg) for arg in args} - {id(tensor) for tensor in ctx._dirty}
         ctx._keep({} if node is None else {
@@ -150,19 +164,12 @@ class Function:
         return tuple(linked) if isinstance(result, tuple) else linked[0]
 
 
-class _Signature(NamedTuple):
-    """What is known of the arguments of a call: which need a gradient, and the shapes and dtypes of Tensors."""
-
-    needs: tuple[bool, ...]
-    shapes: tuple[Any, ...]
-
-
 def _node(
-    function: type[Function], ctx: FunctionCtx, args: Sequence[Any], needs: tuple[bool, ...], outputs: Sequence[Any]
+    function: type[Function], ctx: FunctionCtx, args: Sequence[Any], outputs: Sequence[Any]
 ) -> "_FunctionNode":
-    shapes = tuple(_shape(arg) if need else None for arg, need in zip(args, needs, strict=True))
+    needs = ctx.needs_input_grad
     return _FunctionNode(
-        function, ctx, _Signature(needs, shapes),
+        function, ctx, [_shape(arg) if need else None for arg, need in zip(args, needs, strict=True)],
         edges=[arg._edge() for arg, need in zip(args, needs, strict=True) if need],
         outputs=[_shape(output) if isinstance(output, TensorBase) else None for output in outputs],
     )
@@ -196,14 +203,13 @@ def _linked(ctx: FunctionCtx, node: Node, args: Sequence[Any], outputs: Sequence
 class _FunctionNode(Node):
     """A call of a `Function`. Its backward works on Tensors, whether or not it is recorded."""
 
-    __slots__ = ("_ctx", "_function", "_signature")
+    __slots__ = ("_ctx", "_expected", "_function")
 
     def __init__(
-        self, function: type[Function], ctx: FunctionCtx, signature: _Signature, *, edges: list[Edge],
-        outputs: list[Any],
+        self, function: type[Function], ctx: FunctionCtx, expected: list[Any], *, edges: list[Edge], outputs: list[Any]
     ):
         super().__init__(function.__name__, list, edges, outputs, (), True)
-        self._function, self._ctx, self._signature = function, ctx, signature
+        self._function, self._ctx, self._expected = function, ctx, expected
 
     def name(self) -> str:
         """The name in torch's form."""
@@ -227,44 +233,8 @@ class _FunctionNode(Node):
                 cotangent = jnp.zeros(output.shape, output.dtype)
             given.append(cotangent if cotangent is None else self.to_tensor(cotangent))
         result = self._function.backward(ctx, *given)
-        results = list(result) if isinstance(result, tuple | list) else [result]
-        needs, shapes = self._signature
-        extra = results[len(needs) :]
-        if len(results) < len(needs) or any(gradient is not None for gradient in extra):
-            raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {len(needs)}, got "
-                f"{len(results)})"
-            )
-        picked = [
-            self._fitting(i, gradient, shape)
-            for i, (gradient, need, shape) in enumerate(zip(results, needs, shapes, strict=False)) if need
-        ]
-        return [gradient if gradient is None or recorded else as_array(gradient) for gradient in picked]
-
-    def _fitting(self, number: int, gradient: Any, expected: jax.ShapeDtypeStruct) -> Any:
-        """A gradient that backward returned, summed over axes along which the input would be broadcast."""
-        if gradient is None:
-            return None
-        if not isinstance(gradient, TensorBase):
-            raise TypeError(
-                f"function {self.name()} returned a {type(gradient).__name__} at index {number}: a gradient is a "
-                "Tensor or None"
-            )
-        if gradient.array.shape != expected.shape:
-            gradient = self._summed(number, gradient, expected.shape)
-        return gradient if gradient.array.dtype == expected.dtype else gradient.to(expected.dtype)
-
-    def _summed(self, number: int, gradient: Any, shape: tuple[int, ...]) -> Any:
-        given = tuple(gradient.array.shape)
-        added = len(given) - len(shape)
-        kept = tuple(zip(given[max(added, 0) :], shape, strict=False))
-        if added < 0 or any(wanted not in (1, size) for size, wanted in kept):
-            raise RuntimeError(
-                f"Function {self.name()} returned an invalid gradient at index {number} - got {list(given)} but "
-                f"expected shape compatible with {list(shape)}"
-            )
-        axes = [*range(added), *(added + i for i, (size, wanted) in enumerate(kept) if size != wanted)]
-        return gradient.sum(axes, keepdim=True).reshape(shape)
+        gradients = returned_gradients(self.name(), result, self._expected)
+        return [gradient if gradient is None or recorded else as_array(gradient) for gradient in gradients]
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -168,7 +168,7 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         drawn = [rng.standard_normal(output.shape).astype(output.array.dtype) for output in outputs]
-        vectors = [Tensor(array, requires_grad=True) for array in drawn]
+        vectors = [Tensor.wrap(jnp.asarray(array)).requires_grad_() for array in drawn]
     else:
         vectors = list(grad_outputs) if isinstance(grad_outputs, tuple | list) else [grad_outputs]
     places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]

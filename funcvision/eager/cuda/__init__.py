@@ -2,6 +2,7 @@
 
 from ..random import manual_seed
 from ..random import manual_seed as manual_seed_all
+from . import amp
 from ._devices import (
     current_device,
     device_count,
@@ -19,7 +20,7 @@ from ._devices import (
 )
 
 __all__ = [
-    "current_device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
+    "amp", "current_device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
     "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
     "memory_allocated", "reset_peak_memory_stats", "set_device", "synchronize",
 ]  # fmt: skip

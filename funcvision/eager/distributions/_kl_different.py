@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.scipy import special
 
+from ._special import xlogy
 from .bernoulli import Bernoulli, Binomial, Poisson
 from .beta import Beta
 from .continuous_bernoulli import ContinuousBernoulli
@@ -46,7 +47,7 @@ def _(p: Pareto) -> Any:
 
 @_mean_log.register
 def _(p: Uniform) -> Any:
-    return (special.xlogy(p.high, p.high) - special.xlogy(p.low, p.low)) / (p.high - p.low) - 1
+    return (xlogy(p.high, p.high) - xlogy(p.low, p.low)) / (p.high - p.low) - 1
 
 
 @functools.singledispatch
@@ -146,7 +147,7 @@ def _uniform_to_continuous_bernoulli(p: Any, q: Any) -> Any:
 def _uniform_to_beta(p: Any, q: Any) -> Any:
     a, b, width = q.concentration1, q.concentration0, p.high - p.low
     low, high = 1 - p.low, 1 - p.high
-    mean_log_rest = (special.xlogy(low, low) - special.xlogy(high, high)) / width - 1
+    mean_log_rest = (xlogy(low, low) - xlogy(high, high)) / width - 1
     log_beta = special.gammaln(a) + special.gammaln(b) - special.gammaln(a + b)
     result = log_beta - (a - 1) * _mean_log(p) - (b - 1) * mean_log_rest - jnp.log(width)
     return jnp.where((p.high > 1) | (p.low < 0), jnp.inf, result)

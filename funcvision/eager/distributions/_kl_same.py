@@ -16,7 +16,14 @@ from .gamma import Exponential, Gamma
 from .independent import Independent
 from .kl import kl_divergence, lifted_kl, register_kl
 from .log_normal import EULER, Gumbel, HalfNormal, Pareto
-from .multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, half_log_det, mahalanobis, solve_lower
+from .multivariate_normal import (
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    diagonal_matrix,
+    half_log_det,
+    mahalanobis,
+    solve_lower,
+)
 from .normal import Cauchy, Laplace, Normal
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
@@ -174,7 +181,7 @@ def _multivariate(p: Any, q: Any) -> Any:
 @lifted_kl((LowRankMultivariateNormal, MultivariateNormal))
 def _low_rank_and_multivariate(p: Any, q: Any) -> Any:
     _same_size(p, q)
-    root = jnp.sqrt(p.cov_diag)[..., None] * jnp.eye(p.event_shape[0], dtype=p.cov_diag.dtype)
+    root = diagonal_matrix(jnp.sqrt(p.cov_diag))
     trace = _trace(solve_lower(q._scale_tril, p.cov_factor)) + _trace(solve_lower(q._scale_tril, root))
     distance = mahalanobis(q._scale_tril, q.loc - p.loc)
     log_ratio = 2 * half_log_det(q._scale_tril) - p.log_det()
@@ -197,7 +204,7 @@ def _multivariate_and_low_rank(p: Any, q: Any) -> Any:
 
 @lifted_kl((LowRankMultivariateNormal, LowRankMultivariateNormal))
 def _low_rank(p: Any, q: Any) -> Any:
-    root = jnp.sqrt(p.cov_diag)[..., None] * jnp.eye(p.event_shape[0], dtype=p.cov_diag.dtype)
+    root = diagonal_matrix(jnp.sqrt(p.cov_diag))
     return _to_low_rank(p, q, p.log_det(), [p.cov_factor, root])
 
 

@@ -13,6 +13,7 @@ from .._arithmetic import clamp
 from .._base import as_array
 from . import constraints
 from ._lifted import lazy, lifted, lifted_property
+from ._special import xlogy
 from .distribution import Distribution, Univariate, as_parameters, scored
 
 __all__ = [
@@ -323,4 +324,4 @@ class Poisson(Univariate):
 
     @scored
     def log_prob(self, value: Any) -> Any:
-        return special.xlogy(value, self.rate) - self.rate - special.gammaln(value + 1)
+        return xlogy(value, self.rate) - self.rate - special.gammaln(value + 1)

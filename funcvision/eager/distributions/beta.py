@@ -9,6 +9,7 @@ from jax.scipy import special
 from .._elementwise import together
 from . import constraints
 from ._lifted import lifted, lifted_property
+from ._special import xlogy
 from .distribution import Distribution, Univariate, as_parameters, scored
 from .gamma import at_least_tiny
 
@@ -53,7 +54,7 @@ class Beta(Univariate):
     def log_prob(self, value: Any) -> Any:
         a, b = self.concentration1, self.concentration0
         log_beta = special.gammaln(a) + special.gammaln(b) - special.gammaln(a + b)
-        return special.xlogy(a - 1, value) + special.xlogy(b - 1, 1 - value) - log_beta
+        return xlogy(a - 1, value) + xlogy(b - 1, 1 - value) - log_beta
 
     @lifted
     def entropy(self) -> Any:
@@ -102,7 +103,7 @@ class Dirichlet(Distribution):
     def log_prob(self, value: Any) -> Any:
         value, concentration = together(value, self.concentration, real=True)
         log_beta = special.gammaln(concentration).sum(-1) - special.gammaln(concentration.sum(-1))
-        return special.xlogy(concentration - 1, value).sum(-1) - log_beta
+        return xlogy(concentration - 1, value).sum(-1) - log_beta
 
     @lifted
     def entropy(self) -> Any:

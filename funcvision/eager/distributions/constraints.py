@@ -58,7 +58,7 @@ class Constraint:
 
     def holds(self, x: Array) -> Array:
         """`check` for arrays. A constraint defines this method, or overrides `check`."""
-        return on_host(self.check(TensorBase.result(x)))
+        return on_host(self.check(TensorBase.result.of(x)))
 
     def __repr__(self) -> str:
         return type(self).__name__.removeprefix("_") + "()"

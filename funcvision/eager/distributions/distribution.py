@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._base import TensorBase, as_array
+from .._base import TensorBase
 from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
@@ -21,11 +21,11 @@ from ._lifted import Lifted, lazy, lifted
 
 __all__ = ["Distribution", "Univariate", "aligned", "as_parameters", "as_size", "drawn", "scored", "sum_rightmost"]
 
-def _floating_together(*operands: Any) -> list[jax.Array]:
-    return together(*operands, real=True)
+def _converted(x: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    return jnp.broadcast_to(x.astype(dtype), shape)
 
 
-_together, _exp, _sqrt = lift(_floating_together), lift(exp), lift(sqrt)
+_convert, _exp, _sqrt = lift(_converted), lift(exp), lift(sqrt)
 
 
 def as_size(shape: Sequence[int]) -> tuple[int, ...]:
@@ -33,30 +33,32 @@ def as_size(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(map(operator.index, shape))
 
 
-def as_parameters(*values: Any, broadcast: bool = True) -> list[Tensor]:
+def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
     """Parameters as floating-point Tensors of one dtype and, if `broadcast` is set, of one shape.
 
-    Numbers take the dtype of the first Tensor, or float32.
+    Numbers take the dtype of the Tensors, or float32. A Tensor that has the dtype and the shape is returned itself.
 
     Raises:
         ValueError: a value is neither a number nor a Tensor.
     """
-    given = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtype = next((x.dtype for x in given if jnp.issubdtype(x.dtype, jnp.inexact)), default_dtype())
-    tensors: list[Any] = []
     for value in values:
-        if isinstance(value, int | float | np.generic):
-            tensors.append(Tensor(jnp.asarray(value, dtype)))
-        elif isinstance(value, TensorBase):
-            tensors.append(value if jnp.issubdtype(value.dtype, jnp.inexact) else value.to(dtype))  # pyright: ignore
-        elif isinstance(value, jax.Array | np.ndarray):
-            tensors.append(Tensor.wrap(as_array(value)))
-        else:
+        if not isinstance(value, TensorBase | jax.Array | np.ndarray | np.generic | int | float):
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
-    dtypes, shapes = {x.dtype for x in tensors}, {x.shape for x in tensors}
-    if broadcast and (len(dtypes) > 1 or len(shapes) > 1):
-        return list(_together(*tensors))
-    return tensors
+    tensors = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
+    dtypes = {np.dtype(x.dtype) for x in tensors if jnp.issubdtype(x.dtype, jnp.inexact)} or {default_dtype()}
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = functools.reduce(jnp.promote_types, dtypes)
+    shape = np.broadcast_shapes(*(x.shape for x in tensors)) if broadcast else ()
+    parameters = []
+    for value in values:
+        wanted = shape if broadcast else np.shape(value)
+        if isinstance(value, np.generic | int | float):
+            parameters.append(Tensor(jnp.full(wanted, value, dtype)))
+        else:
+            tensor = value if isinstance(value, TensorBase) else Tensor(value)
+            fits = tensor.dtype == dtype and tensor.shape == wanted
+            parameters.append(tensor if fits else _convert(tensor, wanted, dtype))
+    return parameters
 
 
 def sum_rightmost(value: Any, dim: int) -> Any:

@@ -8,6 +8,7 @@ from jax.scipy import special
 
 from . import constraints
 from ._lifted import lifted, lifted_property
+from ._special import xlogy
 from .distribution import Univariate, aligned, scored
 
 __all__ = ["Chi2", "Exponential", "FisherSnedecor", "Gamma", "at_least_tiny", "gamma_draw"]
@@ -67,7 +68,7 @@ class Gamma(Univariate):
     @scored
     def log_prob(self, value: Any) -> Any:
         return (
-            special.xlogy(self.concentration, self.rate) + special.xlogy(self.concentration - 1, value)
+            xlogy(self.concentration, self.rate) + xlogy(self.concentration - 1, value)
             - self.rate * value - special.gammaln(self.concentration)
         )
 

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._lift import lift
@@ -33,6 +35,14 @@ def register_kl(type_p: type, type_q: type) -> Callable[..., Any]:
     return registered
 
 
+def _in_one_dtype(tree: Any) -> Any:
+    """A tree with its arrays in the widest of their dtypes."""
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = functools.reduce(jnp.promote_types, [array.dtype for array in arrays])
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
 def lifted_kl(*pairs: tuple[type, type], check: Callable[..., None] | None = None) -> Callable[..., Any]:
     """A decorator that registers a formula on arrays for pairs of types. It runs as one node of the graph.
 
@@ -42,7 +52,11 @@ def lifted_kl(*pairs: tuple[type, type], check: Callable[..., None] | None = Non
     """
 
     def registered(function: Callable[..., Any]) -> Callable[..., Any]:
-        operation = lift(function)
+        @functools.wraps(function)
+        def of_one_dtype(p: Any, q: Any) -> Any:
+            return function(*_in_one_dtype((p, q)))
+
+        operation = lift(of_one_dtype)
 
         @functools.wraps(function)
         def of_batch(p: Any, q: Any) -> Any:

@@ -13,7 +13,10 @@ from . import constraints
 from ._lifted import lazy, lifted, lifted_property
 from .distribution import Distribution, as_parameters, scored
 
-__all__ = ["LowRankMultivariateNormal", "MultivariateNormal", "ByMatrix", "half_log_det", "mahalanobis", "solve_lower"]
+__all__ = [
+    "LowRankMultivariateNormal", "MultivariateNormal", "ByMatrix", "diagonal_matrix", "half_log_det", "mahalanobis",
+    "solve_lower",
+]  # fmt: skip
 
 
 def solve_lower(lower: jax.Array, right: jax.Array) -> jax.Array:
@@ -29,6 +32,11 @@ def mahalanobis(lower: jax.Array, deviation: jax.Array) -> jax.Array:
     columns = jnp.moveaxis(deviation.reshape(-1, *batch, n), 0, -1)  # one solve for all samples of a batch
     squares = jnp.square(solve_triangular(lower, columns, lower=True)).sum(-2)
     return jnp.moveaxis(squares, -1, 0).reshape(deviation.shape[:-1])
+
+
+def diagonal_matrix(x: jax.Array) -> jax.Array:
+    """Matrices with x [..., n] on their diagonal."""
+    return x[..., None] * jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), (*x.shape, x.shape[-1]))
 
 
 def half_log_det(lower: jax.Array) -> jax.Array:
@@ -253,14 +261,14 @@ class LowRankMultivariateNormal(Distribution):
     @lazy
     def covariance_matrix(self) -> Any:
         """The covariance matrix, [..., n, n]."""
-        return self.cov_factor @ self.cov_factor.mT + _diagonal(self.cov_diag)
+        return self.cov_factor @ self.cov_factor.mT + diagonal_matrix(self.cov_diag)
 
     @lazy
     def precision_matrix(self) -> Any:
         """The inverse of the covariance matrix, [..., n, n]."""
         scaled = self.cov_factor.mT / self.cov_diag[..., None, :]
         solved = solve_lower(self.capacitance_tril(), scaled)
-        return _diagonal(1 / self.cov_diag) - solved.mT @ solved
+        return diagonal_matrix(1 / self.cov_diag) - solved.mT @ solved
 
     def _draw(self, key: jax.Array, shape: tuple[int, ...]) -> Any:
         of_factor, of_diagonal = jax.random.split(key)
@@ -280,7 +288,3 @@ class LowRankMultivariateNormal(Distribution):
     @lifted
     def entropy(self) -> Any:
         return 0.5 * (self.event_shape[0] * (1 + math.log(2 * math.pi)) + self.log_det())
-
-
-def _diagonal(x: jax.Array) -> jax.Array:
-    return x[..., None] * jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), (*x.shape, x.shape[-1]))

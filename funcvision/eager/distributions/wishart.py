@@ -15,17 +15,9 @@ from . import constraints
 from ._lifted import lifted, lifted_property
 from .distribution import Distribution, as_parameters, scored
 from .gamma import gamma_draw
-from .multivariate_normal import ByMatrix, half_log_det
+from .multivariate_normal import ByMatrix, diagonal_matrix, half_log_det
 
 __all__ = ["LKJCholesky", "Wishart"]
-
-
-def _trilled(x: jax.Array) -> jax.Array:
-    return jnp.tril(x, -1)
-
-
-def _diagonal(x: jax.Array) -> jax.Array:
-    return x[..., None] * jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), (*x.shape, x.shape[-1]))
 
 
 def _multigammaln(x: jax.Array, p: int) -> jax.Array:
@@ -100,7 +92,7 @@ class Wishart(ByMatrix):
             jnp.arange(n, dtype=self.df.dtype), (*shape, n)
         )
         root = jnp.sqrt(jnp.maximum(2 * gamma_draw(of_diagonal, df / 2), float(jnp.finfo(df.dtype).eps) ** 2))
-        noise = _trilled(jax.random.normal(of_rest, (*shape, n, n), df.dtype)) + _diagonal(root)
+        noise = jnp.tril(jax.random.normal(of_rest, (*shape, n, n), df.dtype), -1) + diagonal_matrix(root)
         lower = jnp.broadcast_to(self._scale_tril, noise.shape) @ noise
         return lower @ lower.mT
 
@@ -152,11 +144,11 @@ class LKJCholesky(Distribution):
         offset = jnp.broadcast_to(jnp.maximum(jnp.arange(self.dim, dtype=dtype) - 1, 0), shape)
         marginal = jnp.broadcast_to((self.concentration + 0.5 * (self.dim - 2))[..., None], shape)
         length = jax.random.beta(of_length, offset + 0.5, marginal - 0.5 * offset, shape, dtype)
-        normal = _trilled(jax.random.normal(of_direction, (*shape, self.dim), dtype))
+        normal = jnp.tril(jax.random.normal(of_direction, (*shape, self.dim), dtype), -1)
         norm = jnp.linalg.norm(normal, axis=-1, keepdims=True)
         rows = jnp.sqrt(length)[..., None] * normal / jnp.where(norm > 0, norm, 1)
         rest = jnp.maximum(1 - jnp.square(rows).sum(-1), float(jnp.finfo(dtype).tiny))
-        return rows + _diagonal(jnp.sqrt(rest))
+        return rows + diagonal_matrix(jnp.sqrt(rest))
 
     @scored
     def log_prob(self, value: Any) -> Any:

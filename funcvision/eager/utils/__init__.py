@@ -1,12 +1,15 @@
-"""What `torch.utils` has. Each part is imported when it is first used: `hooks` lies below the others."""
+"""What `torch.utils` has: loading of data, hooks, recomputation in backward, logs for TensorBoard.
+
+Each part is imported when it is first used, because `hooks` lies below the classes that the others need.
+"""
 
 import importlib
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
-    from . import data, hooks
+    from . import checkpoint, data, hooks, tensorboard
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks", "tensorboard"]
 
 
 def __getattr__(name: str) -> object:

@@ -99,7 +99,7 @@ def _checked(norm: jax.Array, norm_type: float, error_if_nonfinite: bool) -> Ten
             f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To "
             "clip them all the same, pass error_if_nonfinite=False"
         )
-    return Tensor(norm)
+    return Tensor.wrap(norm)
 
 
 @functools.partial(jax.jit, static_argnums=1)

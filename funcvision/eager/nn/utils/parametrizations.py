@@ -144,16 +144,16 @@ class _Orthogonal(Module):
         if tuple(value.shape) != self.shape:
             raise ValueError(f"Expected a matrix or batch of matrices of shape {self.shape}; got {tuple(value.shape)}")
         if self.use_trivialization:
-            self.base = Tensor(_completed(value.array, next_key()))
+            self.base = Tensor.of(_completed(value.array, next_key()))
             rows, columns = value.shape[-2:]  # minus the identity, which the Householder map takes to the identity
             identity = -jnp.eye(rows, columns, dtype=value.array.dtype)
-            return Tensor(jnp.broadcast_to(identity, value.array.shape))
+            return Tensor.of(jnp.broadcast_to(identity, value.array.shape))
         if self.orthogonal_map != "householder":
             raise NotImplementedError(
                 "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
                 "use_trivialization=False."
             )
-        return Tensor(_reflectors(value.array))
+        return Tensor.of(_reflectors(value.array))
 
 
 @lift

@@ -89,7 +89,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The inverse of a permutation."""
     if permutation is None:
         return None
-    return Tensor(jnp.argsort(as_array(permutation)))
+    return Tensor.of(jnp.argsort(as_array(permutation)))
 
 
 def pack_padded_sequence(
@@ -131,8 +131,8 @@ def pack_padded_sequence(
     data = input[rows, times] if batch_first else input[times, rows]
     counts = _batch_sizes(sizes)
     if order is None:
-        return PackedSequence(data, Tensor(counts))
-    return PackedSequence(data, Tensor(counts), Tensor(order), Tensor(np.argsort(order)))
+        return PackedSequence(data, Tensor.of(counts))
+    return PackedSequence(data, Tensor.of(counts), Tensor.of(order), Tensor.of(np.argsort(order)))
 
 
 def packed_like(sequence: PackedSequence, padded: Tensor, batch_first: bool) -> PackedSequence:
@@ -170,7 +170,7 @@ def pad_packed_sequence(
     places = np.where(is_inside, begins[:, None] + order, 0)
     if batch_first:
         is_inside, places = is_inside.T, places.T
-    return _filled(sequence.data, places, is_inside, float(padding_value)), Tensor(sizes[order])
+    return _filled(sequence.data, places, is_inside, float(padding_value)), Tensor.of(sizes[order])
 
 
 def pad_sequence(

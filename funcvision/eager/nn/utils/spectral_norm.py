@@ -106,7 +106,7 @@ def random_vectors(weight: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor
     rows, dtype = weight.shape[dim], weight.array.dtype
     sizes = rows, weight.numel() // rows
     with no_grad():
-        u, v = (normalized(Tensor(jax.random.normal(next_key(), (size,), dtype)), eps) for size in sizes)
+        u, v = (normalized(Tensor.of(jax.random.normal(next_key(), (size,), dtype)), eps) for size in sizes)
     return u, v
 
 

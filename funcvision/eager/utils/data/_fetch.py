@@ -18,7 +18,7 @@ import numpy as np
 
 from ....data._workers import LoadError, WorkerInfo, enter_sample, enter_worker
 from ...random import manual_seed
-from .collate import stacked
+from .collate import stacked, unconverted
 
 __all__ = ["Fetch", "StreamFetch"]
 
@@ -32,12 +32,14 @@ class Fetch:
         collate: makes the batch from a list of samples; or, without batches, what becomes of one sample.
         worker_init_fn: called with the number of a worker at its start, or None.
         seed: decides the seeds of the workers.
+        batched: whether the keys of a task are a list.
     """
 
     dataset: Any
     collate: Callable[[Any], Any]
     worker_init_fn: Callable[[int], Any] | None
     seed: int
+    batched: bool
 
     def start(self, worker: int, count: int) -> "Fetch":
         """A copy of this object for one worker, with a copy of the dataset, as a process would have."""
@@ -68,11 +70,10 @@ class Fetch:
             LoadError: the dataset or the collate function raised; that error is the cause.
         """
         try:
-            if not isinstance(keys, list) or self.collate is None:
+            if not self.batched:
                 return self.collate(self._sample(seed, first, keys))
             if self._gathers():
-                batch = self.dataset.load_batch(keys)
-                return list(batch) if type(batch) is tuple else batch
+                return unconverted(self.dataset.load_batch(keys))
             if hasattr(self.dataset, "__getitems__") and not hasattr(self.dataset, "load_sample"):
                 return self.collate(self.dataset.__getitems__(keys))
             samples = []

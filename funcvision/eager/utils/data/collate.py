@@ -1,6 +1,5 @@
 """How a list of samples becomes one batch of Tensors, as in `torch.utils.data`."""
 
-import collections.abc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Arrays in a sample become Tensors; everything else stays what it is."""
+    """Arrays in a sample become Tensors, and tuples lists; everything else stays what it is."""
     return as_tensors(unconverted(data))
 
 
@@ -42,7 +41,10 @@ def stacked(batch: Sequence[Any]) -> Any:
 
 def unconverted(data: Any) -> Any:
     """`default_convert` with arrays in place of Tensors: what a worker sends."""
-    return _mapped(lambda leaf: np.asarray(as_array(leaf)) if isinstance(leaf, Tensor | jax.Array) else leaf, data)
+    def one(leaf: Any) -> Any:
+        return np.asarray(as_array(leaf)) if isinstance(leaf, Tensor | jax.Array) else leaf
+
+    return _mapped(one, data, tuples=list)
 
 
 def as_tensors(data: Any) -> Any:
@@ -54,16 +56,16 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind not in "USO")
 
 
-def _mapped(function: Callable[[Any], Any], data: Any) -> Any:
-    """The function applied to the leaves of dicts, tuples and lists."""
+def _mapped(function: Callable[[Any], Any], data: Any, tuples: type = tuple) -> Any:
+    """The function applied to the leaves of dicts, lists and tuples; `tuples` is what becomes of tuples."""
     if isinstance(data, Mapping):
-        return _like(data, {key: _mapped(function, value) for key, value in data.items()})
+        return _like(data, {key: _mapped(function, value, tuples) for key, value in data.items()})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(_mapped(function, value) for value in data))
+        return type(data)(*(_mapped(function, value, tuples) for value in data))
     if isinstance(data, tuple):
-        return tuple(_mapped(function, value) for value in data)
-    if isinstance(data, collections.abc.Sequence) and not isinstance(data, str | bytes):
-        return _like(data, [_mapped(function, value) for value in data])
+        return tuples(_mapped(function, value, tuples) for value in data)
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return _like(data, [_mapped(function, value, tuples) for value in data])
     return function(data)
 
 
@@ -85,7 +87,7 @@ def _collated(batch: Sequence[Any], join: Callable[[Sequence[Tensor]], Any]) -> 
         return _joined([np.asarray(one) for one in batch])
     if isinstance(first, float):
         return np.array(batch, np.float64 if jax.config.read("jax_enable_x64") else np.float32)
-    if isinstance(first, bool | int | complex):
+    if isinstance(first, bool | int):
         return np.array(batch)
     if isinstance(first, str | bytes):
         return batch

@@ -135,9 +135,8 @@ class DataLoader:
 
     def _fetch(self, seed: int) -> Fetch:
         collate = _ON_THE_HOST.get(self.collate_fn, self.collate_fn)
-        if self._stream:
-            return StreamFetch(self.dataset, collate, self.worker_init_fn, seed, self.batch_size, self.drop_last)
-        return Fetch(self.dataset, collate, self.worker_init_fn, seed)
+        what = self.dataset, collate, self.worker_init_fn, seed, self.batch_sampler is not None
+        return StreamFetch(*what, self.batch_size, self.drop_last) if self._stream else Fetch(*what)
 
     def _tasks(self, seed: int) -> Iterator[tuple[int, int, Any]]:
         """The arguments of `Fetch` for each batch of an epoch."""

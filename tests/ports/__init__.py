@@ -1,0 +1,1 @@
+"""Scripts written for PyTorch that run under `funcvision.eager` with other import lines."""
