@@ -101,6 +101,13 @@ def test_contexts_and_decorators():
         assert not eager.autocast("cpu", dtype=np.float32)._enabled
 
 
+def test_the_form_of_cuda():
+    with pytest.warns(UserWarning, match="no such device"):
+        context = eager.cuda.amp.autocast(enabled=True, dtype=jnp.float16)
+    assert (context.device, context.fast_dtype, context._enabled) == ("cuda", jnp.float16, False)
+    assert not eager.cuda.amp.GradScaler(2.0**10, enabled=False).is_enabled()
+
+
 def test_weights_are_cast_once():
     w, x = eager.tensor(X, requires_grad=True), eager.tensor(X.T.copy())
     with eager.autocast("cpu"):
