@@ -47,7 +47,7 @@ class Lifted(Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output of the layer. In training it updates the buffers."""
-        layer: pure.Module = vars(self)["_layer"]
+        layer: Any = vars(self)["_layer"]
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         if args and isinstance(args[0], PackedSequence):
@@ -75,14 +75,13 @@ class Lifted(Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         layer = vars(self).get("_layer")
-        if layer is not None and name in vars(layer) and name not in self._parameters | self._buffers and not isinstance(
-            value, Tensor | Module
-        ):
+        if layer is None or name not in vars(layer):
+            super().__setattr__(name, value)
+            return
+        if name not in self._parameters | self._buffers and not isinstance(value, Tensor | Module):
             _describe(self, layer._copy({name: value}))
             return
         super().__setattr__(name, value)
-        if layer is None or name not in vars(layer):
-            return
         if isinstance(value, Parameter) and vars(layer)[name] is None:  # such as a bias of a layer without one
             _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))
         elif value is None and isinstance(vars(layer)[name], Declaration):
