@@ -10,10 +10,10 @@ from jax import lax
 from ._base import TensorBase
 from ._elementwise import DEFAULT, canonical, kind, together
 from ._lift import lift
-from ._named import axis_of
 from ._norms import vector_norm
 from ._reductions import Dim, Extremes, amax, amin, std, var
 from ._reductions import sum as total
+from ._shapes import axis_of
 
 __all__ = ["StatisticsMethods"]
 

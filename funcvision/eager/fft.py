@@ -9,7 +9,8 @@ import numpy as np
 
 from ._base import TensorBase
 from ._elementwise import canonical, together
-from ._named import axis_of, named
+from ._named import named
+from ._shapes import axis_of
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2", "ifftn", "ifftshift",

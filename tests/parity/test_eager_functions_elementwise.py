@@ -65,7 +65,7 @@ ROWS = {
     "erfc": (by("erfc"), X), "erfinv": (by("erfinv"), U), "lgamma": (by("lgamma"), P), "digamma": (by("digamma"), P),
     "lgamma negative": (by("lgamma"), X), "i0": (by("i0"), X), "sinc": (by("sinc"), X),
     "sinc 0": (by("sinc"), EDGES[:4]), "logit": (by("logit"), (U + 1) / 2),
-    "logit eps": (by("logit", 0.2), (U + 1) / 2), "polygamma": (lambda t, x: t.polygamma(2, x), P),
+    "logit eps": (by("logit", 0.2), (U + 1) / 2), "polygamma": (lambda t, x: t.polygamma(n=2, input=x), P),
     "polygamma method": (method("polygamma", 1), P), "mvlgamma": (by("mvlgamma", 3), P + 2),
     "igamma": (lambda t, a, x: t.igamma(a.detach(), x), P, positive(4, seed=3)),
     "igammac": (lambda t, a, x: t.igammac(a.detach(), x), P, positive(4, seed=3)), "erfcx": (special("erfcx"), X),
