@@ -185,7 +185,8 @@ def rot90(input: jax.Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> jax.Arr
     """The array rotated `k` times by 90 degrees, from the first of two axes towards the second."""
     if input.ndim < 2:
         raise RuntimeError(f"rot90 takes an array with two or more axes; got shape {input.shape}")
-    return jnp.rot90(input, k, tuple(dims))
+    first, second = dims
+    return jnp.rot90(input, k, (first, second))
 
 
 def fliplr(input: jax.Array) -> jax.Array:
@@ -355,6 +356,10 @@ class RearrangingMethods(TensorBase):
     tile, rot90, fliplr, flipud = map(lift, (tile, rot90, fliplr, flipud))
     diag, diag_embed, diagflat, trace, sum_to_size = map(lift, (diag, diag_embed, diagflat, trace, sum_to_size))
     _tensor_split = lift(tensor_split)
+
+    def narrow_copy(self, dim: int, start: int, length: int) -> Any:
+        """`narrow`, whose result shares no elements with this Tensor."""
+        return self.narrow(dim, start, length).clone()
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Parts along an axis: a number of them, whose sizes differ by 1 at most, or those between given indices."""

@@ -118,8 +118,8 @@ def mvlgamma(input: jax.Array, p: int) -> jax.Array:
     if p < 1:
         raise RuntimeError(f"mvlgamma takes p of 1 or more; got {p}")
     (x,) = together(input, real=True)
-    terms = [lgamma(x - 0.5 * i) for i in range(p)]
-    return sum(terms[1:], terms[0]) + 0.25 * p * (p - 1) * math.log(math.pi)
+    constant = jnp.full_like(x, 0.25 * p * (p - 1) * math.log(math.pi))
+    return sum((lgamma(x - 0.5 * i) for i in range(p)), constant)
 
 
 # Of two arrays

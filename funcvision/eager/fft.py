@@ -51,7 +51,7 @@ def _require_real(function: str, x: jax.Array) -> None:
         raise RuntimeError(f"{function} takes real numbers; got {x.dtype}")
 
 
-def _axes(x: jax.Array, s: Sequence[int] | None, dim: Sequence[int] | int | None) -> tuple[Any, tuple[int, ...]]:
+def _axes(x: jax.Array, s: Sequence[int] | None, dim: Sequence[int] | int | None) -> tuple[Any, Any]:
     """The sizes of the transform, if given, and its axes.
 
     Raises:

@@ -292,13 +292,13 @@ def test_numbers_and_places_do_not_compile_anew(caplog):
         x[x > i] = i / 3
         return y + x[i : i + 10].sum()
 
-    x = eager.arange(100).float()
+    x = eager.arange(20_000).float()  # too large for the interpreter
     use(0)
     with jax.log_compiles():
         for i in range(1, 5):
             use(i)
         assert "Compiling" not in caplog.text
-        eager.zeros(17).sum()
+        eager.zeros(20_001).sum()
         assert "Compiling" in caplog.text  # the log shows compilations
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from .._lift import run
 from .._operation import Operation
 from ..random import next_key
 from ..tensor import Tensor
+from ._additions import MEMBERS
 from ._layouts import Layout, channels_first, layout_of
 from ._packed import called_packed
 from .module import Module
@@ -35,6 +36,7 @@ class Lifted(Module):
         super().__init__()
         if type(self).described is pure.CosineSimilarity and not args:
             kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
+        args, kwargs = _descriptions(args), dict(zip(kwargs, _descriptions(kwargs.values()), strict=True))
         layer = type(self).described(*args, **kwargs)
         params, state = layer.init(next_key(), **({} if dtype is None else {"dtype": np.dtype(dtype)}))
         _fill(self, layer, {**params, **state})
@@ -90,6 +92,11 @@ class Lifted(Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         _describe(self, state["_layer"])
+
+
+def _descriptions(args: Iterable[Any]) -> tuple[Any, ...]:
+    """Options in which modules are replaced by their descriptions, such as the layer of a `TransformerEncoder`."""
+    return tuple(vars(arg)["_layer"] if isinstance(arg, Lifted) else arg for arg in args)
 
 
 def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: str = "") -> None:
@@ -229,7 +236,7 @@ def lifted_layers() -> dict[str, type[Lifted]]:
         is_layer = isinstance(layer, type) and issubclass(layer, pure.Module) and layer is not pure.Module
         if is_layer and name not in _CONTAINERS:
             members = {"described": layer, "__doc__": layer.__doc__, "__module__": "funcvision.eager.nn"}
-            made[name] = type(name, (Lifted,), members)
+            made[name] = type(name, (Lifted,), {**members, **MEMBERS.get(name, {})})
     return made
 
 
