@@ -98,12 +98,12 @@ def test_complex_parameters():
     start = random(0, 6) + 1j * random(1, 6)
     gradient = random(2, 6) + 1j * random(3, 6)
     for algorithm in ("SGD", "Adam", "RMSprop", "Rprop", "Adadelta"):
-        ours = eager.Tensor(start.astype(np.complex64), requires_grad=True)
+        ours = eager.tensor(start.astype(np.complex64), requires_grad=True)
         theirs = torch.tensor(start).to(torch.complex64).requires_grad_()
         optimizer = getattr(optim, algorithm)([ours], lr=0.1)
         reference = getattr(torch.optim, algorithm)([theirs], lr=0.1)
         for scale in (1.0, -0.5, 0.3):
-            ours.grad = eager.Tensor((gradient * scale).astype(np.complex64))
+            ours.grad = eager.tensor((gradient * scale).astype(np.complex64))
             theirs.grad = torch.tensor(gradient * scale).to(torch.complex64)
             optimizer.step()
             reference.step()
