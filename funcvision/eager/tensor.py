@@ -447,6 +447,13 @@ class Tensor(
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
     max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
 
+    # Second names
+
+    absolute, negative, fix, multiply, divide, true_divide, subtract = abs, neg, trunc, mul, div, div, sub
+    greater, greater_equal, less, less_equal, not_equal, clip = gt, ge, lt, le, ne, clamp
+    unsafe_chunk, unsafe_split, unsafe_split_with_sizes = chunk, split, RearrangingMethods.split_with_sizes
+    nelement, ndimension, reshape_as = TensorBase.numel, TensorBase.dim, view_as
+
 
 TensorBase.result = Tensor
 add_forms(Tensor, plain=(ConversionMethods, DrawingMethods, EverydayMethods, NewMethods, GradientMethods))
