@@ -8,16 +8,27 @@ __all__ = [
     "abs", "absolute", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "argsort", "bitwise_and",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "ceil", "chunk",
     "clamp", "clamp_max", "clamp_min", "clip", "clone", "cos", "cumsum", "detach", "div", "divide", "eq", "equal",
-    "erf", "exp", "expm1", "fix", "flatten", "flip", "floor", "floor_divide", "gather", "ge", "greater",
-    "greater_equal", "gt", "index_select", "is_complex", "is_distributed", "is_same_size", "is_signed", "isfinite",
-    "isinf", "isnan", "le", "less", "less_equal", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not",
-    "logical_or", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "ne", "neg", "negative", "nonzero", "norm", "not_equal",
-    "permute", "pow", "prod", "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt", "rsub", "scatter",
-    "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "std", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "tan", "tanh", "topk", "transpose", "tril", "triu", "true_divide", "trunc", "unbind",
-    "unflatten", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var",
+    "erf", "exp", "expm1", "fix", "flatten", "flip", "floor", "floor_divide", "frobenius_norm", "gather", "ge",
+    "greater", "greater_equal", "gt", "index_select", "is_complex", "is_distributed", "is_same_size", "is_signed",
+    "isfinite", "isinf", "isnan", "le", "less", "less_equal", "log", "log1p", "log2", "log_softmax", "logical_and",
+    "logical_not", "logical_or", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mm", "moveaxis", "movedim", "mul", "multiply", "ne", "neg", "negative", "nonzero", "norm",
+    "not_equal", "nuclear_norm", "permute", "pow", "prod", "reciprocal", "relu", "remainder", "reshape", "roll",
+    "round", "rsqrt", "rsub", "scatter", "sigmoid", "sign", "sin", "softmax", "sort", "split", "sqrt", "square",
+    "squeeze", "std", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "topk", "transpose", "tril",
+    "triu", "true_divide", "trunc", "unbind", "unflatten", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "var",
 ]  # fmt: skip
+
+
+def frobenius_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The root of the sum of the squares over axes."""
+    return input.norm("fro", dim, keepdim)
+
+
+def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The sum of the singular values of matrices."""
+    return input.norm("nuc", dim, keepdim)
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
