@@ -44,7 +44,16 @@ from ._legacy import (
     ShortTensor,
 )
 from ._lift import lift
-from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from ._modes import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
@@ -257,8 +266,7 @@ from .functions import (
     unsqueeze,
     var,
 )
-from .in_place import *  # noqa: F403
-from .in_place import __all__ as _in_place
+from .in_place import *  # noqa: F403, __all__ as _in_place
 from .layouts import (
     channels_last,
     channels_last_3d,
@@ -303,8 +311,7 @@ from .nn.functional import (
     selu,
     threshold,
 )
-from .operations import *  # noqa: F403
-from .operations import __all__ as _operations
+from .operations import *  # noqa: F403, __all__ as _operations
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .sampling import (
     bernoulli,
@@ -356,24 +363,24 @@ __all__ = [
     "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "get_printoptions", "get_rng_state",
     "greater", "greater_equal", "group_norm", "gt", "half", "hamming_window", "hann_window", "hardshrink", "iinfo",
     "index_select", "inf", "inference_mode", "initial_seed", "int", "int16", "int32", "int64", "int8",
-    "is_autocast_enabled", "is_complex", "is_distributed", "is_floating_point", "is_grad_enabled", "is_inference",
-    "is_inference_mode_enabled", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isfinite", "isinf", "isnan",
-    "kaiser_window", "layer_norm", "layout", "le", "less", "less_equal", "lift", "linalg", "linspace", "load", "log",
-    "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logspace", "logsumexp", "long", "lt",
-    "manual_seed", "masked_fill", "masked_select", "matmul", "max", "max_pool1d", "max_pool2d", "max_pool3d",
-    "maximum", "mean", "memory_format", "min", "minimum", "mm", "moveaxis", "movedim", "mps", "mul", "multinomial",
-    "multiply", "nan", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal",
-    "nuclear_norm", "numel", "ones", "ones_like", "optim", "pairwise_distance", "pdist", "permute", "pi",
-    "pixel_shuffle", "pixel_unshuffle", "poisson", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand",
-    "rand_like", "randint", "randint_like", "randn", "randn_like", "random", "randperm", "range", "reciprocal",
-    "relu", "remainder", "reshape", "result_type", "rms_norm", "roll", "round", "rrelu", "rsqrt", "rsub", "save",
-    "scalar_tensor", "scatter", "seed", "selu", "set_default_device", "set_default_dtype", "set_default_tensor_type",
-    "set_float32_matmul_precision", "set_flush_denormal", "set_grad_enabled", "set_num_interop_threads",
-    "set_num_threads", "set_printoptions", "set_rng_state", "short", "sigmoid", "sign", "sin", "softmax", "sort",
-    "special", "split", "sqrt", "square", "squeeze", "stack", "std", "strided", "sub", "subtract", "sum", "swapaxes",
-    "swapdims", "t", "tan", "tanh", "tensor", "threshold", "topk", "transpose", "tril", "tril_indices", "triu",
-    "triu_indices", "true_divide", "trunc", "typename", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten",
-    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "use_deterministic_algorithms", "utils",
-    "vander", "var", "where", "xpu", "zeros", "zeros_like",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_autocast_enabled", "is_complex", "is_distributed",
+    "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_same_size",
+    "is_signed", "is_tensor", "isfinite", "isinf", "isnan", "kaiser_window", "layer_norm", "layout", "le", "less",
+    "less_equal", "lift", "linalg", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and",
+    "logical_not", "logical_or", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select",
+    "matmul", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "mean", "memory_format", "min", "minimum",
+    "mm", "moveaxis", "movedim", "mps", "mul", "multinomial", "multiply", "nan", "ne", "neg", "negative", "newaxis",
+    "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "nuclear_norm", "numel", "ones", "ones_like", "optim",
+    "pairwise_distance", "pdist", "permute", "pi", "pixel_shuffle", "pixel_unshuffle", "poisson", "pow", "prelu",
+    "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "random", "randperm", "range", "reciprocal", "relu", "remainder", "reshape", "result_type", "rms_norm", "roll",
+    "round", "rrelu", "rsqrt", "rsub", "save", "scalar_tensor", "scatter", "seed", "selu", "set_default_device",
+    "set_default_dtype", "set_default_tensor_type", "set_float32_matmul_precision", "set_flush_denormal",
+    "set_grad_enabled", "set_num_interop_threads", "set_num_threads", "set_printoptions", "set_rng_state", "short",
+    "sigmoid", "sign", "sin", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "tensor", "threshold", "topk",
+    "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "uint16",
+    "uint32", "uint64", "uint8", "unbind", "unflatten", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "use_deterministic_algorithms", "utils", "vander", "var", "where", "xpu", "zeros", "zeros_like",
     *_in_place, *_operations,
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from ._base import TensorBase, as_array
 from ._limits import check_integers
 from ._size import Size
+from ._tiered import on_device
 from .dtypes import canonical, default_dtype
 
 __all__ = ["converted", "filled", "from_sizes_or_data"]
@@ -29,7 +30,7 @@ def filled(shape: tuple[int, ...], value: Any, dtype: np.dtype) -> jax.Array:
         raise RuntimeError(f"sizes cannot be negative; got {shape}")
     if isinstance(value, jax.Array) or np.prod(shape, dtype=np.int64) > _SMALL:
         return jnp.full(shape, jnp.asarray(value).astype(dtype))
-    return jnp.asarray(np.full(shape, value, dtype))
+    return on_device(np.full(shape, value, dtype))
 
 
 def converted(data: Any, dtype: Any) -> jax.Array:
@@ -42,7 +43,7 @@ def converted(data: Any, dtype: Any) -> jax.Array:
     array, wanted = np.asarray(data), canonical(dtype)
     if array.dtype.kind in "iu" and wanted.kind in "iu":
         check_integers(array, wanted)
-    return jnp.array(array.astype(wanted))
+    return on_device(array.astype(wanted))
 
 
 def _without_tensors(data: Any) -> Any:

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._tiered import on_device
+
 __all__ = ["Index", "get", "in_range", "parse", "put"]
 
 
@@ -55,6 +57,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
         TypeError: an index is of an unsupported type.
         ValueError: a slice has a negative step.
     """
+    shape = tuple(shape)  # quicker to index than a Size
     items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     items = _with_every_axis(items, shape)
     starts, sizes, steps, dropped, added, indexed, arrays = [], [], [], [], [], [], []
@@ -87,7 +90,7 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
 
 def _item(item: Any) -> Any:
     """One of None, Ellipsis, a slice of integers, an integer, or an array of integers or bools."""
-    if item is None or item is Ellipsis:
+    if item is None or item is Ellipsis or type(item) is int:
         return item
     if isinstance(item, slice):
         return slice(*(None if part is None else operator.index(part) for part in (item.start, item.stop, item.step)))
@@ -120,7 +123,7 @@ def _picks(item: Any, shape: tuple[int, ...], axis: int) -> list[jax.Array]:
     if item.dtype == np.bool_:
         if item.shape != shape[axis : axis + item.ndim]:
             raise IndexError(f"a mask of shape {item.shape} does not match shape {shape} from axis {axis} on")
-        return [jnp.asarray(places, jnp.int32) for places in np.nonzero(item)]
+        return [on_device(places.astype(np.int32)) for places in np.nonzero(item)]
     return [in_range(item, shape[axis], axis)]
 
 
@@ -135,7 +138,7 @@ def in_range(index: Any, size: int, axis: int) -> jax.Array:
         raise IndexError(
             f"indices from {values.min()} to {values.max()} are out of range for axis {axis}, which has {size} elements"
         )
-    return jnp.asarray(np.where(values < 0, values + size, values).astype(np.int32))
+    return on_device(np.where(values < 0, values + size, values).astype(np.int32))
 
 
 def get(x: jax.Array, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:

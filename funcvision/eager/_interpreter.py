@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
+from ._numpy_random import KEY, key_data
 from ._numpy_rules import DTYPES, RULES, Equation, UnsupportedError
 
 __all__ = ["Plan", "UnsupportedError"]
@@ -25,6 +26,7 @@ class Plan:
 
     Args:
         closed: the jaxpr.
+        is_whole: whether the results leave the interpreter; the body of a loop may also give random keys.
 
     Attributes:
         cost: the number of equations that run.
@@ -34,11 +36,13 @@ class Plan:
         UnsupportedError: an equation has no rule, or there is too much to compute.
     """
 
-    def __init__(self, closed: ClosedJaxpr):
+    def __init__(self, closed: ClosedJaxpr, is_whole: bool = True):
         self.cost = 0
         self._values: list[Any] = []  # constants; None for what is computed
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...], int | tuple[int, ...]]] = []
-        self._dtypes = [aval.dtype for aval in closed.in_avals]
+        self._dtypes = [None if _is_key(aval) else aval.dtype for aval in closed.in_avals]
+        if is_whole and any(map(_is_key, closed.out_avals)):
+            raise UnsupportedError("a key as a result")
         inputs = [self._slot(var.aval) for var in closed.jaxpr.invars]
         self._outputs = self._inline(closed, inputs, [True] * len(closed.jaxpr.outvars))
         computed = {slot for _, _, slots in self._steps for slot in (slots if isinstance(slots, tuple) else (slots,))}
@@ -51,7 +55,10 @@ class Plan:
         """The results, which share no memory with the arguments."""
         values = list(self._values)
         for place, (array, dtype) in enumerate(zip(arrays, self._dtypes, strict=True)):
-            values[place] = np.asarray(array) if isinstance(array, jax.Array) else np.asarray(array, dtype)
+            if dtype is None and isinstance(array, jax.Array):
+                values[place] = key_data(array)
+            else:
+                values[place] = np.asarray(array) if isinstance(array, jax.Array) else np.asarray(array, dtype)
         with np.errstate(all="ignore"):
             for function, inputs, output in self._steps:
                 result = function(*[values[slot] for slot in inputs])
@@ -67,11 +74,14 @@ class Plan:
         return results
 
     def _slot(self, aval: Any, value: Any = None) -> int:
-        if getattr(aval, "dtype", None) not in DTYPES:
+        is_key = _is_key(aval)
+        if not is_key and getattr(aval, "dtype", None) not in DTYPES:
             raise UnsupportedError(f"an array of {getattr(aval, 'dtype', aval)}")
         if math.prod(aval.shape) > LARGEST:
             raise UnsupportedError("a large array")
-        self._values.append(None if value is None else np.asarray(value, aval.dtype))
+        if value is not None:
+            value = key_data(value) if is_key else np.asarray(value, aval.dtype)
+        self._values.append(value)
         return len(self._values) - 1
 
     def _inline(self, closed: ClosedJaxpr, inputs: Sequence[int], wanted: Sequence[bool]) -> list[Any]:
@@ -120,8 +130,10 @@ class Plan:
             inner, function = _LOOPS[name](params)
             self.cost += inner
         elif name in RULES:
-            avals = (tuple(atom.aval for atom in atoms) for atoms in (eqn.invars, eqn.outvars))
-            function = RULES[name](Equation(params, *avals))
+            inputs, outputs = (tuple(atom.aval for atom in atoms) for atoms in (eqn.invars, eqn.outvars))
+            if not name.startswith("random_") and any(map(_is_key, (*inputs, *outputs))):
+                raise UnsupportedError("an array of keys")
+            function = RULES[name](Equation(params, inputs, outputs))
             self.cost += 1
         else:
             raise UnsupportedError(name)
@@ -130,12 +142,19 @@ class Plan:
         return function
 
 
+def _is_key(aval: Any) -> bool:
+    """Whether an array is a random key, which is kept as an array of two numbers."""
+    return getattr(getattr(aval, "dtype", None), "name", None) == KEY
+
+
 def _scan(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
     """The number of equations that run, and the function."""
-    body, length = Plan(params["jaxpr"]), params["length"]
+    body, length = Plan(params["jaxpr"], False), params["length"]
     consts, carries = params["num_consts"], params["num_carry"]
     order = range(length - 1, -1, -1) if params["reverse"] else range(length)
     stacked = params["jaxpr"].out_avals[carries:]
+    if any(map(_is_key, params["jaxpr"].in_avals[consts:])) or any(map(_is_key, stacked)):
+        raise UnsupportedError("an array of keys")
 
     def scan(*arguments: np.ndarray) -> list[np.ndarray]:
         fixed, carry, xs = arguments[:consts], arguments[consts : consts + carries], arguments[consts + carries :]
@@ -151,7 +170,7 @@ def _scan(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
 
 
 def _while(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
-    condition, body = Plan(params["cond_jaxpr"]), Plan(params["body_jaxpr"])
+    condition, body = Plan(params["cond_jaxpr"], False), Plan(params["body_jaxpr"], False)
     of_condition, of_body = params["cond_nconsts"], params["body_nconsts"]
 
     def loop(*arguments: np.ndarray) -> Sequence[np.ndarray]:
@@ -165,7 +184,7 @@ def _while(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
 
 
 def _cond(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
-    branches = [Plan(branch) for branch in params["branches"]]
+    branches = [Plan(branch, False) for branch in params["branches"]]
 
     def choose(index: np.ndarray, *arguments: np.ndarray) -> list[np.ndarray]:
         return branches[min(max(int(index), 0), len(branches) - 1)](arguments)

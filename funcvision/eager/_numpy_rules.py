@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import _numpy_random as random
 from ._numpy_indexing import dynamic_slice, dynamic_update_slice, gather, scatter
 
 __all__ = ["DTYPES", "RULES", "Equation", "UnsupportedError"]
@@ -386,6 +387,17 @@ def _top_k(equation: Equation) -> Function:
     return top_k
 
 
+def _random(rule: Callable[[Equation], Function]) -> Callable[[Equation], Function]:
+    """The rule, if it can be applied to the equation."""
+
+    def checked(equation: Equation) -> Function:
+        if not random.is_supported(equation):
+            raise UnsupportedError("several keys")
+        return rule(equation)
+
+    return checked
+
+
 def _identity(x: np.ndarray) -> np.ndarray:
     return x
 
@@ -414,6 +426,8 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "mul": _same(np.multiply), "ne": _same(np.not_equal), "name": _same(_identity), "neg": _same(np.negative),
     "nextafter": _same(np.nextafter), "not": _same(np.invert), "optimization_barrier": _same(_identities),
     "or": _same(np.bitwise_or), "pad": _pad, "pow": _power,
+    "random_bits": _random(random.random_bits), "random_fold_in": _random(random.random_fold_in),
+    "random_split": _random(random.random_split), "random_unwrap": _same(_identity), "random_wrap": _same(_identity),
     "reduce_and": _reduction(np.bitwise_and), "reduce_max": _reduction(np.maximum, _lowest),
     "reduce_min": _reduction(np.minimum, _highest), "reduce_or": _reduction(np.bitwise_or),
     "reduce_prod": _reduction(np.multiply), "reduce_sum": _reduction(np.add), "reduce_xor": _reduction(np.bitwise_xor),

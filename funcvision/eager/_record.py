@@ -21,6 +21,8 @@ __all__ = ["record"]
 
 # Classes of arguments that are not trees of other arguments.
 _LEAVES = frozenset((bool, int, float, complex, str, np.ndarray, type(None)))
+_NUMBERS = (float, int, complex)
+_HOST = (np.ndarray, np.generic, jax.Array)  # arrays that are no Tensors
 _NUMBER = object()  # marks a Python number that is an argument of the compiled function
 
 
@@ -86,18 +88,16 @@ def record(
 
 def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tuple[Any, ...]]:
     """(an argument as an array or None if it is static, its part of the key)."""
-    if numbers and isinstance(leaf, complex | float | int):  # a float64 of numpy is a float, too
+    if numbers and isinstance(leaf, _NUMBERS):  # a float64 of numpy is a float, too
         if type(leaf) is int and not -(2**31) <= leaf < 2**31:
             leaf = number(leaf, any(isinstance(other, TensorBase) and differentiable(other) for other in leaves))
         return leaf, (_NUMBER, type(leaf))
+    if not isinstance(leaf, _HOST):
+        return None, (type(leaf), leaf)
     if isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
         return None, (type(leaf.item()), leaf.item())
-    if isinstance(leaf, np.ndarray):
-        leaf = fitted(leaf)  # a copy, because a numpy array can change before backward
-    elif isinstance(leaf, np.integer):
-        leaf = fitted(np.asarray(leaf))
-    elif not isinstance(leaf, jax.Array | np.generic):
-        return None, (type(leaf), leaf)
+    if isinstance(leaf, np.ndarray | np.integer):
+        leaf = fitted(np.asarray(leaf))  # a copy, because a numpy array can change before backward
     aval = jax.typeof(leaf)
     return leaf, (aval.shape, aval.dtype, aval.weak_type, False)
 

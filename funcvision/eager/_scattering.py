@@ -17,6 +17,7 @@ from ._base import TensorBase, as_array
 from ._elementwise import kind
 from ._lift import lift
 from ._limits import fitted
+from ._tiered import on_device
 
 __all__ = ["ScatteringMethods", "checked_index"]
 
@@ -39,7 +40,7 @@ def checked_index(index: Any, size: int, axis: int | None, error: type[Exception
     if values.size and not (-size <= values.min() and values.max() < size):
         where = "the flattened array" if axis is None else f"axis {axis}"
         raise error(f"indices from {values.min()} to {values.max()} are out of range for {where} of {size} elements")
-    return jnp.asarray(np.where(values < 0, values + size, values).astype(np.int32))
+    return on_device(np.where(values < 0, values + size, values).astype(np.int32))
 
 
 def _checked(function: Callable[..., Any], error: type[Exception] = IndexError) -> Callable[..., Any]:
@@ -427,7 +428,7 @@ class ScatteringMethods(TensorBase):
         for index in indices:
             array = as_array(index)
             if array.dtype == jnp.bool_:
-                places += [jnp.asarray(place, jnp.int32) for place in np.nonzero(np.asarray(array))]
+                places += [on_device(place.astype(np.int32)) for place in np.nonzero(np.asarray(array))]
             else:
                 places.append(checked_index(index, self.shape[len(places)], len(places)))
         return _lifted_index_put(self, tuple(places), values, accumulate)
@@ -462,7 +463,7 @@ class ScatteringMethods(TensorBase):
         if repeats is None:
             counts = np.asarray(as_array(self))
             return _of_numbers(np.repeat(np.arange(len(counts)), counts))
-        counts = np.asarray(as_array(repeats)).reshape(-1)
+        counts = np.asarray(repeats if isinstance(repeats, int) else as_array(repeats)).reshape(-1)
         if (counts < 0).any():
             raise RuntimeError("repeats are 0 or more")
         length = self.numel() if dim is None else self.shape[dim]

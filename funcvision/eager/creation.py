@@ -15,6 +15,7 @@ from ._lift import lift
 from ._limits import fitted
 from ._out import as_function, with_out
 from ._shapes import as_shape
+from ._tiered import on_device
 from .devices import placed
 from .dtypes import canonical, default_dtype
 from .tensor import Tensor
@@ -203,7 +204,7 @@ def arange(
     if dtype is None and numbers.dtype.kind == "i":
         return made(fitted(numbers), device, requires_grad)
     wanted = canonical(dtype or (default_dtype() if numbers.dtype.kind == "f" else int))
-    return made(jnp.asarray(numbers.astype(wanted)), device, requires_grad)
+    return made(on_device(numbers.astype(wanted)), device, requires_grad)
 
 
 def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
@@ -221,7 +222,7 @@ def linspace(
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     numbers = np.linspace(start, end, steps)
     usual = np.complex64 if numbers.dtype.kind == "c" else default_dtype()
-    return made(jnp.asarray(numbers.astype(canonical(dtype or usual))), device, requires_grad)
+    return made(on_device(numbers.astype(canonical(dtype or usual))), device, requires_grad)
 
 
 @creates
@@ -232,7 +233,7 @@ def logspace(
     """`base` to `steps` evenly spaced powers from `start` to `end`, both included."""
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     numbers = np.logspace(start, end, steps, base=base)
-    return made(jnp.asarray(numbers.astype(canonical(dtype or default_dtype()))), device, requires_grad)
+    return made(on_device(numbers.astype(canonical(dtype or default_dtype()))), device, requires_grad)
 
 
 @creates
@@ -248,13 +249,13 @@ def eye(
 @creates
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The indices [2, count] of the elements of a matrix on and below a diagonal."""
-    return made(jnp.asarray(np.stack(np.tril_indices(row, offset, col)).astype(canonical(dtype or int))), device)
+    return made(on_device(np.stack(np.tril_indices(row, offset, col)).astype(canonical(dtype or int))), device)
 
 
 @creates
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The indices [2, count] of the elements of a matrix on and above a diagonal."""
-    return made(jnp.asarray(np.stack(np.triu_indices(row, offset, col)).astype(canonical(dtype or int))), device)
+    return made(on_device(np.stack(np.triu_indices(row, offset, col)).astype(canonical(dtype or int))), device)
 
 
 # Of other Tensors

@@ -91,12 +91,16 @@ def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callabl
 
 
 def _swapped(axes: np.ndarray, dim0: int, dim1: int) -> np.ndarray:
+    if not axes.size:
+        return axes
     axes[[dim0, dim1]] = axes[[dim1, dim0]]
     return axes
 
 
 def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
     """The order of the axes after `numpy.moveaxis`."""
+    if not axes.size:
+        return axes
     layout = np.empty((0,) * axes.size, np.int8)
     numbered = np.lib.stride_tricks.as_strided(layout, layout.shape, tuple(axes.tolist()))
     return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)

@@ -136,6 +136,15 @@ CASES = {
         )
     ],
     "pow": [(lax.pow, POSITIVE, OTHER), (lax.pow, REAL, INTEGERS), (lax.pow, SPECIAL, SPECIAL[::-1].copy())],
+    "random_bits": [
+        (lambda k: jax.random.bits(k, (3, 5), "uint32"), jax.random.key(3)),
+        (lambda k: jax.random.bits(k, (7,), "uint8"), jax.random.key(3)),
+        (lambda k, x: jnp.where(jax.random.bernoulli(k, 0.3, (3, 4)), x, 0), jax.random.key(4), REAL),
+    ],
+    "random_fold_in": [(lambda k: jax.random.uniform(jax.random.fold_in(k, 12), (3,)), jax.random.key(5))],
+    "random_split": [(lambda k: jax.random.key_data(jax.random.split(k, 3)), jax.random.key(6))],
+    "random_unwrap": [(lambda k: jax.random.key_data(k), jax.random.key(7))],
+    "random_wrap": [(lambda x: jax.random.bits(jax.random.wrap_key_data(x), (3,)), np.array([1, 2], np.uint32))],
     "reduce_and": [(along(jnp.all, axis=1), BOOLS)],
     "reduce_max": [(along(jnp.max, axis=0), REAL), (along(jnp.max, axis=(0, 1)), BYTES), (jnp.max, SPECIAL)],
     "reduce_min": [(along(jnp.min, axis=1), REAL), (jnp.min, INTEGERS)],
@@ -264,8 +273,9 @@ def test_equations_that_nothing_needs_are_not_run():
         lambda x: lax.complex(x, x),
         jnp.linalg.qr,
         functools.partial(jnp.lexsort, axis=0),
+        lambda x: jax.random.split(jax.random.key(0))[0],
     ],
-    ids=["no rule", "large", "long", "half type", "complex", "library", "several keys"],
+    ids=["no rule", "large", "long", "half type", "complex", "library", "several keys", "random keys"],
 )
 def test_what_must_be_compiled(function):
     with pytest.raises(UnsupportedError):
