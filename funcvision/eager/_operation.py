@@ -173,7 +173,8 @@ class Program:
         if self._backward is None:
             interpret = self._tiered.interprets and not self._tiered.refused
             self._backward = Tiered(self.flat_pullback, f"{self.operation.name}_backward", interpret)
-        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
+        found = self._backward.call(*residuals, *cotangents)
+        return found if self._backward.is_final else [on_device(array) for array in found]
 
     def _flat(self, *arrays: Any) -> list[Any]:
         """The leaves of (output, aux), and what the pullback needs besides. It notes how the parts are to be used.
