@@ -42,15 +42,15 @@ _NOT_A_CHECKPOINT = (
 class TorchFile:
     """A `.pth` file whose structure is read at once and whose tensors are read on demand.
 
+    Args:
+        source: the path of the file, or its content.
+        reader: reads the pickles; it decides what becomes of what they name.
+
     Attributes:
         content: what was saved: dicts, lists, plain values, a `Tensor` for each tensor, and a `Placeholder` or `Global`
             for everything else that the file names.
         foreign: the names of those placeholders and globals. Nothing of them was imported, called or run.
         size: the size of the file in bytes.
-
-    Args:
-        source: the path of the file, or its content.
-        reader: reads the pickles; it decides what becomes of what they name.
 
     Raises:
         ValueError: the file is damaged or is not a torch checkpoint; the message names the file.

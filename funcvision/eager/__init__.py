@@ -44,7 +44,16 @@ from ._legacy import (
     ShortTensor,
 )
 from ._lift import lift
-from ._modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from ._modes import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from ._printing import get_printoptions, set_printoptions
 from ._questions import (
     broadcast_shapes,
@@ -61,6 +70,7 @@ from ._size import Size
 from ._strided import as_strided, as_strided_scatter
 from .amp import autocast, get_autocast_dtype, is_autocast_enabled
 from .compile import compile
+from .constants import e, inf, nan, newaxis, pi
 from .creation import (
     arange,
     as_tensor,
@@ -99,8 +109,8 @@ from .dtypes import (
     can_cast,
     cdouble,
     cfloat,
-    complex64,
     complex128,
+    complex64,
     double,
     dtype,
     finfo,
@@ -112,18 +122,18 @@ from .dtypes import (
     half,
     iinfo,
     int,
-    int8,
     int16,
     int32,
     int64,
+    int8,
     long,
     promote_types,
     set_default_dtype,
     short,
-    uint8,
     uint16,
     uint32,
     uint64,
+    uint8,
 )
 from .functions import (
     abs,
@@ -143,6 +153,7 @@ from .functions import (
     bitwise_or,
     bitwise_right_shift,
     bitwise_xor,
+    bmm,
     ceil,
     chunk,
     clamp,
@@ -165,10 +176,14 @@ from .functions import (
     flip,
     floor,
     floor_divide,
+    gather,
     ge,
     greater,
     greater_equal,
     gt,
+    index_select,
+    is_complex,
+    is_distributed,
     is_same_size,
     is_signed,
     isfinite,
@@ -194,12 +209,15 @@ from .functions import (
     mean,
     min,
     minimum,
+    mm,
+    moveaxis,
     movedim,
     mul,
     multiply,
     ne,
     neg,
     negative,
+    nonzero,
     norm,
     not_equal,
     permute,
@@ -213,6 +231,7 @@ from .functions import (
     round,
     rsqrt,
     rsub,
+    scatter,
     sigmoid,
     sign,
     sin,
@@ -226,6 +245,8 @@ from .functions import (
     sub,
     subtract,
     sum,
+    swapaxes,
+    swapdims,
     t,
     tan,
     tanh,
@@ -239,9 +260,11 @@ from .functions import (
     unflatten,
     unsafe_chunk,
     unsafe_split,
+    unsafe_split_with_sizes,
     unsqueeze,
     var,
 )
+from .in_place import *  # noqa: F403, __all__ as _in_place
 from .layouts import (
     channels_last,
     channels_last_3d,
@@ -286,8 +309,7 @@ from .nn.functional import (
     selu,
     threshold,
 )
-from .operations import *  # noqa: F403
-from .operations import __all__ as _operations
+from .operations import *  # noqa: F403, __all__ as _operations
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .sampling import (
     bernoulli,
@@ -317,6 +339,7 @@ from .settings import (
     use_deterministic_algorithms,
 )
 from .tensor import Tensor
+from .windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator",
@@ -324,35 +347,37 @@ __all__ = [
     "accelerator", "adaptive_avg_pool1d", "adaptive_max_pool1d", "add", "all", "allclose", "alpha_dropout", "amax",
     "amin", "amp", "any", "arange", "are_deterministic_algorithms_enabled", "argmax", "argmin", "argsort",
     "as_strided", "as_strided_scatter", "as_tensor", "asarray", "autocast", "autograd", "avg_pool1d", "backends",
-    "bernoulli", "bfloat16", "bilinear", "binomial", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_shapes", "can_cast", "cat", "cdouble", "ceil", "celu",
-    "cfloat", "channel_shuffle", "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min",
-    "clip", "clone", "compile", "complex128", "complex64", "concat", "concatenate", "contiguous_format", "conv1d",
-    "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cos",
-    "cosine_similarity", "cuda", "cumsum", "default_generator", "detach", "device", "distributions", "div", "divide",
-    "double", "dropout", "dtype", "dtypes", "empty", "empty_like", "empty_strided", "enable_grad", "eq", "equal",
-    "erf", "exp", "expm1", "eye", "feature_alpha_dropout", "fft", "finfo", "fix", "flatten", "flip", "float",
-    "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "frombuffer", "full",
-    "full_like", "func", "ge", "get_autocast_dtype", "get_default_device", "get_default_dtype", "get_device",
-    "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "get_printoptions", "get_rng_state",
-    "greater", "greater_equal", "group_norm", "gt", "half", "hardshrink", "iinfo", "inference_mode", "initial_seed",
-    "int", "int16", "int32", "int64", "int8", "is_autocast_enabled", "is_floating_point", "is_grad_enabled",
-    "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isfinite",
-    "isinf", "isnan", "layer_norm", "layout", "le", "less", "less_equal", "lift", "linalg", "linspace", "load", "log",
-    "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logspace", "logsumexp", "long", "lt",
-    "manual_seed", "masked_fill", "masked_select", "matmul", "max", "max_pool1d", "max_pool2d", "max_pool3d",
-    "maximum", "mean", "memory_format", "min", "minimum", "movedim", "mps", "mul", "multinomial", "multiply", "ne",
-    "neg", "negative", "nn", "no_grad", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim",
-    "pairwise_distance", "pdist", "permute", "pixel_shuffle", "pixel_unshuffle", "poisson", "pow", "prelu",
-    "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "random", "randperm", "range", "reciprocal", "relu", "remainder", "reshape", "result_type", "rms_norm", "roll",
-    "round", "rrelu", "rsqrt", "rsub", "save", "scalar_tensor", "seed", "selu", "set_default_device",
+    "bartlett_window", "bernoulli", "bfloat16", "bilinear", "binomial", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman_window", "bmm", "bool",
+    "broadcast_shapes", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat", "channel_shuffle", "channels_last",
+    "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "compile", "complex128",
+    "complex64", "concat", "concatenate", "contiguous_format", "conv1d", "conv2d", "conv3d", "conv_tbc",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cos", "cosine_similarity", "cuda", "cumsum",
+    "default_generator", "detach", "device", "distributions", "div", "divide", "double", "dropout", "dtype", "dtypes",
+    "e", "empty", "empty_like", "empty_strided", "enable_grad", "eq", "equal", "erf", "exp", "expm1", "eye",
+    "feature_alpha_dropout", "fft", "finfo", "fix", "flatten", "flip", "float", "float16", "float32", "float64",
+    "floor", "floor_divide", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "func", "gather", "ge",
+    "get_autocast_dtype", "get_default_device", "get_default_dtype", "get_device", "get_float32_matmul_precision",
+    "get_num_interop_threads", "get_num_threads", "get_printoptions", "get_rng_state", "greater", "greater_equal",
+    "group_norm", "gt", "half", "hamming_window", "hann_window", "hardshrink", "iinfo", "index_select", "inf",
+    "inference_mode", "initial_seed", "int", "int16", "int32", "int64", "int8", "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled", "is_autocast_enabled", "is_complex", "is_distributed", "is_floating_point",
+    "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_same_size", "is_signed",
+    "is_tensor", "isfinite", "isinf", "isnan", "kaiser_window", "layer_norm", "layout", "le", "less", "less_equal",
+    "lift", "linalg", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logspace", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul",
+    "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "mean", "memory_format", "min", "minimum", "mm",
+    "moveaxis", "movedim", "mps", "mul", "multinomial", "multiply", "nan", "ne", "neg", "negative", "newaxis", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim", "pairwise_distance",
+    "pdist", "permute", "pi", "pixel_shuffle", "pixel_unshuffle", "poisson", "pow", "prelu", "preserve_format",
+    "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random",
+    "randperm", "range", "reciprocal", "relu", "remainder", "reshape", "result_type", "rms_norm", "roll", "round",
+    "rrelu", "rsqrt", "rsub", "save", "scalar_tensor", "scatter", "seed", "selu", "set_default_device",
     "set_default_dtype", "set_default_tensor_type", "set_float32_matmul_precision", "set_flush_denormal",
     "set_grad_enabled", "set_num_interop_threads", "set_num_threads", "set_printoptions", "set_rng_state", "short",
     "sigmoid", "sign", "sin", "softmax", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "strided", "sub", "subtract", "sum", "t", "tan", "tanh", "tensor", "threshold", "topk", "transpose", "tril",
-    "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "uint16", "uint32", "uint64", "uint8",
-    "unbind", "unflatten", "unsafe_chunk", "unsafe_split", "unsqueeze",
-    "use_deterministic_algorithms", "utils", "vander", "var", "where", "xpu", "zeros", "zeros_like",
-    *_operations,
+    "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "tan", "tanh", "tensor", "threshold", "topk",
+    "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "uint16",
+    "uint32", "uint64", "uint8", "unbind", "unflatten", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "use_deterministic_algorithms", "utils", "vander", "var", "where", "xpu", "zeros", "zeros_like",
 ]

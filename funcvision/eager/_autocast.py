@@ -17,12 +17,11 @@ __all__ = ["Casts"]
 _CONVOLUTIONS = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
 _LAYERS = frozenset((
     *(f"Conv{kind}{n}d" for kind in ("", "Transpose") for n in (1, 2, 3)),
-    "Linear", "Bilinear", "PReLU", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention",
+    "Linear", "PReLU", "LSTM", "RNN", "RNNCell", "MultiheadAttention",
 ))  # fmt: skip
 LOWER = _CONVOLUTIONS | _LAYERS | frozenset((
-    "addbmm", "addmm", "addmv", "baddbmm", "bilinear", "bmm", "chain_matmul", "einsum", "gru", "gru_cell", "linear",
-    "lstm", "lstm_cell", "matmul", "mm", "multi_dot", "multi_head_attention_forward", "mv", "prelu", "rnn_relu",
-    "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "scaled_dot_product_attention", "vecdot",
+    "addbmm", "addmm", "baddbmm", "bmm", "chain_matmul", "einsum", "inner", "linear", "lstm", "matmul", "mm",
+    "multi_dot", "multi_head_attention_forward", "prelu", "scaled_dot_product_attention", "vecdot",
 ))  # fmt: skip
 FLOAT32 = frozenset((
     "adaptive_avg_pool3d", "avg_pool3d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cdist",

@@ -188,7 +188,10 @@ class TensorBase:
         self._version[0] += counted
         self._writes[0] += 1
         if is_grad_enabled():
+            before = self._node, self._index
             self._node, self._index = result.node, result._index
+            if self._rare is not None and self._rare.retains:
+                self._rare.retain(self, *before)
             if isinstance(self._node, Node):  # it holds the array from before the write, which stays valid
                 self._node.needed = [pair for pair in self._node.needed if pair[0]._version is not self._version]
 

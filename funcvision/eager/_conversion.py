@@ -51,7 +51,7 @@ class ConversionMethods(TensorBase):
     __slots__ = ()
 
     def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, other: Any = None, non_blocking: "bool" = False,
+        self: Any, *args: Any, dtype: Any = None, device: Any = None, other: Any = None, non_blocking: "bool" = False,
         copy: "bool" = False, memory_format: Any = None,
     ) -> Any:
         """The Tensor in another dtype or on another device. If nothing changes, the same Tensor is returned.
@@ -168,7 +168,7 @@ class ConversionMethods(TensorBase):
         pairs = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
         return not self.numel() or all(size == 1 or ours == theirs for size, ours, theirs in pairs)
 
-    def contiguous(self, memory_format: Any = layouts.contiguous_format) -> Any:
+    def contiguous(self: Any, memory_format: Any = layouts.contiguous_format) -> Any:
         """The Tensor itself, or a copy if it is a view that torch would not store in the order of its axes."""
         return self if self.is_contiguous() else self.clone()
 
@@ -182,7 +182,7 @@ class ConversionMethods(TensorBase):
         return self.array.__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
-        return self.array.__dlpack_device__()
+        return self.array.__dlpack_device__()  # pyright: ignore[reportAttributeAccessIssue]
 
     def pin_memory(self, device: Any = None) -> Any:
         """The Tensor itself: jax copies to accelerators without pinned memory."""

@@ -18,7 +18,9 @@ from ._elementwise import canonical
 from ._limits import fitted
 from ._named import named
 
-__all__ = ["CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted", "unravel_index"]
+__all__ = [
+    "CountingMethods", "bucketize", "cartesian_prod", "combinations", "histogramdd", "searchsorted", "unravel_index",
+]  # fmt: skip
 
 
 class Histogram(NamedTuple):

@@ -12,9 +12,10 @@ from ._base import TensorBase
 from ._elementwise import together
 from ._lift import lift
 from ._limits import fitting
-from ._named import axis_of, named
+from ._named import named
 from ._reductions import Extremes
 from ._reductions import prod as total_product
+from ._shapes import axis_of
 
 __all__ = ["CumulativeMethods", "cumulative_trapezoid", "gradient", "trapezoid", "trapz"]
 

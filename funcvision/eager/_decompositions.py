@@ -103,7 +103,7 @@ def svd(x: jax.Array, full_matrices: bool) -> Singular:
     thin = Singular(*jnp.linalg.svd(x, full_matrices=False))
     if not full_matrices or x.shape[-1] == x.shape[-2]:
         return thin
-    whole = jnp.linalg.svd(lax.stop_gradient(x), full_matrices=True)
+    whole = Singular(*jnp.linalg.svd(lax.stop_gradient(x), full_matrices=True))
     count = thin.S.shape[-1]
     left, right = whole.U[..., count:], whole.Vh[..., count:, :]
     return Singular(

@@ -25,12 +25,15 @@ def within_bounds(function: str, probabilities: Any) -> None:
 
 
 class DrawingMethods(TensorBase):
-    """Random numbers in place, and draws with the probabilities of a Tensor. Each method takes a `generator`, or a `key` of jax; else it uses the default generator."""
+    """Random numbers in place, and draws with the probabilities of a Tensor.
+
+    Each method takes a `generator`, or a `key` of jax; else it uses the default generator.
+    """
 
     __slots__ = ()
 
     def _draw_in(
-        self, draw: Callable[..., jax.Array], generator: Generator | None, key: jax.Array | None, real: bool = True
+        self: Any, draw: Callable[..., jax.Array], generator: Generator | None, key: jax.Array | None, real: bool = True
     ) -> Any:
         """Takes the values of `draw(key, shape, dtype)`."""
         dtype = self._data.dtype

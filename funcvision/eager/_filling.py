@@ -71,4 +71,6 @@ def from_sizes_or_data(given: tuple[Any, ...], dtype: Any = None) -> jax.Array:
         return converted(data, dtype)
     if not isinstance(data, list | tuple | np.ndarray):
         raise TypeError(f"a Tensor is made of sizes, or of one sequence or array; got {given}: for a number use tensor")
+    if dtype is None and np.iscomplexobj(data):
+        raise TypeError("a Tensor made of a sequence is real: for complex numbers use tensor")
     return converted(data, dtype or default_dtype())

@@ -1,4 +1,4 @@
-"""Forms that torch has of many methods: in place, under a second name, and with numpy's names of arguments."""
+"""Forms that torch has of many methods: in place, and with the further arguments of its functions."""
 
 import inspect
 from collections.abc import Callable
@@ -28,14 +28,12 @@ OF_AXES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
 
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
-    "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "divide": "div", "fix": "trunc",
-    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "multiply": "mul",
-    "ndimension": "dim", "negative": "neg", "nelement": "numel", "not_equal": "ne", "subtract": "sub",
-    "true_divide": "div", "reshape_as": "view_as",
-    "unsafe_chunk": "chunk", "unsafe_split": "split",
-    "unsafe_split_with_sizes": "split_with_sizes",
+    "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp", "divide": "div", "fix": "trunc", "greater": "gt",
+    "greater_equal": "ge", "less": "lt", "less_equal": "le", "multiply": "mul", "negative": "neg", "not_equal": "ne",
+    "subtract": "sub", "true_divide": "div",
 }  # fmt: skip
-"""Second names of methods."""
+"""Second names of methods, which their forms in place have, too."""
+
 
 def in_place(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The form of a method that writes its result into the Tensor."""
@@ -75,6 +73,5 @@ def add_forms(cls: type, plain: tuple[type, ...]) -> None:
             if hasattr(cls, name) and not hasattr(cls, f"{name}_"):
                 setattr(cls, f"{name}_", form(getattr(cls, name), name))
     for alias, name in ALIASES.items():
-        for end in ("", "_"):
-            if hasattr(cls, name + end) and not hasattr(cls, alias + end):
-                setattr(cls, alias + end, getattr(cls, name + end))
+        if hasattr(cls, f"{name}_") and not hasattr(cls, f"{alias}_"):
+            setattr(cls, f"{alias}_", getattr(cls, f"{name}_"))

@@ -1,13 +1,12 @@
 """`GradientMethods`: the methods of `Tensor` that concern gradients: backward, hooks and leaves."""
 
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ._base import TensorBase, as_array
 from ._graph import Cotangent, Edge, Node, backward
-from ._modes import recording
+from ._modes import mode, recording
 from ._rare import INFERENCE, Rare
 from ._recorded_backward import pull_recorded
 from ._tiered import full
@@ -117,8 +116,7 @@ class GradientMethods(TensorBase):
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None:
-            self._with_rare().retains = True
-            self.node.hooked().retaining[self._index] = weakref.ref(self)
+            self._with_rare().retain(self)
 
     def is_inference(self) -> bool:
         """Whether this Tensor was made in `inference_mode`."""
@@ -206,6 +204,11 @@ def _run(
 
 def _cotangent(tensor: TensorBase, given: Any, create_graph: bool) -> Cotangent:
     """The cotangent with which the backward pass starts at an output."""
+    if mode.trace is not None:
+        raise RuntimeError(
+            "gradients cannot be computed within a function that is compiled or transformed: call backward or grad on "
+            "its result, or use func.grad within it"
+        )
     if not tensor.requires_grad:
         raise RuntimeError(
             "element 0 of tensors does not require grad and does not have a grad_fn: backward has nothing to do. "

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
+from .. import functional as F
 from ._arithmetic import mul, pow
 from ._base import TensorBase
 from ._elementwise import DEFAULT, Operand, kind, sign, together
@@ -287,7 +288,7 @@ class MathMethods(TensorBase):
     cosh, sinh, exp2, log10, deg2rad, rad2deg = map(lift, (cosh, sinh, exp2, log10, deg2rad, rad2deg))
     positive, frac, sgn, signbit, nan_to_num, frexp = map(lift, (positive, frac, sgn, signbit, nan_to_num, frexp))
     ldexp, hypot, copysign = map(_binary, (ldexp, hypot, copysign))
-    float_power = lift(float_power)
+    float_power, hardshrink = lift(float_power), lift(F.hardshrink)
     atan2 = arctan2 = _binary(atan2)
     fmod = _remainder_of_integers(_binary(fmod))
     gcd, lcm, logaddexp, logaddexp2, nextafter = map(_binary, (gcd, lcm, logaddexp, logaddexp2, nextafter))

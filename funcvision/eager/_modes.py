@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 __all__ = [
-    "ContextDecorator", "detects_anomalies", "enable_grad", "inference_mode", "is_grad_enabled",
+    "ContextDecorator", "enable_grad", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+    "is_grad_enabled",
     "is_inference_mode_enabled", "makes_inference_tensors", "mode", "no_grad", "recording",
     "set_grad_enabled",
 ]  # fmt: skip
@@ -22,6 +23,7 @@ class _Mode(threading.local):
         anomalies: None, or whether a backward pass checks for NaN; the graph notes where each node was made.
         autocast: None, or the function that casts the arguments of an operation: (name, args, kwargs) -> the same.
         trace: None, or the trace of a function that jax traces; see `_trace`.
+        packing_error: None, or the message of the error that `saved_tensors_hooks` raises.
         packing: the pairs (pack, unpack) of `saved_tensors_hooks` that are active, innermost last.
     """
 
@@ -30,6 +32,7 @@ class _Mode(threading.local):
     anomalies: bool | None = None
     autocast: Callable[[str, Any, Any], tuple[Any, Any]] | None = None
     trace: Any = None
+    packing_error: str | None = None
     packing: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = ()
 
 
@@ -210,6 +213,11 @@ def inference_mode(mode: Any = True) -> Any:
     return _Inference(bool(mode)) if not callable(mode) else _Inference(True)(mode)
 
 
-def detects_anomalies() -> bool:
+def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on in this thread."""
     return mode.anomalies is not None
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection looks for NaN in this thread. It does by default."""
+    return mode.anomalies is not False

@@ -109,7 +109,7 @@ def _values(values: np.ndarray, indent: int) -> str:
     summarised = values.size > _options.threshold
     shown = _edges(values) if summarised else values
     if values.dtype.kind == "c":
-        real, imag = _Format(shown.real), _Format(shown.imag)
+        real, imag = _Format(np.real(shown)), _Format(np.imag(shown))
         write, width = _complex_format(real, imag), real.width + imag.width + 1
     else:
         write, width = (form := _Format(shown)), form.width

@@ -5,10 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._base import TensorBase
 from ._elementwise import together
 from ._lift import lift
+from ._limits import fitting
 from ._named import named
 from ._norms import vector_norm
 
@@ -252,7 +254,8 @@ def _chain_matmul(*matrices: jax.Array) -> jax.Array:
 
 
 
-einsum, tensordot, cdist = named(_einsum, "einsum"), named(_tensordot, "tensordot"), named(_cdist, "cdist")
+einsum, cdist = named(_einsum, "einsum"), named(_cdist, "cdist")
+tensordot = fitting(named(_tensordot, "tensordot"), np.tensordot)
 multi_dot, chain_matmul = named(_multi_dot, "multi_dot"), named(_chain_matmul, "chain_matmul")
 cross, vecdot = named(_cross, "cross"), named(_vecdot, "vecdot")
 
@@ -262,7 +265,8 @@ class ProductMethods(TensorBase):
 
     __slots__ = ()
 
-    dot, vdot, inner, outer, mv, mm, bmm, kron = map(lift, (dot, vdot, inner, outer, mv, mm, bmm, kron))
+    dot, vdot, mv, mm, bmm = (fitting(lift(function), np.matmul) for function in (dot, vdot, mv, mm, bmm))
+    inner, outer, kron = fitting(lift(inner), np.inner), fitting(lift(outer), np.outer), fitting(lift(kron), np.kron)
     ger = outer
     addmm, addmv, addr, addbmm, baddbmm = map(lift, (addmm, addmv, addr, addbmm, baddbmm))
     cross = named(_cross_in_any_axis, "cross")

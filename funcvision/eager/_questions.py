@@ -11,8 +11,8 @@ from .dtypes import dtype, named, promoted
 from .tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "get_device", "is_floating_point", "is_inference", "is_nonzero", "is_tensor", "numel", "result_type",
-    "typename",
+    "broadcast_shapes", "get_device", "is_floating_point", "is_inference", "is_nonzero", "is_tensor", "numel",
+    "result_type", "typename",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`Rare`: what only few Tensors have, so that the others need one attribute for all of it."""
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,14 @@ class Rare:
         self.inference, self.retains = inference, False
         self.hooks: OrderedDict[int, Callable[[Any], Any]] = OrderedDict()
         self.after: OrderedDict[int, Callable[[Any], None]] = OrderedDict()
+
+    def retain(self, tensor: Any, former: Any = None, former_index: int = 0) -> None:
+        """Makes the node of a Tensor store its gradient, and no longer the node that it had before a write."""
+        self.retains = True
+        if former is not None:
+            former.hooked().retaining.pop(former_index, None)
+        if tensor._node is not None:
+            tensor._node.hooked().retaining[tensor._index] = weakref.ref(tensor)
 
     def check_inference(self, change: str) -> None:
         """Raises RuntimeError if this is an inference Tensor, which is not to be changed outside inference mode."""

@@ -74,21 +74,6 @@ def select(input: jax.Array, dim: int, index: int) -> jax.Array:
     return jax.lax.index_in_dim(input, index, dim % input.ndim, keepdims=False)
 
 
-def swapaxes(input: jax.Array, axis0: int, axis1: int) -> jax.Array:
-    """Two axes swapped."""
-    return jnp.swapaxes(input, axis0, axis1) if input.ndim else input
-
-
-def swapdims(input: jax.Array, dim0: int, dim1: int) -> jax.Array:
-    """Two axes swapped."""
-    return jnp.swapaxes(input, dim0, dim1) if input.ndim else input
-
-
-def moveaxis(input: jax.Array, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
-    """Axes moved to other positions."""
-    return jnp.moveaxis(input, source, destination) if input.ndim else input
-
-
 def unfold(input: jax.Array, dimension: int, size: int, step: int) -> jax.Array:
     """Windows of `size` elements along an axis, one every `step` elements. They are a new last axis.
 
@@ -185,7 +170,8 @@ def rot90(input: jax.Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> jax.Arr
     """The array rotated `k` times by 90 degrees, from the first of two axes towards the second."""
     if input.ndim < 2:
         raise RuntimeError(f"rot90 takes an array with two or more axes; got shape {input.shape}")
-    return jnp.rot90(input, k, tuple(dims))
+    first, second = dims
+    return jnp.rot90(input, k, (first, second))
 
 
 def fliplr(input: jax.Array) -> jax.Array:
@@ -350,11 +336,15 @@ class RearrangingMethods(TensorBase):
     __slots__ = ()
 
     diagonal, narrow, select, unfold, ravel = map(lift, (diagonal, narrow, select, unfold, ravel))
-    swapaxes, swapdims, moveaxis, broadcast_to = map(lift, (swapaxes, swapdims, moveaxis, broadcast_to))
-    hsplit, vsplit, dsplit, split_with_sizes = map(lift, (hsplit, vsplit, dsplit, split_with_sizes))
+    broadcast_to, hsplit, vsplit, dsplit = map(lift, (broadcast_to, hsplit, vsplit, dsplit))
+    split_with_sizes = lift(split_with_sizes)
     tile, rot90, fliplr, flipud = map(lift, (tile, rot90, fliplr, flipud))
     diag, diag_embed, diagflat, trace, sum_to_size = map(lift, (diag, diag_embed, diagflat, trace, sum_to_size))
     _tensor_split = lift(tensor_split)
+
+    def narrow_copy(self, dim: int, start: int, length: int) -> Any:
+        """`narrow`, whose result shares no elements with this Tensor."""
+        return self.narrow(dim, start, length).clone()
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Parts along an axis: a number of them, whose sizes differ by 1 at most, or those between given indices."""

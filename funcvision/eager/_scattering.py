@@ -463,7 +463,7 @@ class ScatteringMethods(TensorBase):
         if repeats is None:
             counts = np.asarray(as_array(self))
             return _of_numbers(np.repeat(np.arange(len(counts)), counts))
-        counts = np.asarray(as_array(repeats)).reshape(-1)
+        counts = np.asarray(repeats if isinstance(repeats, int) else as_array(repeats)).reshape(-1)
         if (counts < 0).any():
             raise RuntimeError("repeats are 0 or more")
         length = self.numel() if dim is None else self.shape[dim]

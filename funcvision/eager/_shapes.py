@@ -25,14 +25,15 @@ def reshape(x: jax.Array, *shape: int | Sequence[int]) -> jax.Array:
 
 
 def axis_of(x: jax.Array, dim: int) -> int:
-    """An axis, counted from the front.
+    """An axis, counted from the front. A number without axes has the axis 0, as in torch.
 
     Raises:
         IndexError: the array has no such axis.
     """
-    if not -x.ndim <= dim < x.ndim:
+    count = max(x.ndim, 1)
+    if not -count <= dim < count:
         raise IndexError(f"axis {dim} is out of bounds for an array of shape {x.shape}")
-    return dim % x.ndim
+    return dim % count
 
 
 def flatten(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
@@ -58,7 +59,8 @@ def permute(x: jax.Array, *dims: int | Sequence[int]) -> jax.Array:
 
 def transpose(x: jax.Array, dim0: int, dim1: int) -> jax.Array:
     """Two axes swapped."""
-    return jnp.swapaxes(x, dim0, dim1)
+    first, second = axis_of(x, dim0), axis_of(x, dim1)
+    return jnp.swapaxes(x, first, second) if x.ndim else x
 
 
 def t(x: jax.Array) -> jax.Array:
@@ -70,7 +72,7 @@ def t(x: jax.Array) -> jax.Array:
 
 def movedim(x: jax.Array, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
     """Axes moved to other positions."""
-    return jnp.moveaxis(x, source, destination)
+    return jnp.moveaxis(x, source, destination) if x.ndim else x
 
 
 def unsqueeze(x: jax.Array, dim: int) -> jax.Array:

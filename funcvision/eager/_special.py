@@ -1,7 +1,6 @@
 """Special functions of mathematics, over `jax.scipy.special`, with torch's rules for dtypes and derivatives."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +13,10 @@ from ._math import of_floats
 from ._named import named
 from ._rules import with_rules
 
-__all__ = ["SpecialMethods", "entr", "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "spherical_bessel_j0",
-           "xlog1py", "zeta"]  # fmt: skip
+__all__ = [
+    "SpecialMethods", "entr", "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "polygamma_of",
+    "spherical_bessel_j0", "xlog1py", "zeta",
+]  # fmt: skip
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -96,16 +97,15 @@ def logit(input: jax.Array, eps: float | None = None) -> jax.Array:
     return jnp.log(value / (1 - value))
 
 
-def polygamma(input: Any, other: Any) -> jax.Array:
-    """The derivative of order `n` of digamma: `polygamma(n, input)`; as a method, `input.polygamma(n)`.
+def polygamma(input: jax.Array, n: int) -> jax.Array:
+    """The derivative of order `n` of digamma.
 
     Raises:
         RuntimeError: `n` is negative.
     """
-    n, x = (input, other) if isinstance(input, int) else (other, input)
-    if not isinstance(n, int) or n < 0:
-        raise RuntimeError(f"polygamma takes an integer n of 0 or more; got {n!r}")
-    (x,) = together(x, real=True)
+    if n < 0:
+        raise RuntimeError(f"polygamma takes n of 0 or more; got {n}")
+    (x,) = together(input, real=True)
     return digamma(x) if n == 0 else special.polygamma(n, x)
 
 
@@ -118,8 +118,8 @@ def mvlgamma(input: jax.Array, p: int) -> jax.Array:
     if p < 1:
         raise RuntimeError(f"mvlgamma takes p of 1 or more; got {p}")
     (x,) = together(input, real=True)
-    terms = [lgamma(x - 0.5 * i) for i in range(p)]
-    return sum(terms[1:], terms[0]) + 0.25 * p * (p - 1) * math.log(math.pi)
+    constant = jnp.full_like(x, 0.25 * p * (p - 1) * math.log(math.pi))
+    return sum((lgamma(x - 0.5 * i) for i in range(p)), constant)
 
 
 # Of two arrays
@@ -183,6 +183,12 @@ erfcx, i0e, i1, i1e, ndtr, ndtri, log_ndtr, entr, spherical_bessel_j0 = (
     named(function, function.__name__)
     for function in (_erfcx, _i0e, _i1, _i1e, _ndtr, _ndtri, _log_ndtr, _entr, _spherical)
 )
+def _polygamma(n: int, input: jax.Array) -> jax.Array:
+    """The derivative of order `n` of digamma."""
+    return polygamma(input, n)
+
+
+polygamma_of = named(_polygamma, "polygamma")
 xlog1py, zeta = named(_xlog1py, "xlog1py", numbers=True), named(_zeta, "zeta", numbers=True)
 
 

@@ -10,10 +10,10 @@ from jax import lax
 from ._base import TensorBase
 from ._elementwise import DEFAULT, canonical, kind, together
 from ._lift import lift
-from ._named import axis_of
 from ._norms import vector_norm
 from ._reductions import Dim, Extremes, amax, amin, std, var
 from ._reductions import sum as total
+from ._shapes import axis_of
 
 __all__ = ["StatisticsMethods"]
 
@@ -151,9 +151,10 @@ def _quantile(
 ) -> jax.Array:
     if x.dtype not in (jnp.float32, jnp.float64):
         raise RuntimeError(f"{function} takes float32 or float64; got {x.dtype}")
-    fractions = jnp.asarray(q, x.dtype) if isinstance(q, float | int) else q
+    fractions = jnp.asarray(q, x.dtype if isinstance(q, float | int) else None)
     if fractions.dtype != x.dtype or fractions.ndim > 1:
-        raise RuntimeError(f"{function} takes q as a number or a vector of {x.dtype}; got {q.dtype} of shape {q.shape}")
+        given = f"{fractions.dtype} of shape {fractions.shape}"
+        raise RuntimeError(f"{function} takes q as a number or a vector of {x.dtype}; got {given}")
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(f"{function} has no interpolation {interpolation!r}")
     if not x.size:

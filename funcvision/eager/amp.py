@@ -23,11 +23,12 @@ _GPUS = ("cuda", "gpu")
 
 
 class autocast(ContextDecorator):
-    """A context, or a decorator, in which matrix products, convolutions, attention and recurrent layers are bfloat16.
+    """A context, or a decorator, in which matrix products, convolutions, attention and RNNs compute in bfloat16.
 
-    Losses, transforms and decompositions are computed in float32 there. All other operations keep the dtypes of their
-    arguments. These are torch's lists for the CPU, on all devices. A model that is one node of the graph, such as
-    `eager.Module(model)`, is not changed from within: give it parameters of the dtype.
+    Losses, Fourier transforms and decompositions are computed in float32 there. All other operations keep the dtypes of
+    their arguments; so do GRUs and single LSTM cells. These are torch's lists for the CPU, on all devices. A model that
+    is one node of the graph, such as `eager.Module(model)` or `nn.TransformerEncoderLayer`, keeps them, too: convert
+    its parameters instead.
 
     Args:
         device_type: "cpu", "cuda", "gpu" or "tpu". Where there is no such device, autocast is off, with a warning.

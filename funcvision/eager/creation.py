@@ -262,6 +262,7 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
 
 
 def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax.Array:
+    """The matrix [n, N] of the powers of each element of `x` [n], which fall from N - 1 to 0, or rise."""
     return jnp.vander(x, N, increasing)
 
 
@@ -274,4 +275,4 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition is true, `other` elsewhere. Without these: where it is true, axis by axis."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
-    return Tensor.where(input, condition, other)
+    return Tensor.where(input, condition, other)  # pyright: ignore[reportArgumentType]

@@ -78,7 +78,7 @@ class device:
 _default: device | None = None
 
 
-def devices_of(type: str) -> list[jax.Device]:
+def devices_of(type: str) -> list[Any]:
     """jax's devices of a type that belong to this process."""
     platform = _PLATFORMS.get(type)
     if platform is None:
@@ -104,7 +104,7 @@ def resolved(place: Any) -> Any:
     return found
 
 
-def of_jax(found: jax.Device) -> device:
+def of_jax(found: Any) -> device:
     """The device object for a device of jax. The first CPU has no number."""
     type = next((ours for ours, theirs in _PLATFORMS.items() if theirs == found.platform), found.platform)
     made = device.__new__(device)

@@ -94,6 +94,7 @@ _NAMES = (
     "float64", "complex64", "complex128",
 )  # fmt: skip
 _ALL = {name: dtype(name) for name in _NAMES}
+_BY_NUMPY = {found._numpy: found for found in _ALL.values()}
 
 uint8, uint16, uint32, uint64 = (_ALL[name] for name in ("uint8", "uint16", "uint32", "uint64"))
 int8, int16, int32, int64 = (_ALL[name] for name in ("int8", "int16", "int32", "int64"))
@@ -111,10 +112,10 @@ def named(given: Any) -> dtype:
     """The dtype object for a name or a dtype of numpy. The default integer is int64, whatever its storage."""
     if isinstance(given, dtype):
         return given
-    name = given if isinstance(given, str) else np.dtype(given).name
-    if name == "int32" and not isinstance(given, str) and not jax.config.read("jax_enable_x64"):
-        return int64
-    return _ALL[name]
+    if isinstance(given, str):
+        return _ALL[given]
+    found = _BY_NUMPY[given if isinstance(given, np.dtype) else np.dtype(given)]
+    return int64 if found is int32 and not jax.config.jax_enable_x64 else found  # pyright: ignore
 
 
 def is_name(text: str) -> builtins.bool:

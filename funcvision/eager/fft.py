@@ -9,7 +9,8 @@ import numpy as np
 
 from ._base import TensorBase
 from ._elementwise import canonical, together
-from ._named import axis_of, named
+from ._named import named
+from ._shapes import axis_of
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2", "ifftn", "ifftshift",
@@ -51,7 +52,7 @@ def _require_real(function: str, x: jax.Array) -> None:
         raise RuntimeError(f"{function} takes real numbers; got {x.dtype}")
 
 
-def _axes(x: jax.Array, s: Sequence[int] | None, dim: Sequence[int] | int | None) -> tuple[Any, tuple[int, ...]]:
+def _axes(x: jax.Array, s: Sequence[int] | None, dim: Sequence[int] | int | None) -> tuple[Any, Any]:
     """The sizes of the transform, if given, and its axes.
 
     Raises:

@@ -25,10 +25,11 @@ from ._decompositions import (
     triangular,
 )
 from ._elementwise import canonical, kind
-from ._named import axis_of, named
+from ._named import named
 from ._norms import vector_norm as norm_of_vectors
 from ._products import cross, multi_dot, vecdot
 from ._products import matmul as product
+from ._shapes import axis_of
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",

@@ -29,7 +29,6 @@ from ._counting import bucketize, cartesian_prod, combinations, histogramdd, sea
 from ._cumulative import cumulative_trapezoid, gradient, trapezoid, trapz
 from ._lowrank import pca_lowrank, svd_lowrank
 from ._matrices import lu_unpack
-from ._out import as_function
 from ._products import cdist, chain_matmul, einsum, tensordot
 from ._rearranging import (
     atleast_1d,
@@ -44,121 +43,117 @@ from ._rearranging import (
     row_stack,
     vstack,
 )
+from ._special import polygamma_of as polygamma
 from .tensor import Tensor
 
 __all__ = [
     "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "alias_copy", "aminmax",
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argwhere", "asin", "asinh",
-    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag", "bmm",
     "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cdist", "chain_matmul", "cholesky",
     "cholesky_inverse", "cholesky_solve", "column_stack", "combinations", "complex", "conj", "conj_physical",
     "copysign", "corrcoef", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod",
     "cumulative_trapezoid", "deg2rad", "det", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal",
     "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "dot", "dsplit", "dstack", "einsum", "erfc",
-    "erfinv", "exp2", "expand_copy", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac", "frexp", "gcd",
-    "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot", "i0",
-    "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "inner",
-    "inverse", "is_conj", "is_neg", "isclose", "isin", "isneginf", "isposinf", "isreal", "istft", "kron", "kthvalue",
-    "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_xor",
-    "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter", "matrix_exp", "matrix_power", "median", "meshgrid",
-    "mode", "msort", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow",
-    "narrow_copy", "nextafter", "nonzero_static", "orgqr", "ormqr", "outer", "pca_lowrank", "permute_copy", "pinverse",
-    "polar", "polygamma", "positive", "put", "qr", "quantile", "rad2deg", "ravel", "real", "renorm",
-    "repeat_interleave", "resolve_conj", "resolve_neg", "rot90", "row_stack", "scatter_add", "scatter_reduce",
-    "searchsorted", "select", "select_copy", "select_scatter", "sgn", "signbit", "sinc", "sinh", "slice_copy",
-    "slice_scatter", "slogdet", "split_copy", "split_with_sizes", "split_with_sizes_copy", "squeeze_copy", "std_mean",
-    "stft", "svd", "svd_lowrank", "t_copy", "take", "take_along_dim", "tensor_split", "tensordot", "tile", "trace",
-    "transpose_copy", "trapezoid", "trapz", "triangular_solve", "unbind_copy", "unfold_copy", "unique",
-    "unique_consecutive", "unravel_index", "unsqueeze_copy", "var_mean", "vdot", "view_as_complex",
-    "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "xlogy",
+    "erfinv", "exp2", "expand_copy", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac", "frexp",
+    "gather", "gcd", "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack",
+    "hypot", "i0", "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inner", "inverse", "is_complex", "is_conj", "is_neg", "isclose", "isin", "isneginf", "isposinf",
+    "isreal", "istft", "kron", "kthvalue", "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logdet", "logical_xor", "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter", "matrix_exp",
+    "matrix_power", "median", "meshgrid", "mm", "mode", "moveaxis", "msort", "mv", "mvlgamma", "nan_to_num", "nanmean",
+    "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "nextafter", "nonzero", "nonzero_static", "orgqr",
+    "ormqr", "outer", "pca_lowrank", "permute_copy", "pinverse", "polar", "polygamma", "positive", "put", "qr",
+    "quantile", "rad2deg", "ravel", "real", "renorm", "repeat_interleave", "resolve_conj", "resolve_neg", "rot90",
+    "row_stack", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter",
+    "sgn", "signbit", "sinc", "sinh", "slice_copy", "slice_scatter", "slogdet", "split_copy", "split_with_sizes",
+    "split_with_sizes_copy", "squeeze_copy", "std_mean", "stft", "svd", "svd_lowrank", "swapaxes", "swapdims", "t_copy",
+    "take", "take_along_dim", "tensor_split", "tensordot", "tile", "trace", "transpose_copy", "trapezoid", "trapz",
+    "triangular_solve", "unbind_copy", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsqueeze_copy",
+    "var_mean", "vdot", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
+    "vsplit", "vstack", "xlogy",
 ]  # fmt: skip
 
 # Math
 
-acos, acosh, asin, asinh, atan = map(as_function, (Tensor.acos, Tensor.acosh, Tensor.asin, Tensor.asinh, Tensor.atan))
-atanh, arccos, arccosh, arcsin = map(as_function, (Tensor.atanh, Tensor.arccos, Tensor.arccosh, Tensor.arcsin))
-arcsinh, arctan, arctanh, cosh = map(as_function, (Tensor.arcsinh, Tensor.arctan, Tensor.arctanh, Tensor.cosh))
-sinh, exp2, log10, deg2rad = map(as_function, (Tensor.sinh, Tensor.exp2, Tensor.log10, Tensor.deg2rad))
-rad2deg, positive, frac, sgn = map(as_function, (Tensor.rad2deg, Tensor.positive, Tensor.frac, Tensor.sgn))
-signbit, nan_to_num, frexp, ldexp = map(as_function, (Tensor.signbit, Tensor.nan_to_num, Tensor.frexp, Tensor.ldexp))
-hypot, copysign, float_power = map(as_function, (Tensor.hypot, Tensor.copysign, Tensor.float_power))
-atan2, arctan2, fmod, gcd, lcm = map(as_function, (Tensor.atan2, Tensor.arctan2, Tensor.fmod, Tensor.gcd, Tensor.lcm))
-logaddexp, logaddexp2, nextafter = map(as_function, (Tensor.logaddexp, Tensor.logaddexp2, Tensor.nextafter))
-xlogy, fmax, fmin, heaviside = map(as_function, (Tensor.xlogy, Tensor.fmax, Tensor.fmin, Tensor.heaviside))
-lerp, addcmul, addcdiv = map(as_function, (Tensor.lerp, Tensor.addcmul, Tensor.addcdiv))
+acos, acosh, asin, asinh, atan, atanh = Tensor.acos, Tensor.acosh, Tensor.asin, Tensor.asinh, Tensor.atan, Tensor.atanh
+arccos, arccosh, arcsin, arcsinh, arctan = Tensor.arccos, Tensor.arccosh, Tensor.arcsin, Tensor.arcsinh, Tensor.arctan
+arctanh, cosh, sinh, exp2, log10 = Tensor.arctanh, Tensor.cosh, Tensor.sinh, Tensor.exp2, Tensor.log10
+deg2rad, rad2deg, positive, frac, sgn = Tensor.deg2rad, Tensor.rad2deg, Tensor.positive, Tensor.frac, Tensor.sgn
+signbit, nan_to_num, frexp, ldexp, hypot = Tensor.signbit, Tensor.nan_to_num, Tensor.frexp, Tensor.ldexp, Tensor.hypot
+copysign, float_power, atan2, arctan2 = Tensor.copysign, Tensor.float_power, Tensor.atan2, Tensor.arctan2
+fmod, gcd, lcm, logaddexp, logaddexp2 = Tensor.fmod, Tensor.gcd, Tensor.lcm, Tensor.logaddexp, Tensor.logaddexp2
+nextafter, xlogy, fmax, fmin, heaviside = Tensor.nextafter, Tensor.xlogy, Tensor.fmax, Tensor.fmin, Tensor.heaviside
+lerp, addcmul, addcdiv = Tensor.lerp, Tensor.addcmul, Tensor.addcdiv
 
 # Comparison
 
-isclose, isposinf, isneginf = map(as_function, (Tensor.isclose, Tensor.isposinf, Tensor.isneginf))
-isreal, logical_xor = map(as_function, (Tensor.isreal, Tensor.logical_xor))
+isclose, isposinf, isneginf, isreal = Tensor.isclose, Tensor.isposinf, Tensor.isneginf, Tensor.isreal
+logical_xor = Tensor.logical_xor
 
 # Complex
 
-conj, conj_physical, angle = map(as_function, (Tensor.conj, Tensor.conj_physical, Tensor.angle))
-adjoint, resolve_conj, resolve_neg = map(as_function, (Tensor.adjoint, Tensor.resolve_conj, Tensor.resolve_neg))
-is_conj, is_neg = map(as_function, (Tensor.is_conj, Tensor.is_neg))
+conj, conj_physical, angle, adjoint = Tensor.conj, Tensor.conj_physical, Tensor.angle, Tensor.adjoint
+is_complex, resolve_conj, resolve_neg = Tensor.is_complex, Tensor.resolve_conj, Tensor.resolve_neg
+is_conj, is_neg = Tensor.is_conj, Tensor.is_neg
 
 # Special
 
-erfc, erfinv, lgamma, digamma = map(as_function, (Tensor.erfc, Tensor.erfinv, Tensor.lgamma, Tensor.digamma))
-i0, sinc, logit, polygamma = map(as_function, (Tensor.i0, Tensor.sinc, Tensor.logit, Tensor.polygamma))
-mvlgamma, igamma, igammac = map(as_function, (Tensor.mvlgamma, Tensor.igamma, Tensor.igammac))
+erfc, erfinv, lgamma, digamma, i0 = Tensor.erfc, Tensor.erfinv, Tensor.lgamma, Tensor.digamma, Tensor.i0
+sinc, logit, mvlgamma, igamma, igammac = Tensor.sinc, Tensor.logit, Tensor.mvlgamma, Tensor.igamma, Tensor.igammac
 
 # Spectral
 
-stft, istft = map(as_function, (Tensor.stft, Tensor.istft))
+stft, istft = Tensor.stft, Tensor.istft
 
 # Statistics
 
-median, nanmedian, kthvalue, mode = map(as_function, (Tensor.median, Tensor.nanmedian, Tensor.kthvalue, Tensor.mode))
-msort, quantile, nanquantile = map(as_function, (Tensor.msort, Tensor.quantile, Tensor.nanquantile))
-aminmax, nansum, nanmean, var_mean = map(as_function, (Tensor.aminmax, Tensor.nansum, Tensor.nanmean, Tensor.var_mean))
-std_mean, count_nonzero, dist = map(as_function, (Tensor.std_mean, Tensor.count_nonzero, Tensor.dist))
-renorm, cov, corrcoef = map(as_function, (Tensor.renorm, Tensor.cov, Tensor.corrcoef))
+median, nanmedian, kthvalue, mode, msort = Tensor.median, Tensor.nanmedian, Tensor.kthvalue, Tensor.mode, Tensor.msort
+quantile, nanquantile, aminmax, nansum = Tensor.quantile, Tensor.nanquantile, Tensor.aminmax, Tensor.nansum
+nanmean, var_mean, std_mean, count_nonzero = Tensor.nanmean, Tensor.var_mean, Tensor.std_mean, Tensor.count_nonzero
+dist, renorm, cov, corrcoef = Tensor.dist, Tensor.renorm, Tensor.cov, Tensor.corrcoef
 
 # Cumulative
 
-cumprod, logcumsumexp, cummax = map(as_function, (Tensor.cumprod, Tensor.logcumsumexp, Tensor.cummax))
-cummin, diff = map(as_function, (Tensor.cummin, Tensor.diff))
+cumprod, logcumsumexp, cummax, cummin = Tensor.cumprod, Tensor.logcumsumexp, Tensor.cummax, Tensor.cummin
+diff = Tensor.diff
 
 # Counting
 
-unique, unique_consecutive, bincount = map(as_function, (Tensor.unique, Tensor.unique_consecutive, Tensor.bincount))
-histc, histogram = map(as_function, (Tensor.histc, Tensor.histogram))
+unique, unique_consecutive, bincount, histc = Tensor.unique, Tensor.unique_consecutive, Tensor.bincount, Tensor.histc
+histogram = Tensor.histogram
 
 # Scattering
 
-scatter_add, scatter_reduce, index_add = map(as_function, (Tensor.scatter_add, Tensor.scatter_reduce, Tensor.index_add))
-index_copy, index_fill, index_reduce = map(as_function, (Tensor.index_copy, Tensor.index_fill, Tensor.index_reduce))
-masked_scatter, select_scatter = map(as_function, (Tensor.masked_scatter, Tensor.select_scatter))
-slice_scatter, diagonal_scatter = map(as_function, (Tensor.slice_scatter, Tensor.diagonal_scatter))
-take_along_dim, take, put = map(as_function, (Tensor.take_along_dim, Tensor.take, Tensor.put))
-index_put, argwhere, nonzero_static = map(as_function, (Tensor.index_put, Tensor.argwhere, Tensor.nonzero_static))
-repeat_interleave = as_function(Tensor.repeat_interleave)
+gather, scatter, scatter_add, scatter_reduce = Tensor.gather, Tensor.scatter, Tensor.scatter_add, Tensor.scatter_reduce
+index_select, index_add, index_copy = Tensor.index_select, Tensor.index_add, Tensor.index_copy
+index_fill, index_reduce, masked_scatter = Tensor.index_fill, Tensor.index_reduce, Tensor.masked_scatter
+select_scatter, slice_scatter, diagonal_scatter = Tensor.select_scatter, Tensor.slice_scatter, Tensor.diagonal_scatter
+take_along_dim, take, put, index_put = Tensor.take_along_dim, Tensor.take, Tensor.put, Tensor.index_put
+argwhere, nonzero, nonzero_static = Tensor.argwhere, Tensor.nonzero, Tensor.nonzero_static
+repeat_interleave = Tensor.repeat_interleave
 
 # Rearranging
 
-diagonal, narrow, select, ravel = map(as_function, (Tensor.diagonal, Tensor.narrow, Tensor.select, Tensor.ravel))
-broadcast_to, hsplit, vsplit = map(as_function, (Tensor.broadcast_to, Tensor.hsplit, Tensor.vsplit))
-dsplit, split_with_sizes, tile = map(as_function, (Tensor.dsplit, Tensor.split_with_sizes, Tensor.tile))
-rot90, fliplr, flipud, diag = map(as_function, (Tensor.rot90, Tensor.fliplr, Tensor.flipud, Tensor.diag))
-diag_embed, diagflat, trace = map(as_function, (Tensor.diag_embed, Tensor.diagflat, Tensor.trace))
-tensor_split = as_function(Tensor.tensor_split)
+diagonal, narrow, select, ravel, swapaxes = Tensor.diagonal, Tensor.narrow, Tensor.select, Tensor.ravel, Tensor.swapaxes
+swapdims, moveaxis, broadcast_to, hsplit = Tensor.swapdims, Tensor.moveaxis, Tensor.broadcast_to, Tensor.hsplit
+vsplit, dsplit, split_with_sizes, tile = Tensor.vsplit, Tensor.dsplit, Tensor.split_with_sizes, Tensor.tile
+rot90, fliplr, flipud, diag, diag_embed = Tensor.rot90, Tensor.fliplr, Tensor.flipud, Tensor.diag, Tensor.diag_embed
+diagflat, trace, tensor_split = Tensor.diagflat, Tensor.trace, Tensor.tensor_split
 
 # Product
 
-dot, vdot, inner, outer, mv = map(as_function, (Tensor.dot, Tensor.vdot, Tensor.inner, Tensor.outer, Tensor.mv))
-kron, ger, addmm, addmv, addr = map(as_function, (Tensor.kron, Tensor.ger, Tensor.addmm, Tensor.addmv, Tensor.addr))
-addbmm, baddbmm, cross = map(as_function, (Tensor.addbmm, Tensor.baddbmm, Tensor.cross))
+dot, vdot, mv, mm, bmm, inner = Tensor.dot, Tensor.vdot, Tensor.mv, Tensor.mm, Tensor.bmm, Tensor.inner
+outer, kron, ger, addmm, addmv, addr = Tensor.outer, Tensor.kron, Tensor.ger, Tensor.addmm, Tensor.addmv, Tensor.addr
+addbmm, baddbmm, cross = Tensor.addbmm, Tensor.baddbmm, Tensor.cross
 
 # Matrix
 
-cholesky, cholesky_solve = map(as_function, (Tensor.cholesky, Tensor.cholesky_solve))
-cholesky_inverse, logdet, qr, svd = map(as_function, (Tensor.cholesky_inverse, Tensor.logdet, Tensor.qr, Tensor.svd))
-pinverse, geqrf, orgqr, ormqr = map(as_function, (Tensor.pinverse, Tensor.geqrf, Tensor.orgqr, Tensor.ormqr))
-triangular_solve, lu, lu_solve = map(as_function, (Tensor.triangular_solve, Tensor.lu, Tensor.lu_solve))
-det, slogdet, inverse, matrix_exp = map(as_function, (Tensor.det, Tensor.slogdet, Tensor.inverse, Tensor.matrix_exp))
-matrix_power = as_function(Tensor.matrix_power)
+cholesky, cholesky_solve, cholesky_inverse = Tensor.cholesky, Tensor.cholesky_solve, Tensor.cholesky_inverse
+logdet, qr, svd, pinverse, geqrf = Tensor.logdet, Tensor.qr, Tensor.svd, Tensor.pinverse, Tensor.geqrf
+orgqr, ormqr, triangular_solve, lu = Tensor.orgqr, Tensor.ormqr, Tensor.triangular_solve, Tensor.lu
+lu_solve, det, slogdet, inverse = Tensor.lu_solve, Tensor.det, Tensor.slogdet, Tensor.inverse
+matrix_exp, matrix_power = Tensor.matrix_exp, Tensor.matrix_power
 
 
 def real(input: Any) -> Any:

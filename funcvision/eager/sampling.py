@@ -144,7 +144,8 @@ def normal(
     if size is None:
         return _lifted_normal(drawn, mean, std).detach()
     wanted = canonical(dtype or default_dtype())
-    return made(mean + std * jax.random.normal(drawn, as_shape((size,)), wanted), device, requires_grad)
+    shape: Any = as_shape((size,))
+    return made(mean + std * jax.random.normal(drawn, shape, wanted), device, requires_grad)
 
 
 bernoulli, multinomial = creates(DrawingMethods.bernoulli), creates(DrawingMethods.multinomial)

@@ -64,7 +64,7 @@ def save(
     """
     if not _use_new_zipfile_serialization:
         raise ValueError("files are written in the zip format, which torch reads since version 1.6")
-    content = _Described(obj)
+    content = _Replacing(obj)
     if isinstance(f, str | os.PathLike):
         with mapping.replacing(f, overwrite=True) as stream:
             write(stream, content.of(obj))
@@ -76,7 +76,7 @@ def save(
     f.write(whole.getvalue())
 
 
-class _Described:
+class _Replacing:
     """Replaces Tensors, dtypes, devices and sizes in an object by what `write` knows.
 
     Args:
@@ -129,8 +129,6 @@ class _Described:
             storage, window = _storable(array), (0, array.shape, contiguous_strides(array.shape))
         else:
             if id(root) not in self._storages:
-                self._keep(root, None)
-                del self._made[id(root)]
                 self._storages[id(root)] = _storable(as_array(root))
             storage = self._storages[id(root)]
         return Written(storage, *window, tensor.requires_grad, isinstance(tensor, Parameter), where)
@@ -342,7 +340,7 @@ class _Loaded:
             self._bases[key] = self._placed(described if alike else whole)
         base = self._bases[key]
         view = base if alike else _strided(base, described)
-        made = Parameter(view) if described.parameter else Tensor(view.array)
+        made = Parameter(view) if described.parameter else Tensor.wrap(view.array)
         view._has_view(made, lambda base: base.detach(), lambda base, value: value, view.strides)
         made._view.has_history, made._version = False, [0]  # pyright: ignore[reportOptionalMemberAccess]
         return made
@@ -357,7 +355,7 @@ class _Loaded:
                 'jax.config.update("jax_enable_x64", True); or save it as float32'
             )
         fitted = as_array(array) if wanted != array.dtype else np.array(array)
-        return Tensor(_torch_names.placed(np.asarray(fitted), self._where(described.storage)))
+        return Tensor.wrap(_torch_names.placed(np.asarray(fitted), self._where(described.storage)))
 
     def _where(self, storage: Storage) -> Any:
         location, given = storage.location, self._map_location

@@ -10,7 +10,6 @@ from ._bessel import (
     scaled_modified_bessel_k0,
     scaled_modified_bessel_k1,
 )
-from ._out import as_function
 from ._polynomials import (
     chebyshev_polynomial_t,
     chebyshev_polynomial_u,
@@ -25,7 +24,20 @@ from ._polynomials import (
     shifted_chebyshev_polynomial_v,
     shifted_chebyshev_polynomial_w,
 )
-from ._special import entr, erfcx, i0e, i1, i1e, log_ndtr, ndtr, ndtri, spherical_bessel_j0, xlog1py, zeta
+from ._special import (
+    entr,
+    erfcx,
+    i0e,
+    i1,
+    i1e,
+    log_ndtr,
+    ndtr,
+    ndtri,
+    polygamma_of,
+    spherical_bessel_j0,
+    xlog1py,
+    zeta,
+)
 from .tensor import Tensor
 
 __all__ = [
@@ -39,12 +51,10 @@ __all__ = [
     "shifted_chebyshev_polynomial_w", "sinc", "softmax", "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
 
-digamma = psi = as_function(Tensor.digamma)
-erf, erfc, erfinv = map(as_function, (Tensor.erf, Tensor.erfc, Tensor.erfinv))
-exp2, expm1, log1p, expit = map(as_function, (Tensor.exp2, Tensor.expm1, Tensor.log1p, Tensor.sigmoid))
-gammaln, multigammaln, polygamma = map(as_function, (Tensor.lgamma, Tensor.mvlgamma, Tensor.polygamma))
-gammainc, gammaincc, logit = map(as_function, (Tensor.igamma, Tensor.igammac, Tensor.logit))
-sinc, xlogy, logsumexp, round = map(as_function, (Tensor.sinc, Tensor.xlogy, Tensor.logsumexp, Tensor.round))
-i0 = modified_bessel_i0 = as_function(Tensor.i0)
+digamma = psi = Tensor.digamma
+erf, erfc, erfinv, exp2, expm1, log1p = Tensor.erf, Tensor.erfc, Tensor.erfinv, Tensor.exp2, Tensor.expm1, Tensor.log1p
+expit, gammaln, multigammaln, polygamma = Tensor.sigmoid, Tensor.lgamma, Tensor.mvlgamma, polygamma_of
+gammainc, gammaincc, logit, sinc, xlogy = Tensor.igamma, Tensor.igammac, Tensor.logit, Tensor.sinc, Tensor.xlogy
+i0 = modified_bessel_i0 = Tensor.i0
 modified_bessel_i1 = i1
-softmax, log_softmax = as_function(Tensor.softmax), as_function(Tensor.log_softmax)
+softmax, log_softmax, logsumexp, round = Tensor.softmax, Tensor.log_softmax, Tensor.logsumexp, Tensor.round

@@ -91,12 +91,16 @@ def _permuting(method: Callable[..., Any], order: Callable[..., Any]) -> Callabl
 
 
 def _swapped(axes: np.ndarray, dim0: int, dim1: int) -> np.ndarray:
+    if not axes.size:
+        return axes
     axes[[dim0, dim1]] = axes[[dim1, dim0]]
     return axes
 
 
 def _moved(axes: np.ndarray, source: Any, destination: Any) -> np.ndarray:
     """The order of the axes after `numpy.moveaxis`."""
+    if not axes.size:
+        return axes
     layout = np.empty((0,) * axes.size, np.int8)
     numbered = np.lib.stride_tricks.as_strided(layout, layout.shape, tuple(axes.tolist()))
     return np.array(np.moveaxis(numbered, source, destination).strides, np.int64)
@@ -442,6 +446,13 @@ class Tensor(
     abs, round = __abs__, lift(ew.round)
     sum = fitting(lift(_reductions.sum), _reduced(np.sum))
     max, min, all, any = map(lift, (_reductions.max, _reductions.min, _reductions.all, _reductions.any))
+
+    # Second names
+
+    absolute, negative, fix, multiply, divide, true_divide, subtract = abs, neg, trunc, mul, div, div, sub
+    greater, greater_equal, less, less_equal, not_equal, clip = gt, ge, lt, le, ne, clamp
+    unsafe_chunk, unsafe_split, unsafe_split_with_sizes = chunk, split, RearrangingMethods.split_with_sizes
+    nelement, ndimension, reshape_as = TensorBase.numel, TensorBase.dim, view_as
 
 
 TensorBase.result = Tensor

@@ -1,4 +1,4 @@
-"""Softmax attention that also returns its weights, which `nn.MultiheadAttention` needs."""
+"""Softmax attention that also returns its weights, which `multi_head_attention_forward` needs."""
 
 import jax
 import jax.numpy as jnp

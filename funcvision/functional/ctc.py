@@ -101,8 +101,8 @@ def _labels(targets: jax.Array, given: Lengths, lengths: jax.Array, batch: int) 
     elif targets.ndim == 1:
         traced = isinstance(given, Tracer)
         longest = len(targets) if traced else int(np.max(np.asarray(given), initial=0))
-        index = (jnp.cumsum(lengths) - lengths)[:, None] + jnp.arange(longest, dtype=jnp.int32)[None]
-        labels = targets.at[index].get(mode="fill", fill_value=0)
+        index = (jnp.cumsum(lengths, dtype=jnp.int32) - lengths)[:, None] + jnp.arange(longest, dtype=jnp.int32)[None]
+        labels = jnp.take(targets, index, mode="fill", fill_value=0)
     else:
         raise ValueError(f"ctc_loss takes targets [{batch}, length] or [sum of lengths]; got shape {targets.shape}")
     position = jnp.arange(labels.shape[1], dtype=jnp.int32)

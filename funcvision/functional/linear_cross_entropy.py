@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +23,34 @@ __all__ = ["LinearCrossEntropyOptions", "linear_cross_entropy"]
 class LinearCrossEntropyOptions:
     """Computes `linear_cross_entropy` for one part of the batch after another, which saves memory.
 
-    Torch's further options decide how its gradients are accumulated, and have no meaning here.
-
     Attributes:
-        batch_chunk_size: rows of a part. By default the logits of a part take about twice the memory of the input.
+        allow_retain_graph: without effect; a gradient can be taken any number of times.
+        batch_chunk_size: rows of a part. It replaces `chunking_method`.
+        chunking_method: how to find the number of rows: "aspect_ratio:N", with which the logits of a part have about as
+            many numbers as the whole input, divided by N; "aspect_ratio" for N = 1; "auto" for N = 2; None for one
+            part.
+        acc_policy: without effect, like `acc_dtype`: losses are computed in float32 at least.
+        acc_dtype: without effect.
+
+    Raises:
+        ValueError: `batch_chunk_size` is below 1, or `chunking_method` is unknown.
+        TypeError: `batch_chunk_size` is not an integer.
     """
 
+    allow_retain_graph: bool = False
     batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: Literal["accurate", "balanced", "compact", "auto"] = "auto"
+    acc_dtype: Any = None
+
+    def __post_init__(self) -> None:
+        if self.batch_chunk_size is not None:
+            integer(self.batch_chunk_size, "LinearCrossEntropyOptions: batch_chunk_size", 1)
+        method = self.chunking_method
+        if method is not None and not re.fullmatch(r"auto|aspect_ratio(:0*[1-9]\d*)?", method):
+            raise ValueError(
+                f"chunking_method={method!r} is unknown; give 'auto', 'aspect_ratio', 'aspect_ratio:N' or None"
+            )
 
     def rows(self, in_features: int, logits: int, batch: int) -> int:
         """The number of rows of a part.
@@ -36,14 +59,13 @@ class LinearCrossEntropyOptions:
             in_features: features of a row of the input.
             logits: numbers that the linear map makes of a row.
             batch: the number of rows in all.
-
-        Raises:
-            ValueError: `batch_chunk_size` is below 1.
-            TypeError: it is not an integer.
         """
         if self.batch_chunk_size is not None:
-            return min(integer(self.batch_chunk_size, "LinearCrossEntropyOptions: batch_chunk_size", 1), max(batch, 1))
-        return max(1, min(batch, 2 * batch * in_features // max(logits, 1)))
+            return min(self.batch_chunk_size, max(batch, 1))
+        if self.chunking_method is None:
+            return max(batch, 1)
+        factor = 2 if self.chunking_method == "auto" else int(self.chunking_method.partition(":")[2] or 1)
+        return max(1, min(batch, batch * in_features // max(logits * factor, 1)))
 
 
 def linear_cross_entropy(

@@ -1,7 +1,9 @@
 """Max unpooling of channels-last arrays: the partial inverse of max pooling, which needs its indices."""
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,8 +40,8 @@ def max_unpool2d(
 
     Returns:
         [..., *output_size, channels] in the dtype of `x`. An index outside the output is left out, because traced
-        values cannot be checked; torch raises. Where windows overlap and share a place, one of them writes it and gets
-        the gradient; in torch all get it.
+        values cannot be checked; torch raises. Where windows overlap and share a place, one of them writes it, and all
+        get its gradient, as in torch.
 
     Raises:
         ValueError: the shapes differ, or the options do not fit together.
@@ -72,10 +74,25 @@ def _max_unpool(
     sizes = _sizes(name, x, kernel, strides, pads, output_size)
     *leading, channels = *x.shape[: -axes - 1], x.shape[-1]
     flat, places = (a.reshape(math.prod(leading), -1, channels) for a in (x, indices))
-    image = jnp.zeros((len(flat), math.prod(sizes), channels), x.dtype)
-    batch, channel = (jnp.arange(n, dtype=places.dtype) for n in (len(flat), channels))
-    image = image.at[batch[:, None, None], places, channel[None, None]].set(flat, mode="drop")
-    return image.reshape(*leading, *sizes, channels)
+    return _placed(flat, places, math.prod(sizes)).reshape(*leading, *sizes, channels)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _placed(x: jax.Array, places: jax.Array, size: int) -> jax.Array:
+    """`x` [batch, n, channels] at the places of the same shape, in an array [batch, size, channels] of zeros."""
+    return _zeros_at(x, places, size).set(x, mode="drop")
+
+
+@_placed.defjvp
+def _(size: int, primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, Any]) -> tuple[jax.Array, jax.Array]:
+    """The tangents of elements that share a place are added, so that each of them gets the gradient of the place."""
+    (x, places), (dx, _) = primals, tangents
+    return _placed(x, places, size), _zeros_at(dx, places, size).add(dx, mode="drop")
+
+
+def _zeros_at(x: jax.Array, places: jax.Array, size: int) -> Any:
+    batch, channel = (jnp.arange(n, dtype=places.dtype) for n in (x.shape[0], x.shape[2]))
+    return jnp.zeros((x.shape[0], size, x.shape[2]), x.dtype).at[batch[:, None, None], places, channel[None, None]]
 
 
 def _sizes(

@@ -194,11 +194,10 @@ class RNNBase(Module):
             hidden, *rest = step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
             if weight_hr is not None:
                 hidden = F.linear(hidden, weight_hr)
-            following = (hidden, *rest)
-            if is_inside is not None:
-                following = tuple(jnp.where(is_inside, new, old) for new, old in zip(following, state, strict=True))
-                hidden = jnp.where(is_inside, hidden, 0)
-            return following, hidden
+            if is_inside is None:
+                return (hidden, *rest), hidden
+            following = zip((hidden, *rest), state, strict=True)
+            return tuple(jnp.where(is_inside, new, old) for new, old in following), jnp.where(is_inside, hidden, 0)
 
         from_input = F.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}", None))
         return lax.scan(advance, state, (from_input, inside), reverse=suffix.endswith("_reverse"))

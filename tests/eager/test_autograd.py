@@ -149,6 +149,15 @@ def test_packed_arrays_are_unpacked_by_every_backward_pass():
     assert set(unpacked) == {0, 1, 2}
 
 
+def test_no_gradients_within_compile():
+    @eager.compile
+    def step(x):
+        (x * x).sum().backward()
+
+    with pytest.raises(RuntimeError, match="within a function that is compiled"):
+        step(leaf(1.0, 2.0))
+
+
 def test_handles():
     hooks, others = OrderedDict(), OrderedDict()
     first, second = RemovableHandle(hooks, extra_dict=others), RemovableHandle(hooks)

@@ -34,6 +34,19 @@ def test_a_checkpoint_gives_the_same_gradients():
         assert not checkpoint(function, x, scale=1.0)[0].requires_grad
 
 
+def test_dropout_drops_the_same_when_it_is_called_again():
+    x = torch.ones(64, requires_grad=True)
+    drop = nn.Dropout(0.5)
+    torch.manual_seed(0)
+    y = checkpoint(lambda x: drop(x) * x, x)
+    after = torch.rand(3).tolist()
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.tolist(), (2 * y).tolist(), rtol=1e-6)
+    torch.manual_seed(0)
+    drop(x)
+    assert torch.rand(3).tolist() == after
+
+
 def test_parameters_get_gradients_though_the_input_needs_none():
     net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
     x = torch.ones(4, 2)

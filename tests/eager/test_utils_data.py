@@ -88,6 +88,7 @@ def test_batches_are_tensors_and_an_epoch_can_be_repeated():
         assert [type(x) for x, _ in batches] == [torch.Tensor] * 3
         assert [x.shape for x, _ in batches] == [(3, 1), (3, 1), (1, 1)]
         assert labels(loader) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert (batches[0][0].dtype, batches[0][1].dtype) == (torch.float32, torch.int64)
     assert labels(DataLoader(Squares(), 3, drop_last=True)) == [[0, 1, 2], [3, 4, 5]]
 
 

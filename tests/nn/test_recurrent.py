@@ -26,6 +26,24 @@ def test_a_layer_is_its_cell_in_a_loop(name):
         np.testing.assert_allclose(of_layer[0], of_cell, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_lengths_are_as_good_as_single_sequences(name):
+    layer = getattr(nn, name)(3, 4, bidirectional=True, batch_first=True)
+    params, _ = layer.init(KEY)
+    x = X.swapaxes(0, 1)
+    run = jax.jit(layer.apply)
+    (outputs, last), _ = run(params, {}, x, None, jnp.array([5, 3]))
+    (whole, _), _ = run(params, {}, x[:1])
+    (short, short_last), _ = run(params, {}, x[1:, :3])
+    np.testing.assert_allclose(outputs[:1], whole, atol=1e-6)
+    np.testing.assert_allclose(outputs[1:, :3], short, atol=1e-6)
+    assert not outputs[1, 3:].any()
+    for of_batch, of_one in zip(jax.tree.leaves(last), jax.tree.leaves(short_last), strict=True):
+        np.testing.assert_allclose(of_batch[:, 1:], of_one, atol=1e-6)
+    with pytest.raises(ValueError, match="one length for each of the 2 sequences"):
+        layer.apply(params, {}, x, None, jnp.array([5]))
+
+
 def test_a_cell_takes_any_leading_axes():
     cell = nn.GRUCell(3, 4)
     params, _ = cell.init(KEY)

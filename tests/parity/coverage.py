@@ -23,7 +23,7 @@ LEFT_OUT = {
     "named": "^names?$|rename|refine|align_",
     "storage": "storage|data_ptr|share_memory|pin_memory|is_pinned|is_shared|record_stream|^set_$|is_set_to"
     "|^resize|__dlpack|module_load|^as_strided|_clear_non",
-    "foreign devices": "^is_(ipu|maia|meta|mkldnn|mps|mtia|vulkan|xla|xpu|nested)$|mkldnn|^(ipu|mtia|xpu)$|miopen|cudnn",
+    "foreign devices": "^is_(ipu|maia|meta|mkldnn|mps|mtia|vulkan|xla|xpu|nested)$|^(ipu|mtia|xpu)$|mkldnn|miopen",
     "symbolic": "sym_",
 }
 """Kinds of functions that the page leaves out, and the names of each kind."""

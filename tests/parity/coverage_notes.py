@@ -2,10 +2,52 @@
 
 __all__ = ["ABSENT", "DIFFERS", "NOT_DIFFERENTIATED"]
 
-DIFFERS: dict[str, str] = {}
+DIFFERS: dict[str, str] = {
+    "float_power": "computes in float32 without jax_enable_x64, because float64 is turned off then",
+    "ldexp": "has the gradient `2**other` where `other` is negative, too; torch has 0 there for integers",
+    "cdist": "computes differences in any case; `compute_mode` is accepted",
+    "complex": "takes float32 and float64; jax has no complex numbers of half precision",
+    "polar": "takes float32 and float64; jax has no complex numbers of half precision",
+    "lu": "pivots in any case; pivot=False raises",
+    "lu_factor": "pivots in any case; pivot=False raises",
+    "lu_factor_ex": "pivots in any case; pivot=False raises",
+    "inv_ex": "has 1 as `info` for a singular matrix, not the number of the element that is 0",
+    "cholesky_ex": "has 1 as `info` where a matrix is not positive definite, not the order of the leading minor",
+    "lstsq": "solves by the pseudo-inverse for each `driver`",
+    "median": "gives the index of the first of equal elements in order; torch's choice is not documented",
+    "kthvalue": "gives the index of the first of equal elements in order; torch's choice is not documented",
+    "bernoulli": "draws other numbers than torch from the same seed",
+    "multinomial": "draws other numbers than torch from the same seed",
+    "poisson": "draws other numbers than torch from the same seed",
+    "svd_lowrank": "draws other numbers than torch from the same seed",
+    "pca_lowrank": "draws other numbers than torch from the same seed",
+    "numpy": "gives a read-only copy",
+    "is_conj": "is False, because conjugates are computed at once",
+    "is_neg": "is False, because negatives are computed at once",
+    "resolve_conj": "gives the Tensor itself, because conjugates are computed at once",
+    "resolve_neg": "gives the Tensor itself, because negatives are computed at once",
+    "igamma": "the gradient with respect to `input` is NaN; torch raises",
+    "igammac": "the gradient with respect to `input` is NaN; torch raises",
+}
 """By name, or by section and name: how a function that is there differs from torch's."""
 
-ABSENT: dict[str, str] = {}
+ABSENT: dict[str, str] = {
+    "airy_ai": "jax has no Airy function",
+    "chalf": "jax has no complex numbers of half precision",
+    "grad_dtype": "a gradient has the dtype of its Tensor",
+    "hash_tensor": "a checksum of torch's own bytes",
+    "index": "is only a name of indexing: write `x[index]`",
+    "is_inference": "Tensors of inference mode are Tensors without history",
+    "ldl_factor": "jax has no LDL decomposition",
+    "ldl_factor_ex": "jax has no LDL decomposition",
+    "ldl_solve": "jax has no LDL decomposition",
+    "lobpcg": "only for sparse and very large matrices; `linalg.eigh` is there",
+    "native_channel_shuffle": "the same as `channel_shuffle`",
+    "output_nr": "a detail of torch's graph",
+    "volatile": "removed from torch's surface long ago",
+    "bernoulli": "is a function: `torch.bernoulli(x)`",
+    "multinomial": "is a function: `torch.multinomial(x, n)`",
+}
 """By name, or by section and name: why a function is absent."""
 
 _KINDS = {

@@ -1,4 +1,4 @@
-"""One function of torch and of the eager face, run on the same arrays: values, shapes, dtypes and gradients are compared.
+"""Rows of tables: one function of torch and of the eager face, run on the same arrays and compared.
 
 A row of a table is `(function, *arrays)`; `function(t, *tensors)` gets the module, torch or the eager face, as `t`.
 """

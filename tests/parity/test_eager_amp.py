@@ -62,6 +62,22 @@ def test_gradients_are_those_of_float32_weights():
     np.testing.assert_allclose(results[1], results[0], rtol=0.03, atol=0.02)
 
 
+def test_dtypes_of_layers():
+    def dtypes(t, layers):
+        x, images = t.ones(2, 5, 8), t.ones(2, 3, 8, 8)
+        with t.autocast("cpu"):
+            maps, rows = layers.Conv2d(3, 4, 3)(images), layers.Linear(8, 4)(x)
+            results = [
+                maps, rows, layers.GRU(8, 4)(x)[0], layers.RNN(8, 4)(x)[0], layers.LSTM(8, 4)(x)[0],
+                layers.MultiheadAttention(8, 2)(x, x, x)[0], layers.BatchNorm2d(4)(maps), layers.GroupNorm(2, 4)(maps),
+                layers.PReLU()(rows), layers.Softmax(1)(rows), layers.BCEWithLogitsLoss()(rows, t.ones(2, 5, 4)),
+                layers.TransformerEncoderLayer(8, 2, 16)(x), t.cat([rows, x[..., :4]]), rows * x[..., :4],
+            ]
+        return [str(result.dtype) for result in results]
+
+    assert dtypes(eager, nn) == dtypes(torch, torch.nn)
+
+
 def test_layers():
     linear, norm = nn.Linear(6, 6), nn.LayerNorm(6)
     with eager.autocast("cpu"):
@@ -99,6 +115,13 @@ def test_contexts_and_decorators():
         assert (x @ x.T).array.dtype == np.float32
     with pytest.warns(UserWarning, match="bfloat16 or float16"):
         assert not eager.autocast("cpu", dtype=np.float32)._enabled
+
+
+def test_the_form_of_cuda():
+    with pytest.warns(UserWarning, match="no such device"):
+        context = eager.cuda.amp.autocast(enabled=True, dtype=jnp.float16)
+    assert (context.device, context.fast_dtype, context._enabled) == ("cuda", jnp.float16, False)
+    assert not eager.cuda.amp.GradScaler(2.0**10, enabled=False).is_enabled()
 
 
 def test_weights_are_cast_once():

@@ -416,6 +416,36 @@ def test_hooks_of_tensors():
     check(program, rtol=1e-4)
 
 
+def test_gradients_that_are_retained_through_a_write():
+    def program(t):
+        x = leaf(t, 1.0, 2.0)
+        y = x * 2
+        y.retain_grad()
+        y.mul_(3)
+        (y * y).sum().backward()
+        return y.grad, x.grad
+
+    check(program)
+
+
+def test_the_rest_of_graph():
+    def program(t):
+        x, y = leaf(t, 1.0, 2.0), leaf(t, 3.0, 4.0)
+        loss = (x * y).sum()
+        edge = t.autograd.graph.get_gradient_edge(x)
+        t.autograd.graph.increment_version(x)
+        with pytest.raises(RuntimeError, match="inplace"):
+            loss.backward()
+        with t.autograd.graph.disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):
+            t.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x).__enter__()
+        seen = []
+        t.autograd.graph.register_multi_grad_hook([x, y], lambda g: seen.append(g.numpy().copy()), mode="any")
+        (x + y * 2).sum().backward()
+        return edge.output_nr, edge.node.variable is x, len(seen)
+
+    check(program)
+
+
 def test_hooks_after_accumulation():
     def program(t):
         seen = []

@@ -81,6 +81,17 @@ REFUSED = [
 ]  # fmt: skip
 
 
+def test_windows():
+    for name in ("bartlett", "blackman", "hamming", "hann", "kaiser"):
+        for periodic in (True, False):
+            for length in (0, 1, 2, 7):
+                ours = getattr(eager, f"{name}_window")(length, periodic)
+                theirs = getattr(torch, f"{name}_window")(length, periodic)
+                np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6, err_msg=f"{name} {length}")
+    ours, theirs = eager.hamming_window(5, True, 0.6, 0.3), torch.hamming_window(5, True, 0.6, 0.3)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("number", range(len(REFUSED)))
 def test_errors_are_of_torchs_class(number):
     with pytest.raises(Exception) as theirs:  # noqa: PT011

@@ -195,7 +195,7 @@ def test_norms_that_are_not_defined():
     ):  # fmt: skip
         with pytest.raises(RuntimeError):
             use(torch.ones(2))
-        with pytest.raises(ValueError, match="norm"):
+        with pytest.raises(RuntimeError, match="norm"):
             use(eager.ones(2))
     for p in (0, 1, 2, "fro", None):
         assert eager.ones(2)[:0].norm(p).item() == torch.ones(2)[:0].norm(p).item() == 0
@@ -255,5 +255,5 @@ def test_integers_and_bools(array, name, function):
 def test_what_torch_refuses_of_integers_and_bools(use):
     with pytest.raises((RuntimeError, TypeError, NotImplementedError)):
         use(torch.from_numpy(I), torch.from_numpy(B))
-    with pytest.raises((TypeError, ValueError, ZeroDivisionError)):
+    with pytest.raises((RuntimeError, TypeError)):
         use(eager.tensor(I), eager.tensor(B))

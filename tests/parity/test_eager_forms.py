@@ -57,6 +57,14 @@ def test_in_place(name):
     assert x.stride() == y.stride()
 
 
+def test_functions_in_place():
+    for name in ("exp_", "relu_", "sigmoid_", "zero_", "neg_", "clamp_min_", "acos_"):
+        x, y = eager.tensor(X), torch.tensor(X)
+        arguments = (0.1,) if name == "clamp_min_" else ()
+        assert getattr(eager, name)(x, *arguments) is x
+        assert_close(x.array, getattr(torch, name)(y, *arguments))
+
+
 def test_in_place_gradients():
     for change in (
         lambda x: x.exp_(), lambda x: x.mul_(3).add_(1), lambda x: x.sigmoid_(), lambda x: x.clamp_(-0.3, 0.4),

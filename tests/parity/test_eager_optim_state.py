@@ -1,6 +1,7 @@
 """State dicts of optimizers in torch's form: each side resumes what the other one has saved."""
 
 import copy
+import io
 
 import numpy as np
 import pytest
@@ -82,11 +83,11 @@ def test_state_dicts_in_both_directions(name):
 def test_half_precision_states():
     """The step is computed in float32, so that a decay of 0.999 is not rounded to 1; states are stored as torch's."""
     start, gradient = random(0, 40), random(1, 40)
-    ours = eager.Tensor(start).to("bfloat16").detach().requires_grad_()
+    ours = eager.tensor(start).to("bfloat16").detach().requires_grad_()
     theirs = torch.tensor(start).bfloat16().requires_grad_()
     optimizer, reference = optim.AdamW([ours], lr=0.1), torch.optim.AdamW([theirs], lr=0.1)
     for scale in (1.0, -0.5, 2.0):
-        ours.grad = eager.Tensor(gradient * scale).to("bfloat16")
+        ours.grad = eager.tensor(gradient * scale).to("bfloat16")
         theirs.grad = torch.tensor(gradient * scale).bfloat16()
         optimizer.step()
         reference.step()
@@ -98,12 +99,12 @@ def test_complex_parameters():
     start = random(0, 6) + 1j * random(1, 6)
     gradient = random(2, 6) + 1j * random(3, 6)
     for algorithm in ("SGD", "Adam", "RMSprop", "Rprop", "Adadelta"):
-        ours = eager.Tensor(start.astype(np.complex64), requires_grad=True)
+        ours = eager.tensor(start.astype(np.complex64), requires_grad=True)
         theirs = torch.tensor(start).to(torch.complex64).requires_grad_()
         optimizer = getattr(optim, algorithm)([ours], lr=0.1)
         reference = getattr(torch.optim, algorithm)([theirs], lr=0.1)
         for scale in (1.0, -0.5, 0.3):
-            ours.grad = eager.Tensor((gradient * scale).astype(np.complex64))
+            ours.grad = eager.tensor((gradient * scale).astype(np.complex64))
             theirs.grad = torch.tensor(gradient * scale).to(torch.complex64)
             optimizer.step()
             reference.step()
@@ -131,3 +132,45 @@ def test_a_learning_rate_that_is_a_tensor():
         step(number, (optimizer, ours, eager.tensor), (reference, theirs, torch.tensor))
     for our, their in zip(ours, theirs, strict=True):
         assert_close(np.asarray(our.tolist(), np.float32), their)
+
+
+@pytest.mark.parametrize("name", ["Adam", "LBFGS", "ASGD"])
+def test_checkpoint_files_in_both_directions(name):
+    ours = eager.tensor([1.0, 2.0], requires_grad=True)
+    theirs = torch.tensor([1.0, 2.0], requires_grad=True)
+    options = {"max_iter": 3} if name == "LBFGS" else {}
+
+    def made(module, tensor, state=None):
+        """An optimizer, a schedule, and a function that takes a step of both."""
+        optimizer = getattr(module, name)([tensor], lr=0.02, **options)
+        if state is not None:
+            optimizer.load_state_dict(state["optimizer"])
+        schedule = module.lr_scheduler.MultiStepLR(optimizer, [2, 3])
+        if state is not None:
+            schedule.load_state_dict(state["schedule"])
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (tensor**4).sum()
+            loss.backward()
+            return loss
+
+        def step():
+            optimizer.step(closure)
+            schedule.step()
+            return {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+
+        return step
+
+    our_step, their_step = made(optim, ours), made(torch.optim, theirs)
+    for _ in range(2):
+        our_file, their_file = io.BytesIO(), io.BytesIO()
+        eager.save(our_step(), our_file)
+        torch.save(their_step(), their_file)
+        our_file.seek(0)
+        their_file.seek(0)
+        our_step = made(optim, ours, eager.load(their_file))
+        their_step = made(torch.optim, theirs, torch.load(our_file, weights_only=True))
+        our_step()
+        their_step()
+        np.testing.assert_allclose(ours.tolist(), theirs.tolist(), rtol=1e-5)

@@ -1,5 +1,7 @@
 """Cross-entropy of a linear map against torch: value and gradients, every option, in one piece and in parts."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,6 +93,16 @@ def test_parts_hold_fewer_logits_at_once():
     assert temporary_bytes(None) >= logits
     assert temporary_bytes(nn.LinearCrossEntropyOptions()) < logits / 8
     assert temporary_bytes(nn.LinearCrossEntropyOptions(batch_chunk_size=64)) < logits / 2
+    assert temporary_bytes(nn.LinearCrossEntropyOptions(chunking_method="aspect_ratio:4")) < logits / 8
+
+
+def test_options_have_the_names_and_order_of_torchs():
+    ours, theirs = (dataclasses.fields(m.LinearCrossEntropyOptions) for m in (nn, torch.nn))
+    assert [(f.name, f.default) for f in ours] == [(f.name, f.default) for f in theirs]
+    for method in ("ratio", "aspect_ratio:0", "aspect_ratio:x"):
+        with pytest.raises(ValueError, match="chunking_method"):
+            nn.LinearCrossEntropyOptions(chunking_method=method)
+    assert nn.LinearCrossEntropyOptions(chunking_method=None).rows(4, 1024, 512) == 512
 
 
 X, W = jnp.ones((4, 6)), jnp.ones((6, 5))
@@ -102,7 +114,7 @@ X, W = jnp.ones((4, 6)), jnp.ones((6, 5))
     (lambda: F.linear_cross_entropy(X, W, jnp.zeros(4, int), linear_bias=X[0]), ValueError, r"a bias of shape \(5,\)"),
     (lambda: F.linear_cross_entropy(X, W, jnp.ones((4, 5)), ignore_index=1), ValueError, "ignore_index is for class"),
     (
-        lambda: F.linear_cross_entropy(X, W, jnp.zeros(4, int), options=nn.LinearCrossEntropyOptions(0)),
+        lambda: F.linear_cross_entropy(X, W, jnp.zeros(4, int), options=nn.LinearCrossEntropyOptions(False, 0)),
         ValueError, "batch_chunk_size must be an integer of 1 or more",
     ),
 ])

@@ -98,12 +98,15 @@ def test_indices_of_adaptive_max_pool(axes, size):
     assert_close(indices, nhwc(expected[1]).astype("int32"))
 
 
-def test_gradient_of_max_unpool():
+@pytest.mark.parametrize("stride", [2, 1])
+def test_gradient_of_max_unpool(stride):
+    """Windows with a stride of 1 overlap: elements that share a place all get its gradient."""
     x = random(0, 2, 6, 8, 3)
-    pooled, indices = TF.max_pool2d(nchw(x), 2, return_indices=True)
+    pooled, indices = TF.max_pool2d(nchw(x), 2, stride, return_indices=True)
     places = jnp.asarray(nhwc(indices).copy())
     assert_same_with_gradients(
-        lambda y: F.max_unpool2d(y, places, 2), lambda y: TF.max_unpool2d(y, indices, (2, 2)), [nhwc(pooled)],
+        lambda y: F.max_unpool2d(y, places, 2, stride), lambda y: TF.max_unpool2d(y, indices, (2, 2), (stride, stride)),
+        [nhwc(pooled)],
         to_torch=[nchw], from_torch=[nhwc],
     )
 

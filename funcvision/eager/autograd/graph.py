@@ -13,8 +13,8 @@ from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
 
 __all__ = [
-    "GradientEdge", "Node", "Saved", "get_gradient_edge", "register_multi_grad_hook", "save_on_cpu",
-    "saved_tensors_hooks",
+    "GradientEdge", "Node", "Saved", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
+    "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
 ]  # fmt: skip
 
 
@@ -83,6 +83,8 @@ class saved_tensors_hooks:
         self._hooks = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
+        if mode.packing_error is not None:
+            raise RuntimeError(mode.packing_error)
         mode.packing = (*mode.packing, self._hooks)
 
     def __exit__(self, *error: Any) -> None:
@@ -107,6 +109,29 @@ class save_on_cpu(saved_tensors_hooks):
             return Tensor.wrap(jax.device_put(packed[1], packed[0]))
 
         super().__init__(pack, unpack)
+
+
+class disable_saved_tensors_hooks:
+    """A context in which `saved_tensors_hooks` raises RuntimeError.
+
+    Args:
+        error_message: the message of the error.
+    """
+
+    def __init__(self, error_message: str):
+        self._message = error_message
+
+    def __enter__(self) -> None:
+        self._before, mode.packing_error = mode.packing_error, self._message
+
+    def __exit__(self, *error: Any) -> None:
+        mode.packing_error = self._before
+
+
+def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
+    """Tells the graph that Tensors were written, so that a backward pass that needs an old value raises."""
+    for written in [tensor] if isinstance(tensor, Tensor) else tensor:
+        written._version[0] += 1
 
 
 def register_multi_grad_hook(

@@ -80,7 +80,7 @@ def reset_peak_memory_stats(device: Any = None) -> None:
     """Does nothing: jax's largest number of bytes is that of the whole process."""
 
 
-def _gpu(device: Any) -> jax.Device:
+def _gpu(device: Any) -> Any:
     """jax's GPU for a number or a device; the first one for None.
 
     Raises:

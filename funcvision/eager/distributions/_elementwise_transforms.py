@@ -40,7 +40,7 @@ class ExpTransform(Transform):
     domain = constraints.real
     codomain = constraints.positive
     bijective = True
-    sign = 1
+    sign: Any = 1
 
     @lifted
     def _call(self, x: Any) -> Any:
@@ -108,7 +108,7 @@ class SigmoidTransform(Transform):
     domain = constraints.real
     codomain = constraints.unit_interval
     bijective = True
-    sign = 1
+    sign: Any = 1
 
     @lifted
     def _call(self, x: Any) -> Any:
@@ -130,7 +130,7 @@ class SoftplusTransform(Transform):
     domain = constraints.real
     codomain = constraints.positive
     bijective = True
-    sign = 1
+    sign: Any = 1
 
     @lifted
     def _call(self, x: Any) -> Any:
@@ -151,7 +151,7 @@ class TanhTransform(Transform):
     domain = constraints.real
     codomain = constraints.interval(-1.0, 1.0)
     bijective = True
-    sign = 1
+    sign: Any = 1
 
     @lifted
     def _call(self, x: Any) -> Any:
@@ -258,7 +258,7 @@ class CumulativeDistributionTransform(Transform):
     leaves = ("distribution",)
     bijective = True
     codomain = constraints.unit_interval
-    sign = 1
+    sign: Any = 1
 
     def __init__(self, distribution: Any, cache_size: int = 0):
         super().__init__(cache_size)

@@ -9,7 +9,7 @@ Objects with parts that the library did not write are not compiled as a whole: t
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 
@@ -34,9 +34,13 @@ class Lifted:
     library_class: ClassVar[type]  # the class, or the next of its bases that the library defines
     is_pure = False
 
+    if TYPE_CHECKING:  # the attributes that `leaves` and `options` name
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__module__.startswith(__package__ + "."):
+        if cls.__module__.startswith(f"{__package__}."):
             cls.library_class = cls
         jax.tree_util.register_pytree_node(cls, _flatten, functools.partial(_unflatten, cls.library_class))
 

@@ -168,6 +168,8 @@ class MixtureSameFamilyConstraint(_OfBase):
 
 
 class _Boolean(Constraint):
+    """0 or 1."""
+
     is_discrete = True
 
     def holds(self, x: Array) -> Array:
@@ -175,6 +177,8 @@ class _Boolean(Constraint):
 
 
 class _OneHot(Constraint):
+    """Vectors with one 1 and otherwise zeros."""
+
     is_discrete = True
     event_dim = 1
 
@@ -207,32 +211,46 @@ class _Bounded(Constraint):
 
 
 class _Interval(_Bounded):
+    """The numbers from one bound to another, both included."""
+
     def __init__(self, lower_bound: Any, upper_bound: Any):
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
 
 
 class _HalfOpenInterval(_Interval):
+    """The numbers from a lower bound on to less than an upper bound."""
+
     includes_upper = False
 
 
 class _IntegerInterval(_Interval):
+    """The integers from one bound to another, both included."""
+
     is_discrete = True
 
 
 class _GreaterThanEq(_Bounded):
+    """The numbers from a lower bound on."""
+
     def __init__(self, lower_bound: Any):
         self.lower_bound = lower_bound
 
 
 class _GreaterThan(_GreaterThanEq):
+    """The numbers greater than a lower bound."""
+
     includes_lower = False
 
 
 class _IntegerGreaterThan(_GreaterThanEq):
+    """The integers from a lower bound on."""
+
     is_discrete = True
 
 
 class _LessThan(_Bounded):
+    """The numbers less than an upper bound."""
+
     includes_upper = False
 
     def __init__(self, upper_bound: Any):
@@ -240,11 +258,15 @@ class _LessThan(_Bounded):
 
 
 class _Real(_Bounded):
+    """All numbers and infinities, but not NaN."""
+
     def __repr__(self) -> str:
         return "Real()"
 
 
 class _Simplex(Constraint):
+    """Vectors of numbers of at least 0 with the sum 1."""
+
     event_dim = 1
 
     def holds(self, x: Array) -> Array:
@@ -252,6 +274,8 @@ class _Simplex(Constraint):
 
 
 class _Multinomial(Constraint):
+    """Vectors of counts whose sum is at most a bound."""
+
     is_discrete = True
     event_dim = 1
 
@@ -263,6 +287,8 @@ class _Multinomial(Constraint):
 
 
 class _LowerTriangular(Constraint):
+    """Lower triangular matrices."""
+
     event_dim = 2
 
     def holds(self, x: Array) -> Array:
@@ -271,17 +297,23 @@ class _LowerTriangular(Constraint):
 
 
 class _LowerCholesky(_LowerTriangular):
+    """Lower triangular matrices with a positive diagonal."""
+
     def holds(self, x: Array) -> Array:
         return super().holds(x) & (np.diagonal(np.asarray(x), axis1=-2, axis2=-1) > 0).all(-1)
 
 
 class _CorrCholesky(_LowerCholesky):
+    """Cholesky factors of correlation matrices: their rows have length 1."""
+
     def holds(self, x: Array) -> Array:
         tolerance = jnp.finfo(x.dtype).eps * x.shape[-1] * 10
         return super().holds(x) & (abs(np.linalg.norm(np.asarray(x), axis=-1) - 1) <= tolerance).all(-1)
 
 
 class _Square(Constraint):
+    """Square matrices."""
+
     event_dim = 2
 
     def holds(self, x: Array) -> Array:
@@ -289,18 +321,24 @@ class _Square(Constraint):
 
 
 class _Symmetric(_Square):
+    """Symmetric matrices."""
+
     def holds(self, x: Array) -> Array:
         is_square, x = super().holds(x), np.asarray(x)
         return np.isclose(x, x.swapaxes(-2, -1), atol=1e-6).all((-2, -1)) if is_square.all() else is_square
 
 
 class _PositiveSemidefinite(_Symmetric):
+    """Symmetric matrices without negative eigenvalues."""
+
     def holds(self, x: Array) -> Array:
         is_symmetric = super().holds(x)
         return (np.linalg.eigvalsh(np.asarray(x)) >= 0).all(-1) if is_symmetric.all() else is_symmetric
 
 
 class _PositiveDefinite(_Symmetric):
+    """Symmetric matrices with positive eigenvalues."""
+
     def holds(self, x: Array) -> Array:
         is_symmetric = super().holds(x)
         if not is_symmetric.all():

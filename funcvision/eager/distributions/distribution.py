@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._base import TensorBase
+from .._base import TensorBase, as_array
 from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
@@ -44,19 +44,20 @@ def as_parameters(*values: Any, broadcast: bool = True) -> list[Any]:
     for value in values:
         if not isinstance(value, TensorBase | jax.Array | np.ndarray | np.generic | int | float):
             raise ValueError(f"parameters of a distribution are numbers or Tensors; got {type(value).__name__}")
-    tensors = [value for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
-    dtypes = {np.dtype(x.dtype) for x in tensors if jnp.issubdtype(x.dtype, jnp.inexact)} or {default_dtype()}
+    arrays = [as_array(value) for value in values if isinstance(value, TensorBase | jax.Array | np.ndarray)]
+    dtypes = {x.dtype for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)} or {np.dtype(default_dtype())}
     with jax.numpy_dtype_promotion("standard"):
         dtype = functools.reduce(jnp.promote_types, dtypes)
-    shape = np.broadcast_shapes(*(x.shape for x in tensors)) if broadcast else ()
+    shapes = {x.shape for x in arrays} if broadcast else {()}
+    shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
     parameters = []
     for value in values:
         wanted = shape if broadcast else np.shape(value)
         if isinstance(value, np.generic | int | float):
-            parameters.append(Tensor(jnp.full(wanted, value, dtype)))
+            parameters.append(Tensor.wrap(jnp.full(wanted, float(value), dtype)))
         else:
-            tensor = value if isinstance(value, TensorBase) else Tensor(value)
-            fits = tensor.dtype == dtype and tensor.shape == wanted
+            tensor = value if isinstance(value, TensorBase) else Tensor.of(value)
+            fits = as_array(tensor).dtype == dtype and tensor.shape == wanted
             parameters.append(tensor if fits else _convert(tensor, wanted, dtype))
     return parameters
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
+from .._base import TensorBase, as_array
 from . import constraints
 from ._elementwise_transforms import AbsTransform, AffineTransform, ExpTransform, PowerTransform
 from ._lifted import lifted, lifted_property
@@ -27,7 +28,7 @@ TRANSFORMED = TransformedDistribution.leaves
 
 
 def _ones_like(x: Any) -> Any:
-    return type(x)(jnp.ones(x.shape, x.dtype))
+    return TensorBase.result.wrap(jnp.ones_like(as_array(x)))
 
 
 class LogNormal(TransformedDistribution):
@@ -40,7 +41,7 @@ class LogNormal(TransformedDistribution):
     """
 
     arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.positive
+    support: Any = constraints.positive
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
         super().__init__(Normal(loc, scale, validate_args), ExpTransform(), validate_args)
@@ -83,7 +84,7 @@ class LogisticNormal(TransformedDistribution):
     """
 
     arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.simplex
+    support: Any = constraints.simplex
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
         base = Normal(loc, scale, validate_args)
@@ -104,7 +105,7 @@ class _Folded(TransformedDistribution):
     """The distribution of the absolute value of a number that is symmetric about 0."""
 
     arg_constraints: ClassVar[Any] = {"scale": constraints.positive}
-    support = constraints.nonnegative
+    support: Any = constraints.nonnegative
 
     @property
     def scale(self) -> Any:
@@ -183,12 +184,11 @@ class InverseGamma(TransformedDistribution):
     """
 
     arg_constraints: ClassVar[Any] = {"concentration": constraints.positive, "rate": constraints.positive}
-    support = constraints.positive
+    support: Any = constraints.positive
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None):
         base = Gamma(concentration, rate, validate_args)
-        minus_one = type(base.rate)(jnp.asarray(-1, base.rate.dtype))
-        super().__init__(base, PowerTransform(minus_one), validate_args)
+        super().__init__(base, PowerTransform(-_ones_like(base.rate)), validate_args)
 
     @property
     def concentration(self) -> Any:
@@ -230,11 +230,11 @@ class Gumbel(TransformedDistribution):
 
     leaves = (*TRANSFORMED, "loc", "scale")
     arg_constraints: ClassVar[Any] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
+    support: Any = constraints.real
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
         self.loc, self.scale = as_parameters(loc, scale)
-        info = jnp.finfo(self.loc.dtype)
+        info = jnp.finfo(as_array(self.loc).dtype)
         ones = _ones_like(self.loc)
         base = Uniform(ones * float(info.tiny), ones * (1 - float(info.eps)), validate_args=validate_args)
         transforms = [
@@ -322,7 +322,7 @@ class Weibull(TransformedDistribution):
 
     leaves = (*TRANSFORMED, "scale", "concentration")
     arg_constraints: ClassVar[Any] = {"scale": constraints.positive, "concentration": constraints.positive}
-    support = constraints.positive
+    support: Any = constraints.positive
 
     def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None):
         self.scale, self.concentration = as_parameters(scale, concentration)
@@ -365,7 +365,7 @@ class Kumaraswamy(TransformedDistribution):
 
     leaves = (*TRANSFORMED, "concentration1", "concentration0")
     arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive, "concentration0": constraints.positive}
-    support = constraints.unit_interval
+    support: Any = constraints.unit_interval
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None):
         self.concentration1, self.concentration0 = as_parameters(concentration1, concentration0)

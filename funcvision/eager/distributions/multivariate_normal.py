@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 
 from .._lift import lift
@@ -142,7 +143,7 @@ class MultivariateNormal(ByMatrix):
         loc, matrix = as_parameters(loc, matrix, broadcast=False)
         if loc.ndim < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        batch, event = jnp.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1]), loc.shape[-1:]
+        batch, event = np.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1]), loc.shape[-1:]
         self.loc = _expanded(loc, batch + event)
         matrix = _expanded(matrix, batch + matrix.shape[-2:])
         self.__dict__[self.name] = matrix
@@ -213,7 +214,7 @@ class LowRankMultivariateNormal(Distribution):
         if cov_diag.shape[-1:] != event:
             raise ValueError(f"cov_diag must be a batch of vectors with shape {event}")
         try:
-            batch = jnp.broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1])
+            batch = np.broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1])
         except ValueError as error:
             raise ValueError(
                 f"Incompatible batch shapes: loc {loc.shape}, cov_factor {cov_factor.shape}, cov_diag {cov_diag.shape}"

@@ -30,7 +30,7 @@ class LogitRelaxedBernoulli(ByProbsOrLogits):
 
     leaves = ("temperature", "_param")
     arg_constraints: ClassVar[Any] = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support = constraints.real
+    support: Any = constraints.real
     has_rsample = True
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
@@ -48,7 +48,7 @@ class LogitRelaxedBernoulli(ByProbsOrLogits):
 
 
 class _Relaxed(TransformedDistribution):
-    has_rsample = True
+    has_rsample: Any = True
 
     @property
     def temperature(self) -> Any:
@@ -76,7 +76,7 @@ class RelaxedBernoulli(_Relaxed):
         validate_args: whether to check parameters and values.
     """
 
-    support = constraints.unit_interval
+    support: Any = constraints.unit_interval
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
@@ -94,7 +94,7 @@ class ExpRelaxedCategorical(OverCategorical):
     """
 
     leaves = ("_categorical", "temperature")
-    support = constraints.real_vector
+    support: Any = constraints.real_vector
     has_rsample = True
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
@@ -129,7 +129,7 @@ class RelaxedOneHotCategorical(_Relaxed):
         validate_args: whether to check parameters and values.
     """
 
-    support = constraints.simplex
+    support: Any = constraints.simplex
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args)

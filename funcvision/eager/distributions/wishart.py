@@ -49,7 +49,7 @@ class Wishart(ByMatrix):
     ):
         matrix = self._choose(covariance_matrix, precision_matrix, scale_tril)
         matrix, df = as_parameters(matrix, df, broadcast=False)
-        batch, event = jnp.broadcast_shapes(matrix.shape[:-2], df.shape), matrix.shape[-2:]
+        batch, event = np.broadcast_shapes(matrix.shape[:-2], df.shape), matrix.shape[-2:]
         self.df = df if df.shape == batch else df.expand(batch)
         smallest = float(np.asarray(as_array(self.df)).min(initial=math.inf))
         if smallest <= event[-1] - 1:

@@ -5,7 +5,9 @@ Each layer of `funcvision.nn` is here under its name, as a class that holds Tens
 
 from typing import Any
 
+from ...nn import LinearCrossEntropyOptions
 from . import functional, init, parameter, utils
+from ._additions import lazy_layers
 from ._lifted import lifted_layers
 from .containers import (
     Flatten,
@@ -20,12 +22,14 @@ from .containers import (
 from .module import Module
 from .parameter import Buffer, Parameter
 
+_layers = {**lifted_layers(), **lazy_layers(lifted_layers())}
+
 __all__ = [
-    "Buffer", "Flatten", "Identity", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
-    "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *lifted_layers(),
+    "Buffer", "Flatten", "Identity", "LinearCrossEntropyOptions", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
+    "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *_layers,
 ]  # fmt: skip
 
-globals().update(lifted_layers())
+globals().update(_layers)
 
 
 def __getattr__(name: str) -> Any:

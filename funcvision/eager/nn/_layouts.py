@@ -8,21 +8,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Layout", "channels_first", "layout_of"]
+__all__ = ["Layout", "behind", "channels_first", "layout_of"]
 
 Layout = int | str | None
 """Where the channels are: an int says how many spatial axes follow them, "second" that they are axis 1, and "classes"
-that axis 1 holds the scores of classes, also in a target of as many axes. None: the function has no channels."""
+that axis 1 holds the scores of classes, also in a target of as many axes. "linear classes" is that of targets which are
+probabilities, behind the axes of the input. "fold" and "unfold" go from windows, whose last two axes torch swaps, to
+images and back. None: the function has no channels."""
 
 _SECOND = (
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "ChannelShuffle", "CrossMapLRN2d", "GroupNorm", "LocalResponseNorm",
-    "PReLU", "SyncBatchNorm", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "batch_norm",
-    "channel_shuffle", "group_norm", "instance_norm", "interpolate", "local_response_norm", "prelu", "upsample",
+    "FeatureAlphaDropout", "PReLU", "SyncBatchNorm", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "batch_norm",
+    "channel_shuffle", "feature_alpha_dropout", "feature_dropout", "group_norm", "instance_norm", "interpolate", "local_response_norm", "prelu", "upsample",
     "upsample_bilinear", "upsample_nearest",
 )  # fmt: skip
 _IMAGES = (
-    "FeatureAlphaDropout", "PixelShuffle", "PixelUnshuffle", "Softmax2d", "feature_alpha_dropout", "grid_sample",
-    "pixel_shuffle", "pixel_unshuffle",
+    "PixelShuffle", "PixelUnshuffle", "Softmax2d", "grid_sample", "pixel_shuffle", "pixel_unshuffle",
 )  # fmt: skip
 _CLASSES = ("CrossEntropyLoss", "NLLLoss", "NLLLoss2d", "cross_entropy", "nll_loss")
 
@@ -31,6 +32,10 @@ def layout_of(name: str) -> Layout:
     """The layout of a layer or function of this name."""
     if name in _CLASSES:
         return "classes"
+    if name == "LinearCrossEntropyLoss":
+        return "linear classes"
+    if name.lower() in ("fold", "unfold"):
+        return name.lower()
     if name in _SECOND:
         return "second"
     if name in _IMAGES:
@@ -44,10 +49,16 @@ def _axis(ndim: int, layout: Layout) -> int:
 
 
 def _to_last(x: Any, layout: Layout) -> Any:
+    if layout == "fold":
+        return jnp.swapaxes(x, -1, -2)
+    layout = 2 if layout == "unfold" else layout
     return jnp.moveaxis(x, _axis(x.ndim, layout), -1) if _has_channels(x, layout) else x
 
 
 def _to_first(x: Any, layout: Layout) -> Any:
+    if layout == "unfold":
+        return jnp.swapaxes(x, -1, -2)
+    layout = 2 if layout == "fold" else layout
     return jnp.moveaxis(x, -1, _axis(x.ndim, layout)) if _has_channels(x, layout) else x
 
 
@@ -70,10 +81,17 @@ def channels_first(function: Callable[..., Any], layout: Layout, arrays: int = 1
     def moved(*args: Any, **kwargs: Any) -> Any:
         if layout == "classes":
             return function(*_classes_last(*args[:2]), *args[2:], **kwargs)
+        if layout == "linear classes":
+            return function(args[0], behind(args[0], args[1]), *args[2:], **kwargs)
         args = (*(_to_last(x, layout) for x in args[:arrays]), *args[arrays:])
         return jax.tree.map(lambda y: _to_first(y, layout), function(*args, **kwargs))
 
     return moved
+
+
+def behind(input: Any, target: Any) -> Any:
+    """A target with the axis of its probabilities, the first one behind those of the input, in the last place."""
+    return jnp.moveaxis(target, input.ndim - 1, -1) if jnp.issubdtype(target.dtype, jnp.floating) else target
 
 
 def _classes_last(scores: Any, target: Any) -> tuple[Any, Any]:

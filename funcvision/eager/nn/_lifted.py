@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,10 @@ from ... import nn as pure
 from ...nn._declarations import Declaration
 from .._lift import run
 from .._operation import Operation
+from .._trace import pure as of_arrays
 from ..random import next_key
 from ..tensor import Tensor
+from ._additions import MEMBERS
 from ._layouts import Layout, channels_first, layout_of
 from ._packed import called_packed
 from .module import Module
@@ -35,6 +38,7 @@ class Lifted(Module):
         super().__init__()
         if type(self).described is pure.CosineSimilarity and not args:
             kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
+        args, kwargs = _descriptions(args), dict(zip(kwargs, _descriptions(kwargs.values()), strict=True))
         layer = type(self).described(*args, **kwargs)
         params, state = layer.init(next_key(), **({} if dtype is None else {"dtype": np.dtype(dtype)}))
         _fill(self, layer, {**params, **state})
@@ -43,7 +47,7 @@ class Lifted(Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output of the layer. In training it updates the buffers."""
-        layer: pure.Module = vars(self)["_layer"]
+        layer: Any = vars(self)["_layer"]
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         if args and isinstance(args[0], PackedSequence):
@@ -71,14 +75,13 @@ class Lifted(Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         layer = vars(self).get("_layer")
-        if layer is not None and name in vars(layer) and name not in self._parameters | self._buffers and not isinstance(
-            value, Tensor | Module
-        ):
+        if layer is None or name not in vars(layer):
+            super().__setattr__(name, value)
+            return
+        if name not in self._parameters | self._buffers and not isinstance(value, Tensor | Module):
             _describe(self, layer._copy({name: value}))
             return
         super().__setattr__(name, value)
-        if layer is None or name not in vars(layer):
-            return
         if isinstance(value, Parameter) and vars(layer)[name] is None:  # such as a bias of a layer without one
             _describe(self, layer._copy({name: pure.Param(tuple(value.shape))}))
         elif value is None and isinstance(vars(layer)[name], Declaration):
@@ -90,6 +93,14 @@ class Lifted(Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         _describe(self, state["_layer"])
+
+
+def _descriptions(args: Iterable[Any]) -> tuple[Any, ...]:
+    """Options for a description: layers become descriptions, and functions of Tensors become functions of arrays."""
+    return tuple(
+        vars(arg)["_layer"] if isinstance(arg, Lifted) else
+        of_arrays(arg) if isinstance(arg, Module | FunctionType) else arg for arg in args
+    )  # fmt: skip
 
 
 def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: str = "") -> None:
@@ -229,7 +240,7 @@ def lifted_layers() -> dict[str, type[Lifted]]:
         is_layer = isinstance(layer, type) and issubclass(layer, pure.Module) and layer is not pure.Module
         if is_layer and name not in _CONTAINERS:
             members = {"described": layer, "__doc__": layer.__doc__, "__module__": "funcvision.eager.nn"}
-            made[name] = type(name, (Lifted,), members)
+            made[name] = type(name, (Lifted,), {**members, **MEMBERS.get(name, {})})
     return made
 
 

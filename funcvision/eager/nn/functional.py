@@ -17,9 +17,10 @@ import jax.numpy as jnp
 from ... import functional as pure
 from .._lift import lift, run
 from .._operation import Operation
+from .._trace import pure as of_arrays
 from ..random import next_key
 from ..tensor import Tensor
-from ._layouts import channels_first, layout_of
+from ._layouts import behind, channels_first, layout_of
 
 KEYS = ("key", "dropout_key")
 NEED_VALUES = ("one_hot",)  # the shape of their result depends on the values of their input, so they are not compiled
@@ -47,7 +48,7 @@ def __dir__() -> list[str]:
 
 def _lifted(name: str) -> Callable[..., Any]:
     function = getattr(pure, name)
-    computed = channels_first(function, layout_of(name), 2 if name.startswith("max_unpool") else 1)
+    computed = ADAPTED.get(name) or channels_first(function, layout_of(name), 2 if name.startswith("max_unpool") else 1)
     if name in WEIGHTED:
         computed = _with_kernel(computed, transposed="transpose" in name)
     operation = Operation(computed, name=name, jit=name not in NEED_VALUES)
@@ -93,6 +94,34 @@ def _with_kernel(function: Callable[..., Any], transposed: bool) -> Callable[...
 
 
 # Functions whose arguments differ from those of the pure face
+
+
+def _linear_cross_entropy(input: Any, linear_weight: Any, target: Any, linear_bias: Any = None, **options: Any) -> Any:
+    """`linear_weight` is [classes, *sizes, in], and `linear_bias` is [classes, *sizes]."""
+    weight = jnp.moveaxis(jnp.moveaxis(linear_weight, -1, 0), 1, -1)
+    bias = None if linear_bias is None else jnp.moveaxis(linear_bias, 0, -1)
+    return pure.linear_cross_entropy(input, weight, behind(input, target), linear_bias=bias, **options)
+
+
+def _multi_head_attention_forward(*args: Any, **kwargs: Any) -> Any:
+    """Weights are [out, in]."""
+    bound = inspect.signature(pure.multi_head_attention_forward).bind(*args, **kwargs)
+    for name, value in bound.arguments.items():
+        if name.endswith("_proj_weight") and value is not None and name != "use_separate_proj_weight":
+            bound.arguments[name] = value.T
+    return pure.multi_head_attention_forward(*bound.args, **bound.kwargs)
+
+
+def _triplet_margin_with_distance_loss(*args: Any, distance_function: Any = None, **options: Any) -> Any:
+    """`distance_function` is a function of Tensors."""
+    distance = None if distance_function is None else of_arrays(distance_function)
+    return pure.triplet_margin_with_distance_loss(*args, distance_function=distance, **options)
+
+
+ADAPTED = {
+    "linear_cross_entropy": _linear_cross_entropy, "multi_head_attention_forward": _multi_head_attention_forward,
+    "triplet_margin_with_distance_loss": _triplet_margin_with_distance_loss,
+}  # fmt: skip
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:

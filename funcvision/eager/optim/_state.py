@@ -102,11 +102,11 @@ def _restored(value: Any, param: Tensor, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_restored(item, param) for item in value)
     if name == "step":
-        return Tensor(jnp.array(_on_host(value), jnp.float32))
+        return Tensor.wrap(jnp.array(_on_host(value), jnp.float32))
     if isinstance(value, Tensor) or hasattr(value, "shape"):
         array = _on_host(value)
         floating = jnp.issubdtype(array.dtype, jnp.inexact) and array.ndim
-        return Tensor(jnp.array(array, param.dtype if floating else None))
+        return Tensor.wrap(jnp.array(array, param.dtype if floating else None))
     return value
 
 

@@ -86,9 +86,9 @@ class LBFGS(Optimizer):
             state["n_iter"] += 1
             direction = _direction(state, current.gradient, group["history_size"])
             before = current.loss
-            state["prev_flat_grad"], state["prev_loss"] = Tensor(current.gradient), before
+            state["prev_flat_grad"], state["prev_loss"] = Tensor.wrap(current.gradient), before
             t = lr if state["n_iter"] > 1 else min(1.0, 1.0 / float(jnp.sum(jnp.abs(current.gradient)))) * lr
-            state["d"], state["t"] = Tensor(direction), t
+            state["d"], state["t"] = Tensor.wrap(direction), t
             slope = _dot(current.gradient, direction)
             if slope > -group["tolerance_change"]:
                 break
@@ -160,10 +160,10 @@ def _direction(state: dict[str, Any], gradient: jax.Array, history_size: int) ->
         if len(changes) == history_size:
             for history in (changes, steps, inverses):
                 history.pop(0)
-        changes.append(Tensor(change))
-        steps.append(Tensor(last))
-        inverses.append(Tensor(jnp.asarray(1 / product, gradient.dtype)))
-        state["H_diag"] = Tensor(jnp.asarray(product / _dot(change, change), gradient.dtype))
+        changes.append(Tensor.wrap(change))
+        steps.append(Tensor.wrap(last))
+        inverses.append(Tensor.wrap(jnp.asarray(1 / product, gradient.dtype)))
+        state["H_diag"] = Tensor.wrap(jnp.asarray(product / _dot(change, change), gradient.dtype))
     weights: list[jax.Array] = []
     direction = -gradient
     pairs = [tuple(map(as_array, pair)) for pair in zip(changes, steps, inverses, strict=True)]
@@ -173,7 +173,7 @@ def _direction(state: dict[str, Any], gradient: jax.Array, history_size: int) ->
     direction = direction * jnp.asarray(float(state["H_diag"]), gradient.dtype)
     for (change, last, inverse), weight in zip(pairs, reversed(weights), strict=True):
         direction = _within(direction, last, change, inverse, weight)
-    state["al"] = [Tensor(weight) for weight in reversed(weights)] + [None] * (history_size - len(weights))
+    state["al"] = [Tensor.wrap(weight) for weight in reversed(weights)] + [None] * (history_size - len(weights))
     return direction
 
 

@@ -223,7 +223,7 @@ class Optimizer:
         """Makes the parts of the state that are missing. Returns whether there were any."""
         state = self.state[param]
         missing = {name: array for name, array in self._first_state(group, param).items() if name not in state}
-        state |= {name: Tensor(array) for name, array in missing.items()}
+        state |= {name: Tensor.wrap(array) for name, array in missing.items()}
         self._made_for[param] = static
         return bool(missing)
 

@@ -6,6 +6,7 @@ from typing import Any
 from .._modes import enable_grad, is_grad_enabled
 from ..autograd import Function, backward
 from ..creation import zeros
+from ..random import fork_rng, get_rng_state, set_rng_state
 from ..tensor import Tensor
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
@@ -15,7 +16,10 @@ class _Checkpoint(Function):
     """Calls a function without recording it, and records it when the backward pass needs it."""
 
     @staticmethod
-    def forward(ctx: Any, function: Callable[..., Any], names: tuple[str, ...], leaf: Tensor, *inputs: Any) -> Any:
+    def forward(
+        ctx: Any, function: Callable[..., Any], names: tuple[str, ...], keeps_draws: bool, leaf: Tensor, *inputs: Any
+    ) -> Any:
+        ctx.state = get_rng_state() if keeps_draws else None
         ctx.function, ctx.names, ctx.inputs = function, names, inputs
         ctx.leaf = leaf  # the graph does not keep it alive, and backward is run for leaves that live
         ctx.save_for_backward(*(one for one in inputs if isinstance(one, Tensor)))
@@ -25,7 +29,9 @@ class _Checkpoint(Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         saved = iter(ctx.saved_tensors)
         inputs = [_leaf(next(saved)) if isinstance(one, Tensor) else one for one in ctx.inputs]
-        with enable_grad():
+        with enable_grad(), fork_rng(enabled=ctx.state is not None):
+            if ctx.state is not None:
+                set_rng_state(ctx.state)
             outputs = _called(ctx.function, ctx.names, inputs)
         outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
         pairs = [
@@ -34,7 +40,7 @@ class _Checkpoint(Function):
         ]
         if pairs:
             backward([output for output, _ in pairs], [gradient for _, gradient in pairs])
-        return None, None, None, *(one.grad if isinstance(one, Tensor) else None for one in inputs)
+        return None, None, None, None, *(one.grad if isinstance(one, Tensor) else None for one in inputs)
 
 
 def _called(function: Callable[..., Any], names: tuple[str, ...], inputs: Iterable[Any]) -> Any:
@@ -50,13 +56,13 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: Any = None,
-    determinism_check: str = "default", debug: bool = False, early_stop: bool = True, **kwargs: Any,
+    determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
+    preserve_rng_state: bool = True, **kwargs: Any,
 ) -> Any:
     """What a function returns. The backward pass calls it again, so that its intermediate results are not kept.
 
     Parameters that the function uses get their gradients by `backward`; `autograd.grad` with respect to them does not
-    reach into the function. A function that draws random numbers from the global generator draws others when it is
-    called again: dropout belongs outside, or takes a key.
+    reach into the function.
 
     Args:
         function: a function of Tensors that returns a Tensor or a tuple of them.
@@ -66,13 +72,13 @@ def checkpoint(
         determinism_check: accepted as in torch, and not used.
         debug: accepted as in torch, and not used.
         early_stop: accepted as in torch, and not used.
+        preserve_rng_state: whether the second call draws the same random numbers, those of dropout for instance.
         **kwargs: further arguments of the function.
     """
-    kwargs.pop("preserve_rng_state", None)
     if not is_grad_enabled():
         return function(*args, **kwargs)
     recorded = zeros((), requires_grad=True)  # so that the call is recorded though no argument requires a gradient
-    return _Checkpoint.apply(function, tuple(kwargs), recorded, *args, *kwargs.values())
+    return _Checkpoint.apply(function, tuple(kwargs), preserve_rng_state, recorded, *args, *kwargs.values())
 
 
 def checkpoint_sequential(

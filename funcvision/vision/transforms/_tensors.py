@@ -35,6 +35,6 @@ def image_of(tensor: Any) -> TensorImage:
 
 def tensor_of(image: TensorImage) -> Any:
     """The Tensor `[..., channels, height, width]` of an image."""
-    from ...eager.tensor import Tensor
+    from ...eager.creation import from_numpy
 
-    return Tensor(np.moveaxis(np.asarray(image.array), -1, -3))
+    return from_numpy(np.moveaxis(np.asarray(image.array), -1, -3))

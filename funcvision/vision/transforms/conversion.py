@@ -132,7 +132,7 @@ class ToTensor(Transform):
     `ToDtype(jnp.float32, scale=True)`, which give arrays with the channels last.
 
     >>> ToTensor()(np.full((2, 5, 3), 255, np.uint8)).shape
-    (3, 2, 5)
+    torch.Size([3, 2, 5])
     """
 
     def apply(self, leaf: Leaf, **params: Any) -> Any:

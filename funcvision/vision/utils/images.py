@@ -27,9 +27,9 @@ def _of_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
         result = function(given, *args, **{name: _on_host(option) for name, option in options.items()})
         if not isinstance(result, np.ndarray):
             return result
-        from ...eager.tensor import Tensor
+        from ...eager.creation import from_numpy
 
-        return Tensor(np.moveaxis(result, -1, -3))
+        return from_numpy(np.moveaxis(result, -1, -3))
 
     of_tensors.__doc__ = f"{function.__doc__}\n    Images may also be Tensors, which have their channels first."
     return of_tensors

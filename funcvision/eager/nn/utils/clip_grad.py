@@ -32,7 +32,7 @@ def get_total_norm(
     """
     arrays = [as_array(tensor) for tensor in _listed(tensors)]
     if not arrays:
-        return Tensor.of(0.0)
+        return Tensor.wrap(jnp.zeros((), jnp.float32))
     return _checked(_norm(arrays, float(norm_type)), norm_type, error_if_nonfinite)
 
 
@@ -57,7 +57,7 @@ def clip_grad_norm_(
     """
     gradients = _gradients(parameters)
     if not gradients:
-        return Tensor.of(0.0)
+        return Tensor.wrap(jnp.zeros((), jnp.float32))
     arrays = [as_array(gradient) for gradient in gradients]
     norm, scaled = _scaled_to_norm(arrays, float(norm_type), float(max_norm))
     result = _checked(norm, norm_type, error_if_nonfinite)
@@ -99,7 +99,7 @@ def _checked(norm: jax.Array, norm_type: float, error_if_nonfinite: bool) -> Ten
             f"the total norm of order {norm_type} of the gradients is {float(norm)}, so they cannot be clipped. To "
             "clip them all the same, pass error_if_nonfinite=False"
         )
-    return Tensor.of(norm)
+    return Tensor.wrap(norm)
 
 
 @functools.partial(jax.jit, static_argnums=1)

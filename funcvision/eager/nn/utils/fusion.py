@@ -31,14 +31,15 @@ def fuse_conv_bn_weights(
         transpose: whether the convolution is transposed, with a weight [in, out, *kernel].
     """
     with no_grad():
-        conv_b = zeros_like(bn_rm) if conv_b is None else conv_b
+        bias = zeros_like(bn_rm) if conv_b is None else conv_b
         bn_w = ones_like(bn_rm) if bn_w is None else bn_w
         bn_b = zeros_like(bn_rm) if bn_b is None else bn_b
         scale = bn_w * (bn_rv + bn_eps).rsqrt()
         shape = [1] * conv_w.ndim
         shape[1 if transpose else 0] = -1
-        weight, bias = conv_w * scale.reshape(shape), (conv_b - bn_rm) * scale + bn_b
-    return Parameter(weight, conv_w.requires_grad), Parameter(bias, conv_b.requires_grad)
+        weight, bias = conv_w * scale.reshape(shape), (bias - bn_rm) * scale + bn_b
+    trained = conv_b is not None and conv_b.requires_grad
+    return Parameter(weight, conv_w.requires_grad), Parameter(bias, trained)
 
 
 def fuse_linear_bn_weights(

@@ -69,7 +69,7 @@ class ParametrizationList(ModuleList):
         if not self.is_tensor and not isinstance(value, Sequence):
             raise ValueError(f"'right_inverse' must return Tensors; got {type(value).__name__}")
         self.ntensors = 1 if self.is_tensor else len(value)
-        if self.is_tensor:
+        if isinstance(value, Tensor):
             _check_dtype("'right_inverse'", value, original)
             _set(original, value)  # the same Tensor, so that an optimizer that has it need not be told
             _register(self, "original", original)
