@@ -82,7 +82,7 @@ def standing_in(tensors: Sequence[Any], arrays: Sequence[Any]) -> Iterator[None]
 
 
 def pure(function: Any) -> Any:
-    """A function of Tensors as a function of trees of arrays, which jax can transform. Tensors from outside are fixed."""
+    """A function of Tensors as one of trees of arrays, which jax can transform. Tensors from outside are fixed."""
     from .tensor import Tensor
 
     def of_arrays(*args: Any, **kwargs: Any) -> Any:

@@ -35,8 +35,8 @@ def compile(
 ) -> Any:
     """Compiles a module or a function of Tensors. As a decorator it may be called with options first.
 
-    It is compiled at the first call with each set of shapes, dtypes, other arguments and modes of its modules. Code that
-    does not concern Tensors runs only then. Dropout draws anew in every call, and buffers are updated.
+    It is compiled at the first call with each set of shapes, dtypes, other arguments and modes of its modules. Code
+    that does not concern Tensors runs only then. Dropout draws anew in every call, and buffers are updated.
 
     Args:
         model: a module, or a function of Tensors and trees of them.

@@ -47,7 +47,8 @@ def grad_and_value(
 
 
 def vmap(
-    func: Callable[..., Any], in_dims: Dims = 0, out_dims: Dims = 0, randomness: str = "error", *, chunk_size: Any = None
+    func: Callable[..., Any], in_dims: Dims = 0, out_dims: Dims = 0, randomness: str = "error", *,
+    chunk_size: Any = None,
 ) -> Callable[..., Any]:
     """The function for a batch: `in_dims` and `out_dims` say which axes count the samples, None that there is none."""
     return _lifted(jax.vmap(pure(func), _axes(in_dims), _axes(out_dims)), "vmap", func)
@@ -57,7 +58,9 @@ def _axes(dims: Dims) -> Dims:
     return tuple(dims) if isinstance(dims, list) else dims
 
 
-def jacrev(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+def jacrev(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The Jacobian in reverse mode: axes of the output, then axes of the argument."""
     return _lifted(jax.jacrev(pure(func), argnums, has_aux), "jacrev", func)
 
@@ -112,12 +115,13 @@ def functional_call(
         strict: whether all parameters and buffers must be given, and nothing else.
     """
     dicts = parameter_and_buffer_dicts
-    given = dict(dicts) if isinstance(dicts, Mapping) else {name: value for part in dicts for name, value in part.items()}
+    given = {name: value for part in ([dicts] if isinstance(dicts, Mapping) else dicts) for name, value in part.items()}
     if strict:
         own = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
         if own != set(given):
             raise RuntimeError(
-                f"missing: {sorted(own - set(given))}; unexpected: {sorted(set(given) - own)}; leave strict out to allow it"
+                f"missing: {sorted(own - set(given))}; unexpected: {sorted(set(given) - own)}; leave strict out to "
+                "allow it"
             )
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with _replaced(module, given, tie_weights):
@@ -157,8 +161,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[s
     stacks = []
     for kind in ("named_parameters", "named_buffers"):
         each = [dict(getattr(model, kind)()) for model in models]
-        stacks.append({
-            name: Tensor.wrap(jnp.stack([part[name].array for part in each])).requires_grad_(each[0][name].requires_grad)
-            for name in each[0]
-        })  # fmt: skip
+        stacks.append({name: Tensor.wrap(jnp.stack([part[name].array for part in each])) for name in each[0]})
+        for name, tensor in stacks[-1].items():
+            tensor.requires_grad_(each[0][name].requires_grad)
     return stacks[0], stacks[1]

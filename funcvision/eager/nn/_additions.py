@@ -1,4 +1,4 @@
-"""What torch's layers have besides a constructor and `forward`, and the layers that find their sizes in the first call."""
+"""What torch's layers have besides a constructor and `forward`, and layers that find their sizes in the first call."""
 
 from typing import Any
 

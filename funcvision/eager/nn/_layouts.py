@@ -18,9 +18,9 @@ images and back. None: the function has no channels."""
 
 _SECOND = (
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "ChannelShuffle", "CrossMapLRN2d", "GroupNorm", "LocalResponseNorm",
-    "FeatureAlphaDropout", "PReLU", "SyncBatchNorm", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "batch_norm",
-    "channel_shuffle", "feature_alpha_dropout", "feature_dropout", "group_norm", "instance_norm", "interpolate", "local_response_norm", "prelu", "upsample",
-    "upsample_bilinear", "upsample_nearest",
+    "FeatureAlphaDropout", "PReLU", "SyncBatchNorm", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
+    "batch_norm", "channel_shuffle", "feature_alpha_dropout", "feature_dropout", "group_norm", "instance_norm",
+    "interpolate", "local_response_norm", "prelu", "upsample", "upsample_bilinear", "upsample_nearest",
 )  # fmt: skip
 _IMAGES = (
     "PixelShuffle", "PixelUnshuffle", "Softmax2d", "grid_sample", "pixel_shuffle", "pixel_unshuffle",
