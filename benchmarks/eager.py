@@ -52,9 +52,10 @@ def _chain(x: Any, y: Any) -> Any:
 
 def _repeated(function: Callable[[], Any], times: int) -> Callable[[], Any]:
     def run() -> None:
+        result: Any = None
         for _ in range(times):
             result = function()
-        getattr(result, "array", result)[0, 0].item()  # pyright: ignore[reportPossiblyUnboundVariable]
+        getattr(result, "array", result)[0, 0].item()
 
     return run
 
@@ -71,7 +72,7 @@ def addition(name: str) -> Prepared:
         torch = _torch(name)
         x, y = torch.tensor(first, requires_grad=True), torch.tensor(second, requires_grad=True)
         add = lambda: x + y  # noqa: E731
-    result = add()
+    result: Any = add()
     answer = np.asarray(result if name == "jax.numpy" else result.detach())
     run = _repeated(add, REPEATS)
     run()  # the calls after which the eager face compiles
@@ -89,15 +90,17 @@ def creation(name: str) -> Prepared:
 def chain(name: str, backward: bool) -> Prepared:
     """Twenty elementwise operations on 64x64 arrays, and the backward pass through them."""
     torch, (first, second) = _torch(name), _pair()
-    x, y = torch.tensor(first, requires_grad=True), torch.tensor(second)
+    x: Any = torch.tensor(first, requires_grad=True)
+    y = torch.tensor(second)
 
     def run() -> None:
+        loss: Any = None
         for _ in range(20):
             loss = _chain(x, y)
             if backward:
                 x.grad = None
                 loss.backward()
-        (x.grad if backward else loss).sum().item()  # pyright: ignore[reportPossiblyUnboundVariable]
+        (x.grad if backward else loss).sum().item()
 
     for _ in range(10):
         run()

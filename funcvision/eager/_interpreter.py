@@ -144,7 +144,8 @@ class Plan:
 
 def _is_key(aval: Any) -> bool:
     """Whether an array is a random key, which is kept as an array of two numbers."""
-    return getattr(getattr(aval, "dtype", None), "name", None) == KEY
+    dtype = getattr(aval, "dtype", None)
+    return dtype not in DTYPES and getattr(dtype, "name", None) == KEY  # numpy's `name` is slow
 
 
 def _scan(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:

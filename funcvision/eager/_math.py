@@ -13,10 +13,11 @@ from jax.scipy import special
 from .. import functional as F
 from ._arithmetic import mul, pow
 from ._base import TensorBase
-from ._elementwise import DEFAULT, Operand, kind, sign, together
+from ._elementwise import Operand, kind, sign, together
 from ._lift import lift
 from ._limits import check_divisor
 from ._rules import with_rules
+from .dtypes import default_dtype
 
 __all__ = ["MathMethods", "of_floats"]
 
@@ -114,7 +115,7 @@ def frexp(input: jax.Array) -> Parts:
 
 def ldexp(input: Operand, other: Operand) -> jax.Array:
     """`input * 2**other`."""
-    return mul(input, pow(jnp.asarray(2.0, DEFAULT), other))
+    return mul(input, pow(jnp.asarray(2.0, default_dtype()), other))
 
 
 def float_power(input: Operand, exponent: Operand) -> jax.Array:

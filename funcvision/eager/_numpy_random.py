@@ -39,7 +39,8 @@ def _counted(key: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.nd
 
 def is_supported(equation: Any) -> bool:
     """Whether an equation has one key, and jax counts the numbers as this file does."""
-    return equation.inputs[0].shape == () and jax.config.jax_threefry_partitionable
+    is_partitionable = jax.config.jax_threefry_partitionable  # pyright: ignore[reportAttributeAccessIssue]
+    return equation.inputs[0].shape == () and is_partitionable
 
 
 def random_bits(equation: Any) -> Callable[..., np.ndarray]:

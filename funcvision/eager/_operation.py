@@ -23,6 +23,7 @@ CHEAP = frozenset((
     "min", "mul", "ne", "neg", "not", "or", "pad", "pow", "reshape", "rev", "round", "rsqrt", "select_n", "sign",
     "sin", "slice", "split", "sqrt", "square", "squeeze", "stop_gradient", "sub", "tanh", "transpose", "xor",
 ))  # fmt: skip
+MOST_PROGRAMS = 1000  # of one operation; if there are more, those that are interpreted are forgotten
 ARRAY = object()  # marks the place of an array in a Form
 
 
@@ -96,6 +97,8 @@ class Operation:
         if found is None:
             found = Program(self, *_call(key))
             found.make(not self.recompute and found.form not in self.compiled_only and is_small(arrays))
+            if len(self._programs) >= MOST_PROGRAMS:  # shapes that are seldom used would fill the memory
+                self._programs = {key: program for key, program in self._programs.items() if program.is_final}
             self._programs[key] = found
         return found
 
@@ -149,6 +152,11 @@ class Program:
         self._tiered = tiered = Tiered(self._flat, self.operation.name, interpret)
         self.forward = functools.partial(self._first_calls, tiered) if interpret else tiered.call
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the function is compiled, and not interpreted any more."""
+        return self._tiered is not None and self._tiered.is_final
+
     def _first_calls(self, tiered: Tiered, *arrays: Any) -> Sequence[Any]:
         results = tiered.call(*arrays)
         if tiered.refused:
@@ -173,7 +181,8 @@ class Program:
         if self._backward is None:
             interpret = self._tiered.interprets and not self._tiered.refused
             self._backward = Tiered(self.flat_pullback, f"{self.operation.name}_backward", interpret)
-        return [on_device(array) for array in self._backward.call(*residuals, *cotangents)]
+        found = self._backward.call(*residuals, *cotangents)
+        return found if self._backward.is_final else [on_device(array) for array in found]
 
     def _flat(self, *arrays: Any) -> list[Any]:
         """The leaves of (output, aux), and what the pullback needs besides. It notes how the parts are to be used.

@@ -48,7 +48,7 @@ def record(
     recording = mode.recording and mode.trace is None
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
     # (_NUMBER, class); for a static argument (class, value).
-    key: list[Any] = [structure, jax.config.jax_enable_x64]
+    key: list[Any] = [structure, jax.config.jax_enable_x64]  # pyright: ignore[reportAttributeAccessIssue]
     tensors, arrays = [], []
     is_traced = is_recorded = False
     for leaf in leaves:

@@ -81,7 +81,7 @@ def is_small(arrays: Sequence[Any]) -> bool:
     """Whether arrays are small enough for the interpreter, and jax runs on the CPU."""
     if any(isinstance(array, jax.Array) and array.size > LARGEST for array in arrays):
         return False
-    return _backend() == "cpu" and not jax.config.jax_debug_nans
+    return _backend() == "cpu" and not jax.config.jax_debug_nans  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @functools.cache

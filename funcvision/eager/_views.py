@@ -11,7 +11,6 @@ Both functions are recorded operations. So gradients flow through writes as they
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,7 +58,11 @@ class Absent:
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """The strides of an array that lies in memory in the order of its axes."""
-    return tuple(math.prod(max(size, 1) for size in shape[axis + 1 :]) for axis in range(len(shape)))
+    strides, stride = [], 1
+    for size in reversed(shape):
+        strides.append(stride)
+        stride *= max(size, 1)
+    return tuple(reversed(strides))
 
 
 def expanded_strides(old: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> tuple[int, ...]:

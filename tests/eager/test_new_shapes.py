@@ -1,13 +1,15 @@
 """Shapes that were never seen before: small operations on them compile nothing; after many calls they are compiled."""
 
 import contextlib
+import gc
 
 import jax
 import numpy as np
 import pytest
 
 from funcvision import eager
-from funcvision.eager import _tiered
+from funcvision.eager import _operation, _tiered
+from funcvision.eager._operation import Operation
 
 EVENT = "/jax/core/compile/backend_compile_duration"
 
@@ -53,7 +55,7 @@ def test_a_new_length_compiles_nothing():
     assert found == []
     with pytest.MonkeyPatch.context() as patch:  # everything is compiled
         patch.setattr(_tiered, "LARGEST", 0)
-        for operation in [op for op in _operations() if op._programs]:
+        for operation in _operations():
             operation._programs.clear()
         with compilations() as found:
             expected = episode(7, weights)
@@ -64,11 +66,7 @@ def test_a_new_length_compiles_nothing():
 
 def _operations():
     """All operations that exist."""
-    import gc
-
-    from funcvision.eager._operation import Operation
-
-    return [found for found in gc.get_objects() if isinstance(found, Operation)]
+    return [found for found in gc.get_objects() if type(found) is Operation]
 
 
 def test_a_shape_that_is_used_often_is_compiled_once():
@@ -83,6 +81,15 @@ def test_a_shape_that_is_used_often_is_compiled_once():
             assert function(x).sum().item() == 153
     assert before <= 1  # the identity that puts scalars on the device, of which other tests make many, too
     assert 1 <= len(found) <= 3  # the function, the sum, and the identity
+
+
+def test_shapes_that_are_seldom_used_are_forgotten(monkeypatch):
+    monkeypatch.setattr(_operation, "MOST_PROGRAMS", 5)
+    function = eager.lift(lambda x: x + 1)
+    operation = next(found for found in _operations() if getattr(found.function, "__wrapped__", None) is function.__wrapped__)
+    for length in range(1, 12):
+        assert function(eager.ones(length)).tolist() == [2] * length
+        assert len(operation._programs) <= 5
 
 
 def test_results_on_a_chosen_device_stay_there():
