@@ -49,28 +49,29 @@ from .tensor import Tensor
 __all__ = [
     "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "alias_copy", "aminmax",
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argwhere", "asin", "asinh",
-    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bincount", "block_diag", "bmm",
     "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cdist", "chain_matmul", "cholesky",
     "cholesky_inverse", "cholesky_solve", "column_stack", "combinations", "complex", "conj", "conj_physical",
     "copysign", "corrcoef", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod",
     "cumulative_trapezoid", "deg2rad", "det", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal",
     "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "dot", "dsplit", "dstack", "einsum", "erfc",
-    "erfinv", "exp2", "expand_copy", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac", "frexp", "gcd",
-    "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot", "i0",
-    "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "inner",
-    "inverse", "is_conj", "is_neg", "isclose", "isin", "isneginf", "isposinf", "isreal", "istft", "kron", "kthvalue",
-    "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_xor",
-    "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter", "matrix_exp", "matrix_power", "median", "meshgrid",
-    "mode", "msort", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow",
-    "narrow_copy", "nextafter", "nonzero_static", "orgqr", "ormqr", "outer", "pca_lowrank", "permute_copy", "pinverse",
-    "polar", "polygamma", "positive", "put", "qr", "quantile", "rad2deg", "ravel", "real", "renorm",
-    "repeat_interleave", "resolve_conj", "resolve_neg", "rot90", "row_stack", "scatter_add", "scatter_reduce",
-    "searchsorted", "select", "select_copy", "select_scatter", "sgn", "signbit", "sinc", "sinh", "slice_copy",
-    "slice_scatter", "slogdet", "split_copy", "split_with_sizes", "split_with_sizes_copy", "squeeze_copy", "std_mean",
-    "stft", "svd", "svd_lowrank", "t_copy", "take", "take_along_dim", "tensor_split", "tensordot", "tile", "trace",
-    "transpose_copy", "trapezoid", "trapz", "triangular_solve", "unbind_copy", "unfold_copy", "unique",
-    "unique_consecutive", "unravel_index", "unsqueeze_copy", "var_mean", "vdot", "view_as_complex",
-    "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "xlogy",
+    "erfinv", "exp2", "expand_copy", "fliplr", "flipud", "float_power", "fmax", "fmin", "fmod", "frac", "frexp",
+    "gather", "gcd", "geqrf", "ger", "gradient", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack",
+    "hypot", "i0", "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inner", "inverse", "is_complex", "is_conj", "is_neg", "isclose", "isin", "isneginf", "isposinf",
+    "isreal", "istft", "kron", "kthvalue", "lcm", "ldexp", "lerp", "lgamma", "log10", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logdet", "logical_xor", "logit", "lu", "lu_solve", "lu_unpack", "masked_scatter", "matrix_exp",
+    "matrix_power", "median", "meshgrid", "mm", "mode", "moveaxis", "msort", "mv", "mvlgamma", "nan_to_num", "nanmean",
+    "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "nextafter", "nonzero", "nonzero_static", "orgqr",
+    "ormqr", "outer", "pca_lowrank", "permute_copy", "pinverse", "polar", "polygamma", "positive", "put", "qr",
+    "quantile", "rad2deg", "ravel", "real", "renorm", "repeat_interleave", "resolve_conj", "resolve_neg", "rot90",
+    "row_stack", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter",
+    "sgn", "signbit", "sinc", "sinh", "slice_copy", "slice_scatter", "slogdet", "split_copy", "split_with_sizes",
+    "split_with_sizes_copy", "squeeze_copy", "std_mean", "stft", "svd", "svd_lowrank", "swapaxes", "swapdims", "t_copy",
+    "take", "take_along_dim", "tensor_split", "tensordot", "tile", "trace", "transpose_copy", "trapezoid", "trapz",
+    "triangular_solve", "unbind_copy", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsqueeze_copy",
+    "var_mean", "vdot", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
+    "vsplit", "vstack", "xlogy",
 ]  # fmt: skip
 
 # Math
@@ -93,7 +94,8 @@ logical_xor = Tensor.logical_xor
 # Complex
 
 conj, conj_physical, angle, adjoint = Tensor.conj, Tensor.conj_physical, Tensor.angle, Tensor.adjoint
-resolve_conj, resolve_neg, is_conj, is_neg = Tensor.resolve_conj, Tensor.resolve_neg, Tensor.is_conj, Tensor.is_neg
+is_complex, resolve_conj, resolve_neg = Tensor.is_complex, Tensor.resolve_conj, Tensor.resolve_neg
+is_conj, is_neg = Tensor.is_conj, Tensor.is_neg
 
 # Special
 
@@ -123,15 +125,17 @@ histogram = Tensor.histogram
 
 # Scattering
 
-scatter_add, scatter_reduce, index_add = Tensor.scatter_add, Tensor.scatter_reduce, Tensor.index_add
-index_copy, index_fill, index_reduce = Tensor.index_copy, Tensor.index_fill, Tensor.index_reduce
-masked_scatter, select_scatter, slice_scatter = Tensor.masked_scatter, Tensor.select_scatter, Tensor.slice_scatter
-diagonal_scatter, take_along_dim, take, put = Tensor.diagonal_scatter, Tensor.take_along_dim, Tensor.take, Tensor.put
-index_put, argwhere, nonzero_static = Tensor.index_put, Tensor.argwhere, Tensor.nonzero_static
+gather, scatter, scatter_add, scatter_reduce = Tensor.gather, Tensor.scatter, Tensor.scatter_add, Tensor.scatter_reduce
+index_select, index_add, index_copy = Tensor.index_select, Tensor.index_add, Tensor.index_copy
+index_fill, index_reduce, masked_scatter = Tensor.index_fill, Tensor.index_reduce, Tensor.masked_scatter
+select_scatter, slice_scatter, diagonal_scatter = Tensor.select_scatter, Tensor.slice_scatter, Tensor.diagonal_scatter
+take_along_dim, take, put, index_put = Tensor.take_along_dim, Tensor.take, Tensor.put, Tensor.index_put
+argwhere, nonzero, nonzero_static = Tensor.argwhere, Tensor.nonzero, Tensor.nonzero_static
 repeat_interleave = Tensor.repeat_interleave
 
 # Rearranging
 
+moveaxis, swapaxes, swapdims = Tensor.moveaxis, Tensor.swapaxes, Tensor.swapdims
 diagonal, hsplit, vsplit, dsplit = Tensor.diagonal, Tensor.hsplit, Tensor.vsplit, Tensor.dsplit
 split_with_sizes, tile, rot90, fliplr = Tensor.split_with_sizes, Tensor.tile, Tensor.rot90, Tensor.fliplr
 flipud, diag, diag_embed, diagflat, trace = Tensor.flipud, Tensor.diag, Tensor.diag_embed, Tensor.diagflat, Tensor.trace
@@ -140,9 +144,9 @@ tensor_split = Tensor.tensor_split
 
 # Product
 
-dot, vdot, mv, inner, outer, kron = Tensor.dot, Tensor.vdot, Tensor.mv, Tensor.inner, Tensor.outer, Tensor.kron
-ger, addmm, addmv, addr, addbmm = Tensor.ger, Tensor.addmm, Tensor.addmv, Tensor.addr, Tensor.addbmm
-baddbmm, cross = Tensor.baddbmm, Tensor.cross
+dot, vdot, mv, mm, bmm, inner = Tensor.dot, Tensor.vdot, Tensor.mv, Tensor.mm, Tensor.bmm, Tensor.inner
+outer, kron, ger, addmm, addmv, addr = Tensor.outer, Tensor.kron, Tensor.ger, Tensor.addmm, Tensor.addmv, Tensor.addr
+addbmm, baddbmm, cross = Tensor.addbmm, Tensor.baddbmm, Tensor.cross
 
 # Matrix
 
