@@ -7,6 +7,7 @@ import numpy as np
 from ._base import TensorBase
 from ._elementwise import kind, together
 from ._named import named
+from ._viewing import viewing
 
 __all__ = ["ComplexMethods", "complex", "polar", "view_as_complex", "view_as_real"]
 
@@ -31,8 +32,8 @@ def _angle(input: jax.Array) -> jax.Array:
 
 
 def _real_part(x: jax.Array) -> jax.Array:
-    """The real part of each element. Real numbers are returned unchanged."""
-    return jnp.real(x) if _is_complex(x) else x
+    """The real part of each element."""
+    return jnp.real(x)
 
 
 def _imaginary_part(x: jax.Array) -> jax.Array:
@@ -109,8 +110,22 @@ def _adjoint(input: jax.Array) -> jax.Array:
 
 
 complex, polar = named(_complex, "complex"), named(_polar, "polar")
-view_as_real, view_as_complex = named(_view_as_real, "view_as_real"), named(_view_as_complex, "view_as_complex")
-_real, _imag = named(_real_part, "real"), named(_imaginary_part, "imag")
+view_as_real = viewing(
+    _view_as_real, lambda strides: (*(2 * step for step in strides), 1),
+    lambda base, value: jax.lax.complex(value[..., 0], value[..., 1]), "view_as_real",
+)
+view_as_complex = viewing(
+    _view_as_complex, lambda strides: tuple(step // 2 for step in strides[:-1]),
+    lambda base, value: jnp.stack([jnp.real(value), jnp.imag(value)], -1), "view_as_complex",
+)
+_real = viewing(
+    _real_part, lambda strides: tuple(2 * step for step in strides),
+    lambda base, value: jax.lax.complex(value, jnp.imag(base)), "real",
+)
+_imag = viewing(
+    _imaginary_part, lambda strides: tuple(2 * step for step in strides),
+    lambda base, value: jax.lax.complex(jnp.real(base), value), "imag",
+)
 
 
 class ComplexMethods(TensorBase):
@@ -144,7 +159,7 @@ class ComplexMethods(TensorBase):
     @property
     def real(self):
         """The real part of each element. Real numbers are returned unchanged."""
-        return _real(self)
+        return _real(self) if self.is_complex() else self
 
     @property
     def imag(self):

@@ -1,5 +1,6 @@
 """Functions that view, join, split and repeat arrays, with torch's options."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +12,14 @@ from ._base import TensorBase
 from ._lift import lift
 from ._named import named
 from ._scattering import _diagonal  # pyright: ignore[reportPrivateUsage]
-from ._shapes import as_shape, cat, split
+from ._shapes import as_shape, axis_of, cat, split
+from ._viewing import viewing
 
 __all__ = [
-    "VIEWS", "RearrangingMethods", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors",
+    "RearrangingMethods", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors",
     "column_stack", "dstack", "hstack", "meshgrid", "row_stack", "vstack",
 ]  # fmt: skip
-
-VIEWS = (
-    "adjoint", "broadcast_to", "conj", "diagonal", "dsplit", "hsplit", "imag", "moveaxis", "narrow", "ravel", "real",
-    "select", "split_with_sizes", "swapaxes", "swapdims", "tensor_split", "unfold", "view_as_complex", "view_as_real",
-    "vsplit",
-)  # fmt: skip
-"""The functions of this file and of `_complex` whose results are views in torch."""
+Strides = tuple[int, ...]
 
 
 # Views
@@ -43,37 +39,6 @@ def _require_axis(function: str, x: jax.Array, *axes: int) -> None:
             raise IndexError(f"{function}: axis {axis} is out of range for an array of shape {x.shape}")
 
 
-def narrow(input: jax.Array, dim: int, start: Any, length: int) -> jax.Array:
-    """The part of axis `dim` that begins at `start`.
-
-    Raises:
-        IndexError: the part does not begin in the axis.
-        RuntimeError: the part does not end in the axis.
-    """
-    _require_axis("narrow", input, dim)
-    if not input.ndim:
-        raise RuntimeError("narrow takes an array with axes")
-    size = input.shape[dim]
-    if not -size <= start <= size:
-        raise IndexError(f"narrow begins at {start}, beyond axis {dim} of size {size}")
-    start = start + size if start < 0 else start
-    if length < 0 or start + length > size:
-        raise RuntimeError(f"narrow goes from {start} to {start + length}, beyond axis {dim} of size {size}")
-    return jax.lax.slice_in_dim(input, start, start + length, axis=dim % input.ndim)
-
-
-def select(input: jax.Array, dim: int, index: int) -> jax.Array:
-    """The slice `index` of axis `dim`, without that axis.
-
-    Raises:
-        IndexError: the axis has no such slice.
-    """
-    _require_axis("select", input, dim)
-    if not input.ndim or not -input.shape[dim] <= index < input.shape[dim]:
-        raise IndexError(f"index {index} is out of range for axis {dim} of shape {input.shape}")
-    return jax.lax.index_in_dim(input, index, dim % input.ndim, keepdims=False)
-
-
 def unfold(input: jax.Array, dimension: int, size: int, step: int) -> jax.Array:
     """Windows of `size` elements along an axis, one every `step` elements. They are a new last axis.
 
@@ -90,19 +55,6 @@ def unfold(input: jax.Array, dimension: int, size: int, step: int) -> jax.Array:
     places = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
     axis = dimension % x.ndim
     return jnp.moveaxis(jnp.take(x, jnp.asarray(places, jnp.int32), axis, mode="clip"), axis + 1, -1)
-
-
-def broadcast_to(input: jax.Array, size: Sequence[int]) -> jax.Array:
-    """The array broadcast to a shape."""
-    old = (-1,) * (len(size) - input.ndim) + input.shape
-    if len(old) != len(size) or any(to not in (-1, own) and own not in (1, -1) for to, own in zip(size, old)):
-        raise RuntimeError(f"an array of shape {input.shape} is not broadcast to {tuple(size)}")
-    return jnp.broadcast_to(input, tuple(own if to == -1 else to for to, own in zip(size, old, strict=True)))
-
-
-def ravel(input: jax.Array) -> jax.Array:
-    """The array flattened."""
-    return input.reshape(-1)
 
 
 def tensor_split(
@@ -330,17 +282,73 @@ hstack, dstack = named(_hstack, "hstack"), named(_dstack, "dstack")
 column_stack = named(_column_stack, "column_stack")
 
 
+# The strides of views, from those of what they are views of
+
+
+def _same_strides(strides: Strides, *args: Any, **kwargs: Any) -> Strides:
+    return strides
+
+
+def _strides_of_diagonal(strides: Strides, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Strides:
+    axes = (dim1 % len(strides), dim2 % len(strides))
+    return (*(step for axis, step in enumerate(strides) if axis not in axes), sum(strides[axis] for axis in axes))
+
+
+def _strides_of_unfold(strides: Strides, dimension: int, size: int, step: int) -> Strides:
+    if not strides:
+        return (1,)
+    axis = dimension % len(strides)
+    return (*strides[:axis], strides[axis] * step, *strides[axis + 1 :], strides[axis])
+
+
 class RearrangingMethods(TensorBase):
     """Functions that view, split and repeat Tensors as methods."""
 
     __slots__ = ()
 
-    diagonal, narrow, select, unfold, ravel = map(lift, (diagonal, narrow, select, unfold, ravel))
-    broadcast_to, hsplit, vsplit, dsplit = map(lift, (broadcast_to, hsplit, vsplit, dsplit))
-    split_with_sizes = lift(split_with_sizes)
+    diagonal, unfold = viewing(diagonal, _strides_of_diagonal), viewing(unfold, _strides_of_unfold)
+    hsplit, vsplit, dsplit, split_with_sizes = (
+        viewing(function, _same_strides) for function in (hsplit, vsplit, dsplit, split_with_sizes)
+    )
     tile, rot90, fliplr, flipud = map(lift, (tile, rot90, fliplr, flipud))
     diag, diag_embed, diagflat, trace, sum_to_size = map(lift, (diag, diag_embed, diagflat, trace, sum_to_size))
-    _tensor_split = lift(tensor_split)
+    _tensor_split = viewing(tensor_split, _same_strides)
+
+    def narrow(self, dim: int, start: Any, length: int) -> Any:
+        """The part of axis `dim` that begins at `start`.
+
+        Raises:
+            IndexError: the part does not begin in the axis.
+            RuntimeError: the part does not end in the axis.
+        """
+        if not self.ndim:
+            raise RuntimeError("narrow takes a Tensor with axes")
+        axis = axis_of(self.array, dim)
+        start, size = operator.index(start), self.shape[axis]
+        if not -size <= start <= size:
+            raise IndexError(f"narrow begins at {start}, beyond axis {dim} of size {size}")
+        start = start + size if start < 0 else start
+        if length < 0 or start + length > size:
+            raise RuntimeError(f"narrow goes from {start} to {start + length}, beyond axis {dim} of size {size}")
+        return self[(*(slice(None),) * axis, slice(start, start + length))]  # pyright: ignore[reportIndexIssue]
+
+    def select(self, dim: int, index: int) -> Any:
+        """The slice `index` of axis `dim`, without that axis.
+
+        Raises:
+            IndexError: the axis has no such slice.
+        """
+        if not self.ndim:
+            raise IndexError("select takes a Tensor with axes")
+        return self[(*(slice(None),) * axis_of(self.array, dim), index)]  # pyright: ignore[reportIndexIssue]
+
+    def ravel(self) -> Any:
+        """The Tensor flattened."""
+        return self.reshape(-1)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def broadcast_to(self, size: Sequence[int]) -> Any:
+        """The Tensor broadcast to a shape."""
+        return self.expand(*size)  # pyright: ignore[reportAttributeAccessIssue]
 
     def narrow_copy(self, dim: int, start: int, length: int) -> Any:
         """`narrow`, whose result shares no elements with this Tensor."""

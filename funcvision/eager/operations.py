@@ -135,11 +135,12 @@ repeat_interleave = Tensor.repeat_interleave
 
 # Rearranging
 
-diagonal, narrow, select, ravel, swapaxes = Tensor.diagonal, Tensor.narrow, Tensor.select, Tensor.ravel, Tensor.swapaxes
-swapdims, moveaxis, broadcast_to, hsplit = Tensor.swapdims, Tensor.moveaxis, Tensor.broadcast_to, Tensor.hsplit
-vsplit, dsplit, split_with_sizes, tile = Tensor.vsplit, Tensor.dsplit, Tensor.split_with_sizes, Tensor.tile
-rot90, fliplr, flipud, diag, diag_embed = Tensor.rot90, Tensor.fliplr, Tensor.flipud, Tensor.diag, Tensor.diag_embed
-diagflat, trace, tensor_split = Tensor.diagflat, Tensor.trace, Tensor.tensor_split
+moveaxis, swapaxes, swapdims = Tensor.moveaxis, Tensor.swapaxes, Tensor.swapdims
+diagonal, hsplit, vsplit, dsplit = Tensor.diagonal, Tensor.hsplit, Tensor.vsplit, Tensor.dsplit
+split_with_sizes, tile, rot90, fliplr = Tensor.split_with_sizes, Tensor.tile, Tensor.rot90, Tensor.fliplr
+flipud, diag, diag_embed, diagflat, trace = Tensor.flipud, Tensor.diag, Tensor.diag_embed, Tensor.diagflat, Tensor.trace
+narrow, select, ravel, broadcast_to = Tensor.narrow, Tensor.select, Tensor.ravel, Tensor.broadcast_to
+tensor_split = Tensor.tensor_split
 
 # Product
 
