@@ -129,6 +129,7 @@ def _normal(key: jax.Array, mean: Any, std: Any) -> jax.Array:
     return mean + std * jax.random.normal(key, shape, dtype)
 
 
+_standard_normal: Callable[..., jax.Array] = jax.random.normal
 _lifted_normal = lift(_normal, numbers=True)
 
 
@@ -144,8 +145,7 @@ def normal(
     if size is None:
         return _lifted_normal(drawn, mean, std).detach()
     wanted = canonical(dtype or default_dtype())
-    shape: Any = as_shape((size,))
-    return made(mean + std * jax.random.normal(drawn, shape, wanted), device, requires_grad)
+    return made(mean + std * _standard_normal(drawn, as_shape((size,)), wanted), device, requires_grad)
 
 
 bernoulli, multinomial = creates(DrawingMethods.bernoulli), creates(DrawingMethods.multinomial)
