@@ -329,7 +329,7 @@ def test_parameters():
     loc = eager.tensor([0.5], requires_grad=True)
     assert ours.Normal(loc, eager.tensor([1.0])).loc is loc
     np.testing.assert_allclose(ours.Bernoulli(0.3).perplexity().item(), np.exp(0.61086), rtol=1e-4)
-    assert repr(ours.Normal(eager.zeros(3), 1.0)) == "Normal(loc: (3,), scale: (3,))"
+    assert repr(ours.Normal(eager.zeros(3), 1.0)) == "Normal(loc: torch.Size([3]), scale: torch.Size([3]))"
     assert "probs" in repr(ours.Bernoulli(0.25))
 
 
