@@ -68,5 +68,5 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
         result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
         return result if out is None else write_out(out, result)
 
-    function.takes_all_arguments = True  # pyright: ignore[reportFunctionMemberAccess]
+    function.__dict__["takes_all_arguments"] = True
     return function

@@ -124,7 +124,7 @@ def randperm(
 def _normal(key: jax.Array, mean: Any, std: Any) -> jax.Array:
     mean, std = jnp.asarray(mean), jnp.asarray(std)
     dtype = mean.dtype if not jax.typeof(mean).weak_type else std.dtype
-    shape = jnp.broadcast_shapes(mean.shape, std.shape)
+    shape: Any = jnp.broadcast_shapes(mean.shape, std.shape)
     mean, std = (jnp.broadcast_to(x.astype(dtype), shape) for x in (mean, std))
     return mean + std * jax.random.normal(key, shape, dtype)
 
@@ -144,8 +144,7 @@ def normal(
     if size is None:
         return _lifted_normal(drawn, mean, std).detach()
     wanted = canonical(dtype or default_dtype())
-    shape: Any = as_shape((size,))
-    return made(mean + std * jax.random.normal(drawn, shape, wanted), device, requires_grad)
+    return made(mean + std * jax.random.normal(drawn, as_shape((size,)), wanted), device, requires_grad)
 
 
 bernoulli, multinomial = creates(DrawingMethods.bernoulli), creates(DrawingMethods.multinomial)
