@@ -136,7 +136,7 @@ class Plan:
             function = RULES[name](Equation(params, inputs, outputs))
             self.cost += 1
         else:
-            raise UnsupportedError(name)
+            raise UnsupportedError(name, for_all_shapes=True)
         if self.cost > LONGEST:
             raise UnsupportedError("many equations")
         return function
