@@ -249,13 +249,16 @@ class TensorBase:
         """The elements as nested lists of Python numbers."""
         return self.array.tolist()
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self, *, force: bool = False) -> np.ndarray:
         """The elements as a numpy array: a copy, so that a write to it does not change the Tensor.
+
+        Args:
+            force: give the elements although the Tensor requires a gradient.
 
         Raises:
             RuntimeError: the Tensor requires a gradient. numpy would not record operations for it.
         """
-        if self.requires_grad:
+        if self.requires_grad and not force:
             raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
         return np.array(self.array)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from .. import functional as F
@@ -14,14 +13,13 @@ from ._rules import with_rules
 from .dtypes import canonical, default_dtype, kind, promoted
 
 __all__ = [
-    "DEFAULT", "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
+    "Operand", "abs", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "canonical", "cast",
     "ceil", "common_shape", "cos", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "isfinite", "isinf", "isnan",
     "kind", "le", "log", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "ne",
     "round", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "together", "trunc", "where",
 ]  # fmt: skip
 
 Operand = Any  # an array or a Python number; in calls from the eager face also a Tensor
-DEFAULT = np.dtype(np.float32)
 
 
 def common_shape(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

@@ -23,8 +23,8 @@ IN_PLACE = (
 )  # fmt: skip
 """The methods that write their result into the Tensor under their name and an underscore."""
 
-OF_AXES = ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
-"""The methods that change the axes of the Tensor itself under their name and an underscore."""
+OF_AXES = ("as_strided", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze")
+"""The methods that change the axes or the strides of the Tensor itself under their name and an underscore."""
 
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
@@ -53,7 +53,7 @@ def _of_axes_in_place(method: Callable[..., Any], name: str) -> Callable[..., An
         return self._turn_into(lambda former: method(former, *args, **kwargs))
 
     changed.__name__ = changed.__qualname__ = f"{name}_"
-    changed.__doc__ = f"`{name}` in place: the axes of this Tensor change."
+    changed.__doc__ = f"`{name}` in place: the axes or the strides of this Tensor change."
     return changed
 
 

@@ -13,10 +13,11 @@ from jax.scipy import special
 from .. import functional as F
 from ._arithmetic import mul, pow
 from ._base import TensorBase
-from ._elementwise import DEFAULT, Operand, kind, sign, together
+from ._elementwise import Operand, kind, sign, together
 from ._lift import lift
 from ._limits import check_divisor
 from ._rules import with_rules
+from .dtypes import default_dtype
 
 __all__ = ["MathMethods", "of_floats"]
 
@@ -41,7 +42,13 @@ def of_floats(name: str, function: Callable[[jax.Array], jax.Array], *rules: Cal
     return of
 
 
-acos, acosh = of_floats("acos", jnp.arccos), of_floats("acosh", jnp.arccosh)
+def _slope_of_acosh(t: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
+    if kind(x.dtype) == 3:  # jax has the wrong branch of the root where the real part is negative
+        return t / (jnp.sqrt(x - 1) * jnp.sqrt(x + 1))
+    return t * lax.rsqrt(x * x - 1)
+
+
+acos, acosh = of_floats("acos", jnp.arccos), of_floats("acosh", jnp.arccosh, _slope_of_acosh)
 asin, asinh = of_floats("asin", jnp.arcsin), of_floats("asinh", jnp.arcsinh)
 atan, atanh = of_floats("atan", jnp.arctan), of_floats("atanh", jnp.arctanh)
 cosh, sinh = of_floats("cosh", jnp.cosh), of_floats("sinh", jnp.sinh)
@@ -108,7 +115,7 @@ def frexp(input: jax.Array) -> Parts:
 
 def ldexp(input: Operand, other: Operand) -> jax.Array:
     """`input * 2**other`."""
-    return mul(input, pow(jnp.asarray(2.0, DEFAULT), other))
+    return mul(input, pow(jnp.asarray(2.0, default_dtype()), other))
 
 
 def float_power(input: Operand, exponent: Operand) -> jax.Array:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ._base import TensorBase
-from ._filling import converted, filled
+from ._filling import converted, filled, from_sizes_or_data
 from ._shapes import as_shape
 from .devices import placed
 from .dtypes import canonical
@@ -25,6 +25,11 @@ class NewMethods(TensorBase):
         array = filled(tuple(as_shape(size)), value, canonical(dtype or self.dtype))
         made = self.result.wrap(placed(array, self.device if device is None else device))
         return made.requires_grad_(requires_grad)
+
+    def new(self, *data: Any, device: Any = None) -> Any:
+        """A Tensor of these sizes or of a sequence, of the dtype and on the device of this one. See `new_tensor`."""
+        array = from_sizes_or_data(data, self.dtype)
+        return self.result.wrap(placed(array, self.device if device is None else device))
 
     def new_zeros(
         self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **storage: Any

@@ -37,7 +37,7 @@ def vector_norm(x: jax.Array, p: float, dim: Any, keepdim: bool) -> jax.Array:
     axes = tuple(axis_of(x, axis) for axis in axes) if x.ndim else ()
     if (p < 0 or math.isinf(p)) and not math.prod(x.shape[axis] for axis in axes):
         raise RuntimeError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
-    norm = _norm(x, p, axes)
+    norm = _norm(jnp.abs(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x, p, axes)
     return norm if keepdim else jnp.squeeze(norm, axes)
 
 

@@ -51,6 +51,8 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method with the arguments of torch's functions: `input`, `out`, and numpy's names of others."""
+    if getattr(method, "takes_all_arguments", False):
+        return method
     kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
     spread = SPREAD if inspect.Parameter.VAR_POSITIONAL in kinds else ()
 
@@ -66,4 +68,5 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
         result = method(*args, **{NUMPYS_NAMES.get(name, name): value for name, value in kwargs.items()})
         return result if out is None else write_out(out, result)
 
+    function.takes_all_arguments = True  # pyright: ignore[reportFunctionMemberAccess]
     return function

@@ -74,7 +74,7 @@ def var(
 ) -> jax.Array:
     """Variance over one, several or all axes. The divisor is the count minus `correction` (1 if `unbiased`, else 0)."""
     _require_real("var", x)
-    variance = _variance(x, _axes(dim), float(unbiased) if correction is None else float(correction))
+    variance = _variance_of(x, _axes(dim), float(unbiased) if correction is None else float(correction))
     return _squeezed(variance, dim, keepdim)
 
 
@@ -83,7 +83,7 @@ def std(
 ) -> jax.Array:
     """Standard deviation: the square root of `var`. Where it is 0, its derivative is 0."""
     _require_real("std", x)
-    variance = _variance(x, _axes(dim), float(unbiased) if correction is None else float(correction))
+    variance = _variance_of(x, _axes(dim), float(unbiased) if correction is None else float(correction))
     return _squeezed(_deviation(variance), dim, keepdim)
 
 
@@ -92,6 +92,13 @@ def _squeezed(x: jax.Array, dim: Dim, keepdim: bool) -> jax.Array:
 
 
 _deviation = with_rules(jnp.sqrt, lambda t, y, x: jnp.where(y == 0, 0, t) / (2 * jnp.where(y == 0, 1, y)))
+
+
+def _variance_of(x: jax.Array, axes: Any, correction: float) -> jax.Array:
+    """The variance over axes, which are kept: for complex numbers the sum of those of both parts."""
+    if not jnp.issubdtype(x.dtype, jnp.complexfloating):
+        return _variance(x, axes, correction)
+    return _variance(jnp.real(x), axes, correction) + _variance(jnp.imag(x), axes, correction)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))

@@ -196,7 +196,7 @@ def _combined(x: jax.Array, values: jax.Array, places: Any, reduce: str, include
     if reduce == "mean":
         total, count = x.at[places].add(values), jnp.maximum(hit + int(include_self), 1).astype(x.dtype)
         return total / count if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.floor_divide(total, count)
-    return _extreme(x, values, places, reduce, include_self)
+    return _extreme(x, values, places, reduce)
 
 
 def _neutral(dtype: Any, reduce: str) -> jax.Array:
@@ -209,19 +209,19 @@ def _neutral(dtype: Any, reduce: str) -> jax.Array:
     return jnp.asarray(jnp.iinfo(dtype).min if reduce == "amax" else jnp.iinfo(dtype).max, dtype)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def _extreme(x: jax.Array, values: jax.Array, places: Any, reduce: str, include_self: bool) -> jax.Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _extreme(x: jax.Array, values: jax.Array, places: Any, reduce: str) -> jax.Array:
     """Products and extremes: jax has no derivative for their scatters."""
     at = x.at[places]
     return {"prod": at.multiply, "amax": at.max, "amin": at.min}[reduce](values)
 
 
 @_extreme.defjvp
-def _(reduce: str, include_self: bool, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+def _(reduce: str, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, values, places), (dx, dvalues, _) = primals, tangents
-    result = _extreme(x, values, places, reduce, include_self)
+    result = _extreme(x, values, places, reduce)
     if reduce == "prod":
-        own, others = _slopes_of_product(x, values, places, result)
+        own, others = _slopes_of_product(x, values, places)
     else:
         own, chosen = (x == result).astype(x.dtype), (values == result[places]).astype(x.dtype)
         count = own.at[places].add(chosen)
@@ -229,16 +229,14 @@ def _(reduce: str, include_self: bool, primals: Any, tangents: Any) -> tuple[jax
     return result, (own * dx).at[places].add(others * dvalues)
 
 
-def _slopes_of_product(x: jax.Array, values: jax.Array, places: Any, result: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _slopes_of_product(x: jax.Array, values: jax.Array, places: Any) -> tuple[jax.Array, jax.Array]:
     """The product of the other factors, for each element of both arrays."""
-    ones = jnp.ones_like(x)
-    own = ones.at[places].multiply(values)
-    zero = values == 0
-    zeros = (x == 0).astype(jnp.int32).at[places].add(zero.astype(jnp.int32))[places]
-    without = jnp.where(x == 0, jnp.where(jnp.zeros_like(x) == x, 1, x), x)
-    nonzero = jnp.where(x == 0, 1, without).at[places].multiply(jnp.where(zero, 1, values))[places]
-    of_others = nonzero / jnp.where(zero, 1, values)
-    return own, jnp.where(zeros - zero.astype(jnp.int32) > 0, 0, of_others)
+    own = _extreme(jnp.ones_like(x), values, places, "prod")
+    is_zero = (values == 0).astype(jnp.int32)
+    zeros = (x == 0).astype(jnp.int32).at[places].add(is_zero)[places]
+    nonzero, others = jnp.where(x == 0, 1, x), jnp.where(values == 0, 1, values)
+    product = _extreme(nonzero, others, places, "prod")[places]
+    return own, jnp.where(zeros > is_zero, 0, product / others)
 
 
 # Along one axis, an index for each slice

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._base import TensorBase
-from ._elementwise import DEFAULT, canonical, kind, together
+from ._elementwise import canonical, kind, together
 from ._lift import lift
 from ._norms import vector_norm
 from ._reductions import Dim, Extremes, amax, amin, std, var
 from ._reductions import sum as total
 from ._shapes import axis_of
+from .dtypes import default_dtype
 
 __all__ = ["StatisticsMethods"]
 
@@ -295,12 +296,13 @@ def cov(
     (x,) = together(input, real=True)
     rows = x if x.ndim == 2 else x.reshape(1, x.size)
     given = [weights for weights in (fweights, aweights) if weights is not None]
-    weights = jnp.asarray(math.prod([w.astype(DEFAULT) for w in given], start=jnp.ones(rows.shape[1], DEFAULT)))
-    mass = jnp.sum(weights) if given else jnp.asarray(rows.shape[1], DEFAULT)
+    default = default_dtype()
+    weights = jnp.asarray(math.prod([w.astype(default) for w in given], start=jnp.ones(rows.shape[1], default)))
+    mass = jnp.sum(weights) if given else jnp.asarray(rows.shape[1], default)
     centred = rows - (jnp.sum(rows * weights[None].astype(x.dtype), 1, keepdims=True) / mass.astype(x.dtype))
-    lost = jnp.asarray(correction, DEFAULT)
+    lost = jnp.asarray(correction, default)
     if aweights is not None:
-        lost = lost * jnp.sum(weights * aweights.astype(DEFAULT)) / mass
+        lost = lost * jnp.sum(weights * aweights.astype(default)) / mass
     freedom = jnp.maximum(mass - lost, 0).astype(x.dtype)
     matrix = (centred * weights[None].astype(x.dtype)) @ jnp.conj(centred).T / freedom
     return matrix if input.ndim == 2 else matrix[0, 0]

@@ -1,6 +1,7 @@
 """`Module`: a model of `funcvision.nn` together with its arrays, used like torch's modules."""
 
 import functools
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,9 +14,12 @@ from ..nn._array_faults import array_faults, describe_faults
 from ._base import as_array
 from ._conversion import is_place
 from ._lift import run
-from ._modes import mode
+from ._modes import mode, no_grad
 from ._operation import Operation, differentiable
 from ._state_dict import loaded, on_host
+from .nn._layouts import Layout, channels_first
+from .nn.module import Module as EagerModule
+from .nn.parameter import Parameter
 from .random import next_key
 from .tensor import Tensor
 
@@ -31,8 +35,8 @@ class LoadResult(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
-    """A model with parameters, running statistics and a mode. Each call is one node of the graph.
+class Module(EagerModule):
+    """A model of `funcvision.nn` as an `eager.nn.Module`. Each call is one node of the graph.
 
     >>> net = Module(nn.Linear(3, 2), seed=0)
     >>> loss = net(Tensor(np.ones((4, 3)))).square().mean()
@@ -52,6 +56,8 @@ class Module:
             comes from the generator; see `manual_seed`.
         params: initial parameters, as `model.init` returns them.
         state: initial buffers, as `model.init` returns them. A model without buffers does not need it.
+        channels_first: the first argument, and outputs with more than two axes, have their channels in axis 1, as in
+            torch. Otherwise they have them in the last axis, as in the rest of funcvision.
         jit: whether to compile the forward and the backward pass. They are compiled once for every set of shapes and
             every set of parameters that require a gradient. Without compilation `forward` runs step by step: it may
             inspect values (with `float(lax.stop_gradient(value))`), branch and loop on them, and print.
@@ -63,7 +69,7 @@ class Module:
 
     def __init__(
         self, model: nn.Module, *, seed: int | None = None, params: Mapping[str, Any] | None = None,
-        state: Mapping[str, Any] | None = None, jit: bool = True,
+        state: Mapping[str, Any] | None = None, channels_first: bool = False, jit: bool = True,
     ):
         if not isinstance(model, nn.Module):
             raise TypeError(f"eager.Module takes a model of funcvision.nn; got {type(model).__name__}")
@@ -74,20 +80,23 @@ class Module:
         arrays = {name: as_array(array) for name, array in {**params, **(state or {})}.items()}
         declared = model.declarations()
         _check(model, array_faults(declared, arrays))
-        self.model, self.training = model, True
-        self._tensors = {name: Tensor(arrays[name]) for name in declared}
-        self._parameters = {name: self._tensors[name] for name in declared if isinstance(declared[name], Param)}
-        self._buffers = {name: self._tensors[name] for name in declared if name not in self._parameters}
-        for parameter in self._parameters.values():
-            parameter.requires_grad = differentiable(parameter)
-        self._key, self._calls, self._jit = key, 0, jit
+        super().__init__()
+        parameters = {name for name in declared if isinstance(declared[name], Param)}
+        self._tensors = {
+            name: Parameter(array, differentiable(array)) if name in parameters else Tensor(array)
+            for name, array in ((name, arrays[name]) for name in declared)
+        }
+        self._parameters = {name: self._tensors[name] for name in declared if name in parameters}
+        self._buffers = {name: self._tensors[name] for name in declared if name not in parameters}
+        self._key, self._calls, self._jit, self._channels_first = key, 0, jit, channels_first
+        self.model = model
         self._operation = self._compiled()
 
     def _compiled(self) -> Operation:
-        forward, name = functools.partial(_forward, self.model), type(self.model).__name__
-        return Operation(forward, name=name, has_aux=True, jit=self._jit, recompute=True)
+        forward = functools.partial(_forward, self.model, "second" if self._channels_first else None)
+        return Operation(forward, name=type(self.model).__name__, has_aux=True, jit=self._jit, recompute=True)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output of `forward`. In training this updates running statistics, also under `no_grad`, as in torch."""
         self._calls += 1
         draw = self._key if mode.trace is None else next_key(), np.array(self._calls, np.uint32)
@@ -96,17 +105,6 @@ class Module:
         for name, array in state.items():
             self._buffers[name].array = array
         return output
-
-    # Mode
-
-    def train(self: Self, mode: bool = True) -> Self:
-        """Turns batch statistics, dropout and the like on, or off with `mode=False`."""
-        self.training = mode
-        return self
-
-    def eval(self: Self) -> Self:
-        """Turns batch statistics, dropout and the like off."""
-        return self.train(False)
 
     # Arrays
 
@@ -120,46 +118,59 @@ class Module:
         """The buffers as arrays, for `model.apply` and other pure functions. Copy them before you donate them."""
         return {name: buffer.array for name, buffer in self._buffers.items()}
 
-    def named_parameters(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True, *, under: str = ""
+    ) -> Iterator[tuple[str, Parameter]]:
         """Names and parameters: all, or those of the submodule at the path `under`, such as "layer4.0"."""
-        return _under(self._parameters, under)
+        return _under(dict(super().named_parameters(prefix, recurse, remove_duplicate)), under)
 
-    def parameters(self, *, under: str = "") -> Iterator[Tensor]:
+    def parameters(self, recurse: bool = True, *, under: str = "") -> Iterator[Parameter]:
         """The parameters: all, or those of the submodule at the path `under`."""
-        return (parameter for _, parameter in self.named_parameters(under=under))
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse, under=under))
 
-    def get_parameter(self, name: str) -> Tensor:
+    def get_parameter(self, target: str) -> Parameter:
         """The parameter of this name."""
+        name = target
         if name not in self._parameters:
             raise KeyError(f"{type(self.model).__name__} has no parameter {name!r}; see named_parameters()")
-        return self._parameters[name]
+        return self._parameters[name]  # pyright: ignore[reportReturnType]
 
-    def named_buffers(self, *, under: str = "") -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True, *, under: str = ""
+    ) -> Iterator[tuple[str, Tensor]]:
         """Names and buffers: all, or those of the submodule at the path `under`."""
-        return _under(self._buffers, under)
+        return _under(dict(super().named_buffers(prefix, recurse, remove_duplicate)), under)
 
-    def buffers(self, *, under: str = "") -> Iterator[Tensor]:
+    def buffers(self, recurse: bool = True, *, under: str = "") -> Iterator[Tensor]:
         """The buffers: all, or those of the submodule at the path `under`."""
-        return (buffer for _, buffer in self.named_buffers(under=under))
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse, under=under))
 
-    def state_dict(self) -> Arrays:
-        """All arrays with torch's names, order and axis orders. Training does not change it.
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> "OrderedDict[str, Tensor]":
+        """All Tensors with torch's names, order and axis orders. They are views: writes to them change the module.
 
-        Torch loads it once each array is a tensor. A module at several paths has its arrays under all their names.
+        A module at several paths has its Tensors under all their names.
         """
         declared = self.model.declarations()
-        return {
-            alias: self._tensors[name].array.transpose(np.argsort(declared[name].axes))
-            for alias, name in _aliases(self.model).items()
-        }
+        found = OrderedDict() if destination is None else destination
+        for alias, name in _aliases(self.model).items():
+            axes = tuple(int(axis) for axis in np.argsort(declared[name].axes))
+            tensor = self._tensors[name] if keep_vars else self._tensors[name].detach()
+            with no_grad():
+                found[prefix + alias] = tensor if axes == tuple(range(len(axes))) else tensor.permute(axes)
+        return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+    def load_state_dict(  # its errors know the axis orders of the model
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> LoadResult:
         """Assigns arrays to the parameters and buffers, converted to their dtypes.
 
         Args:
             state_dict: torch tensors, numpy or jax arrays, or Tensors by name, in torch's axis orders: the `state_dict`
                 of a Module, or of the same model in torch.
             strict: whether missing and unexpected arrays are an error.
+            assign: accepted, as in torch. The dtypes of the parameters are kept.
 
         Returns:
             The names that are missing, and those that are unexpected.
@@ -180,19 +191,8 @@ class Module:
             )
         for alias in expected.keys() & arrays.keys():
             tensor = self._tensors[aliases[alias]]
-            tensor.array = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.dtype)
+            tensor.array = loaded(alias, arrays[alias].transpose(expected[alias].axes), tensor.array.dtype)
         return LoadResult(faults.get("missing", []), faults.get("unexpected", []))
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Sets the gradients of all parameters to None, or to 0."""
-        for parameter in self._parameters.values():
-            parameter.grad = None if set_to_none or parameter.grad is None else parameter.grad.detach().zero_()
-
-    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Sets whether the parameters are trained. No gradient is computed for those that are not."""
-        for parameter in self._parameters.values():
-            parameter.requires_grad = requires_grad
-        return self
 
     def to(self: Self, target: Any) -> Self:
         """Moves parameters and buffers to another device, or casts them to another floating-point dtype.
@@ -211,7 +211,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         model = vars(self).get("model")
-        is_part = model is not None and (name in vars(model) or isinstance(value, Module | nn.Module | Tensor))
+        is_part = model is not None and (name in vars(model) or isinstance(value, EagerModule | nn.Module | Tensor))
         if is_part and not name.startswith("_") and name != "model":
             raise AttributeError(
                 f"{name!r} cannot be assigned to an eager.Module, whose model is a fixed description. To exchange a "
@@ -223,8 +223,6 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         if "model" in vars(self) and isinstance(vars(self.model).get(name), nn.Module):
             hint = f": its description is net.model.{name}, and its parameters are net.named_parameters(under={name!r})"
-        elif name == "apply":
-            hint = ": set initial values by `eager.Module(model.with_init(rule))`"
         else:
             hint = ""
         raise AttributeError(f"an eager.Module has no attribute {name!r}{hint}")
@@ -242,13 +240,19 @@ class Module:
 
 
 def _forward(
-    model: nn.Module, train: bool, params: Arrays, state: Arrays, draw: Any, args: Any, kwargs: Any
+    model: nn.Module, layout: Layout, train: bool, params: Arrays, state: Arrays, draw: Any, args: Any, kwargs: Any
 ) -> Any:
     """(the result of the call, the new state if it can differ from the old one)."""
     key, calls = draw
     kwargs = {"key": jax.random.fold_in(key, calls)} | kwargs
-    output, new_state, *captured = model.apply(params, state, *args, train=train, **kwargs)
-    return (output, *captured) if captured else output, new_state if train else {}
+    changed = {}
+
+    def computed(*args: Any) -> Any:
+        output, new_state, *captured = model.apply(params, state, *args, train=train, **kwargs)
+        changed.update(new_state if train else {})
+        return (output, *captured) if captured else output
+
+    return channels_first(computed, layout)(*args), changed
 
 
 def _refuse_modules_within(model: nn.Module) -> None:
@@ -295,7 +299,7 @@ def _check(model: nn.Module, faults: dict[str, list[str]]) -> None:
         )
 
 
-def _under(tensors: dict[str, Tensor], path: str) -> Iterator[tuple[str, Tensor]]:
+def _under(tensors: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     found = [(name, tensor) for name, tensor in tensors.items() if not path or name.startswith(f"{path}.")]
     if not found and path:
         first = dict.fromkeys(name.partition(".")[0] for name in tensors)

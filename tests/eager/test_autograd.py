@@ -149,6 +149,25 @@ def test_packed_arrays_are_unpacked_by_every_backward_pass():
     assert set(unpacked) == {0, 1, 2}
 
 
+def test_checkpoints_draw_the_same_numbers_again():
+    from funcvision.eager.nn import functional as F
+
+    eager.manual_seed(0)
+    x = leaf(*np.ones(50, np.float32))
+    y = eager.utils.checkpoint.checkpoint(lambda x: F.dropout(x.exp(), 0.5) * x, x, use_reentrant=False)
+    drawn = eager.rand(3)
+    eager.manual_seed(0)
+    plain = leaf(*np.ones(50, np.float32))
+    (F.dropout(plain.exp(), 0.5) * plain).sum().backward()
+    assert drawn.equal(eager.rand(3))
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), plain.grad.numpy(), rtol=1e-6)
+    changing = iter([lambda x: x.exp() * x, lambda x: x * 2])
+    y = eager.utils.checkpoint.checkpoint(lambda x: next(changing)(x), x)
+    with pytest.raises(RuntimeError, match="must do the same each time"):
+        y.sum().backward()
+
+
 def test_no_gradients_within_compile():
     @eager.compile
     def step(x):

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
 
 from funcvision import eager
 
@@ -681,6 +682,29 @@ def test_hooks_on_what_is_saved():
             z = (x * x).sum()
         z.backward()
         return count, packed, x.grad
+
+    check(program)
+
+
+def test_checkpoints():
+    def program(t):
+        x, w = leaf(t, 0.5, 1.0), leaf(t, 0.3, 0.4)
+        calls = []
+
+        def part(x, factor=1.0):
+            calls.append(t.is_grad_enabled())
+            return (t.sin(x * w) * factor).exp()
+
+        checkpoint = t.utils.checkpoint.checkpoint
+        y = checkpoint(part, checkpoint(part, x, use_reentrant=False), factor=2.0, use_reentrant=False).sum()
+        forward = len(calls)
+        y.backward(retain_graph=True)
+        backward = len(calls)
+        grads = [x.grad.clone(), w.grad.clone()]
+        y.backward()
+        layers = [t.sin, t.tanh, t.exp, t.cos]
+        z = t.utils.checkpoint.checkpoint_sequential(layers, 2, x, use_reentrant=False)
+        return y, forward, backward, grads, x.grad, w.grad, z, t.autograd.grad(z.sum(), x)
 
     check(program)
 

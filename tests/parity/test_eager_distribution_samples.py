@@ -27,7 +27,10 @@ SINGLE = list({family[0]: family for family in FAMILIES if family[0] not in ALIK
 
 
 @pytest.mark.filterwarnings("ignore:Singular sample detected")  # torch takes all Wishart samples for singular ones
-@pytest.mark.parametrize(("name", "parameters"), [f[:2] for f in SINGLE], ids=[f[0] for f in SINGLE])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [pytest.param(*f[:2], id=f[0], marks=[pytest.mark.slow] * (f[0] in ("LKJCholesky", "Wishart"))) for f in SINGLE],
+)
 def test_samples(name, parameters):
     """Mean and variance of many samples, their shape and dtype, their support, and the seed."""
     parameters = single(parameters)

@@ -85,7 +85,7 @@ each_family = pytest.mark.parametrize(
 
 
 def ours_of(x: Any, grad: bool = False) -> Any:
-    return eager.Tensor(x, requires_grad=grad) if isinstance(x, np.ndarray) else x
+    return eager.tensor(x, requires_grad=grad) if isinstance(x, np.ndarray) else x
 
 
 def theirs_of(x: Any, grad: bool = False) -> Any:
@@ -114,7 +114,7 @@ def compare(name: str, parameters: dict[str, Any], call: Any, inputs: list[Any],
         return
     finite = torch.isfinite(results[1]).numpy()
     cotangent = np.where(finite, random(3, *finite.shape, dtype="float64"), 0)
-    results[0].backward(eager.Tensor(cotangent))
+    results[0].backward(eager.tensor(cotangent))
     results[1].backward(torch.tensor(cotangent))
     for place, (one, other) in enumerate(zip(*leaves, strict=True)):
         gradient = torch.zeros_like(other) if other.grad is None else other.grad
@@ -126,7 +126,7 @@ def compare(name: str, parameters: dict[str, Any], call: Any, inputs: list[Any],
 def test_scores(name, parameters, value, quantiles):
     """log_prob, entropy, cdf and icdf, with gradients."""
     rtol = 3e-6 if name == "VonMises" else 1e-7  # torch approximates Bessel functions by polynomials
-    with jax.enable_x64(True), jax.disable_jit():  # single operations are compiled once for all distributions
+    with jax.enable_x64(True):
         compare(name, parameters, lambda d, x: d.log_prob(x), [value], "log_prob", rtol)
         for method in ("entropy", "cdf"):
             inputs = [value] if method == "cdf" else []
@@ -148,7 +148,7 @@ def test_scores(name, parameters, value, quantiles):
 @each_family
 def test_shapes_and_moments(name, parameters, value, quantiles):
     """Mean, mode, variance, shapes, `expand`, the attributes that torch has, and what is defined at all."""
-    with jax.enable_x64(True), jax.disable_jit():
+    with jax.enable_x64(True):
         one = getattr(ours, name)(**{key: ours_of(x) for key, x in parameters.items()})
         other = getattr(theirs, name)(**{key: theirs_of(x) for key, x in parameters.items()})
         assert (one.batch_shape, one.event_shape) == (tuple(other.batch_shape), tuple(other.event_shape))
@@ -180,16 +180,15 @@ def test_the_generalised_pareto_distribution():
         module.GeneralizedPareto(**{key: of(x, grad=True) for key, x in parameters.items()})
         for module, of in ((ours, ours_of), (theirs, theirs_of))
     ]
-    with jax.disable_jit():
-        for method, value in (("log_prob", ANY), ("cdf", ANY), ("icdf", UNIT), ("log_survival_function", ANY)):
-            value = value.astype(np.float32)
-            results = [getattr(d, method)(of(value)) for d, of in zip(made, (ours_of, theirs_of), strict=True)]
-            close(*results, method, 1e-5)
-            for result in results:
-                result.sum().backward()
-        for what in ("mean", "mode", "variance"):
-            close(getattr(made[0], what), getattr(made[1], what), what, 1e-5)
-        close(made[0].entropy(), made[1].entropy(), "entropy", 1e-5)
-        for key in parameters:
-            close(getattr(made[0], key).grad, getattr(made[1], key).grad, key, 1e-4)
+    for method, value in (("log_prob", ANY), ("cdf", ANY), ("icdf", UNIT), ("log_survival_function", ANY)):
+        value = value.astype(np.float32)
+        results = [getattr(d, method)(of(value)) for d, of in zip(made, (ours_of, theirs_of), strict=True)]
+        close(*results, method, 1e-5)
+        for result in results:
+            result.sum().backward()
+    for what in ("mean", "mode", "variance"):
+        close(getattr(made[0], what), getattr(made[1], what), what, 1e-5)
+    close(made[0].entropy(), made[1].entropy(), "entropy", 1e-5)
+    for key in parameters:
+        close(getattr(made[0], key).grad, getattr(made[1], key).grad, key, 1e-4)
     assert made[0].sample((3,)).shape == (3, 3)

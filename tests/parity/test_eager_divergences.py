@@ -49,7 +49,7 @@ PAIRS = sorted(
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_divergences(pair):
-    with jax.enable_x64(True), jax.disable_jit():
+    with jax.enable_x64(True):
         results, leaves = [], []
         for module, made in ((ours, ours_of), (theirs, theirs_of)):
             tensors = [

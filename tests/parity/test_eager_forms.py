@@ -1,5 +1,6 @@
 """Forms of methods against torch: in place, with `out`, under second names, with arguments by name; and errors."""
 
+import jax
 import numpy as np
 import pytest
 import torch
@@ -241,6 +242,7 @@ def test_settings_are_accepted():
         module.set_float32_matmul_precision("high")
         assert module.get_float32_matmul_precision() == "high"
         module.set_float32_matmul_precision(before)
+    jax.config.update("jax_default_matmul_precision", None)
     eager.set_default_tensor_type("torch.FloatTensor")
     assert eager.get_default_dtype() == eager.float32
     with pytest.raises(TypeError, match="no type of Tensors"):

@@ -44,7 +44,10 @@ ROWS = {
     "std_mean biased": (by("std_mean", False), X), "count_nonzero": (by("count_nonzero"), ZEROS),
     "count_nonzero dim": (by("count_nonzero", 1), ZEROS), "dist": (by("dist"), X, Y), "dist 1": (by("dist", 1), X, Y),
     "dist inf": (by("dist", float("inf")), X, Y), "dist 0": (by("dist", 2), X, X),
-    "renorm": (by("renorm", 2, 0, 1.5), X), "renorm 1": (by("renorm", 1, 1, 4.0), X), "cov": (by("cov"), X[0]),
+    "renorm": (by("renorm", 2, 0, 1.5), X), "renorm 1": (by("renorm", 1, 1, 4.0), X),
+    "complex std_mean": (by("std_mean"), C), "complex norm": (by("norm", dim=1), C), "complex var": (by("var", 0), C),
+    "complex dist": (lambda t, x: t.dist(x, 2j * x, 3), C), "complex prod": (by("prod"), C),
+    "complex cumprod": (by("cumprod", 1), C), "cov": (by("cov"), X[0]),
     "cov of a vector": (by("cov", correction=0), X[0, 0]), "cov complex": (by("cov"), C),
     "cov weights": (
         lambda t, x, f, a: t.cov(x, fweights=f, aweights=a.detach()), X[0], integers(1, 4, 5), positive(5)

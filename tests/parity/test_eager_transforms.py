@@ -52,7 +52,7 @@ TRANSFORMS: dict[str, tuple[Any, np.ndarray]] = {
 def test_transforms(name):
     """Output, inverse, determinant and their gradients; shapes; domains; sign; caching."""
     make, x = TRANSFORMS[name]
-    with jax.enable_x64(True), jax.disable_jit():
+    with jax.enable_x64(True):
         results, gradients, made = [], [], []
         for module, tensor in ((ours, ours_of), (theirs, theirs_of)):
             leaf = tensor(x, grad=True)
@@ -155,7 +155,7 @@ def test_transforms_of_constraints(registry):
         "cat", "stack", "corr_cholesky", "lower_cholesky", "positive_definite",
     )
     x = random(0, 2, 3, dtype="float64")
-    with jax.enable_x64(True), jax.disable_jit():
+    with jax.enable_x64(True):
         for name in names:
             made = [CONSTRAINTS[name][0](module.constraints) for module in (ours, theirs)]
             try:

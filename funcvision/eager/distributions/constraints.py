@@ -29,7 +29,8 @@ def on_host(value: Any) -> Array:
     if not isinstance(value, TensorBase | jax.Array):
         return np.asarray(value)
     array = as_array(value)
-    return np.asarray(array) if all(device.platform == "cpu" for device in array.devices()) else array
+    is_here = isinstance(array, np.ndarray) or all(device.platform == "cpu" for device in array.devices())
+    return np.asarray(array) if is_here else array
 
 
 def is_satisfied(constraint: "Constraint", value: Any) -> bool:

@@ -13,6 +13,7 @@ from .._base import TensorBase, as_array
 from .._elementwise import exp, sqrt, together
 from .._graph import no_grad
 from .._lift import lift
+from .._size import Size
 from ..dtypes import default_dtype
 from ..random import next_key
 from ..tensor import Tensor
@@ -215,12 +216,12 @@ class Distribution(Lifted):
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The shape over which parameters are batched."""
-        return self._batch_shape
+        return Size(self._batch_shape)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one sample, without the batch."""
-        return self._event_shape
+        return Size(self._event_shape)
 
     @property
     def mean(self) -> Any:
@@ -295,7 +296,7 @@ class Distribution(Lifted):
         shown = []
         for name in self._given():
             value = getattr(self, name)
-            shown.append(f"{name}: {value if value.numel() == 1 else tuple(value.shape)}")
+            shown.append(f"{name}: {value if value.numel() == 1 else value.shape}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

@@ -21,7 +21,7 @@ class Independent(Distribution):
     >>> from funcvision.eager.distributions import Normal
     >>> diagonal = Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1)
     >>> diagonal.batch_shape, diagonal.event_shape, diagonal.log_prob(torch.zeros(2)).shape
-    ((3,), (2,), (3,))
+    (torch.Size([3]), torch.Size([2]), torch.Size([3]))
     """
 
     leaves = ("base_dist",)

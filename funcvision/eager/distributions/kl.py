@@ -37,10 +37,10 @@ def register_kl(type_p: type, type_q: type) -> Callable[..., Any]:
 
 def _in_one_dtype(tree: Any) -> Any:
     """A tree with its arrays in the widest of their dtypes."""
-    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray)]
     with jax.numpy_dtype_promotion("standard"):
         dtype = functools.reduce(jnp.promote_types, [array.dtype for array in arrays])
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if isinstance(leaf, jax.Array) else leaf, tree)
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if isinstance(leaf, jax.Array | np.ndarray) else leaf, tree)
 
 
 def lifted_kl(*pairs: tuple[type, type], check: Callable[..., None] | None = None) -> Callable[..., Any]:

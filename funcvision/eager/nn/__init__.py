@@ -1,14 +1,10 @@
 """`torch.nn` for Tensors: stateful modules in torch's layouts, over the layers of `funcvision.nn`.
 
-Each layer of `funcvision.nn` is here under its name, as a class that holds Tensors; see `_lifted`.
+Each layer of `funcvision.nn` is here under its name, as a class that holds Tensors; see `layers`.
 """
-
-from typing import Any
 
 from ...nn import LinearCrossEntropyOptions
 from . import functional, init, parameter, utils
-from ._additions import lazy_layers
-from ._lifted import lifted_layers
 from .containers import (
     Flatten,
     Identity,
@@ -19,18 +15,12 @@ from .containers import (
     Sequential,
     Unflatten,
 )
+from .layers import *  # noqa: F403
+from .layers import __all__ as _layers
 from .module import Module
 from .parameter import Buffer, Parameter
 
-_layers = {**lifted_layers(), **lazy_layers(lifted_layers())}
-
 __all__ = [
-    "Buffer", "Flatten", "Identity", "LinearCrossEntropyOptions", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
-    "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *_layers,
+    "Buffer", "Flatten", "Identity", "LinearCrossEntropyOptions", "Module", "ModuleDict", "ModuleList", "Parameter",
+    "ParameterDict", "ParameterList", "Sequential", "Unflatten", "functional", "init", "parameter", "utils", *_layers,
 ]  # fmt: skip
-
-globals().update(_layers)
-
-
-def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,112 +1,118 @@
-"""Recomputation in backward: a part of a model keeps its inputs only, and not what it computed from them."""
+"""Checkpointing: what a part of a model would save for the backward pass is computed again in the backward pass."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._modes import enable_grad, is_grad_enabled
-from ..autograd import Function, backward
-from ..creation import zeros
-from ..random import fork_rng, get_rng_state, set_rng_state
+from .._modes import enable_grad, is_grad_enabled, mode
+from ..autograd.graph import saved_tensors_hooks
+from ..random import get_rng_state, set_rng_state
 from ..tensor import Tensor
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
 
 
-class _Checkpoint(Function):
-    """Calls a function without recording it, and records it when the backward pass needs it."""
+class _Segment:
+    """A call whose saved Tensors are computed again when the backward pass reads the first of them."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], keeps_random: bool):
+        self._function, self._args, self._kwargs = function, args, kwargs
+        self._random = get_rng_state() if keeps_random else None
+        self._autocast = mode.autocast
+        self._count = 0
+        self._saved: dict[int, Tensor] = {}
+
+    def pack(self, tensor: Tensor) -> int:
+        """The number of a saved Tensor."""
+        self._count += 1
+        return self._count - 1
+
+    def unpack(self, number: int) -> Tensor:
+        """The Tensor with this number. It is given once; then the segment is computed again."""
+        if number not in self._saved:
+            self._compute()
+        return self._saved.pop(number)
 
     @staticmethod
-    def forward(
-        ctx: Any, function: Callable[..., Any], names: tuple[str, ...], keeps_draws: bool, leaf: Tensor, *inputs: Any
-    ) -> Any:
-        ctx.state = get_rng_state() if keeps_draws else None
-        ctx.function, ctx.names, ctx.inputs = function, names, inputs
-        ctx.leaf = leaf  # the graph does not keep it alive, and backward is run for leaves that live
-        ctx.save_for_backward(*(one for one in inputs if isinstance(one, Tensor)))
-        return _called(function, names, inputs)
+    def _collect(saved: dict[int, Tensor]) -> Callable[[Tensor], Tensor]:
+        return lambda tensor: saved.setdefault(len(saved), tensor.detach())
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        saved = iter(ctx.saved_tensors)
-        inputs = [_leaf(next(saved)) if isinstance(one, Tensor) else one for one in ctx.inputs]
-        with enable_grad(), fork_rng(enabled=ctx.state is not None):
-            if ctx.state is not None:
-                set_rng_state(ctx.state)
-            outputs = _called(ctx.function, ctx.names, inputs)
-        outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
-        pairs = [
-            (output, gradient) for output, gradient in zip(outputs, gradients, strict=True)
-            if isinstance(output, Tensor) and output.requires_grad
-        ]
-        if pairs:
-            backward([output for output, _ in pairs], [gradient for _, gradient in pairs])
-        return None, None, None, None, *(one.grad if isinstance(one, Tensor) else None for one in inputs)
-
-
-def _called(function: Callable[..., Any], names: tuple[str, ...], inputs: Iterable[Any]) -> Any:
-    """The function of inputs, the last of which have names."""
-    inputs = list(inputs)
-    first = len(inputs) - len(names)
-    return function(*inputs[:first], **dict(zip(names, inputs[first:], strict=True)))
-
-
-def _leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_(tensor.requires_grad)
+    def _compute(self) -> None:
+        saved: dict[int, Tensor] = {}
+        before, self_random = get_rng_state(), self._random
+        autocast, mode.autocast = mode.autocast, self._autocast
+        if self_random is not None:
+            set_rng_state(self_random)
+        try:
+            with enable_grad(), saved_tensors_hooks(self._collect(saved), lambda tensor: tensor):
+                self._function(*self._args, **self._kwargs)
+        finally:
+            mode.autocast = autocast
+            if self_random is not None:
+                set_rng_state(before)
+        if len(saved) != self._count:
+            raise RuntimeError(
+                f"checkpoint: the function saved {self._count} Tensors in the forward pass and {len(saved)} when it "
+                "was computed again. It must do the same each time"
+            )
+        self._saved = saved
 
 
 def checkpoint(
-    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: Any = None,
-    determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
-    preserve_rng_state: bool = True, **kwargs: Any,
+    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, preserve_rng_state: bool = True,
+    context_fn: Any = None, determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
+    **kwargs: Any,
 ) -> Any:
-    """What a function returns. The backward pass calls it again, so that its intermediate results are not kept.
-
-    Parameters that the function uses get their gradients by `backward`; `autograd.grad` with respect to them does not
-    reach into the function.
+    """Calls a function without keeping what its backward pass needs, which is computed again then.
 
     Args:
-        function: a function of Tensors that returns a Tensor or a tuple of them.
-        *args: its arguments.
-        use_reentrant: accepted as in torch; the method is always the reentrant one.
-        context_fn: accepted as in torch, and not used.
-        determinism_check: accepted as in torch, and not used.
-        debug: accepted as in torch, and not used.
-        early_stop: accepted as in torch, and not used.
-        preserve_rng_state: whether the second call draws the same random numbers, those of dropout for instance.
-        **kwargs: further arguments of the function.
+        function: a function or module. It must do the same each time it is called.
+        args: its positional arguments.
+        use_reentrant: accepted, without effect: gradients are those of torch's `use_reentrant=False`.
+        preserve_rng_state: whether dropout draws the same numbers again.
+        context_fn: accepted, without effect, as `determinism_check`, `debug` and `early_stop` are.
+        determinism_check: without effect.
+        debug: without effect.
+        early_stop: without effect.
+        kwargs: its keyword arguments.
+
+    Raises:
+        RuntimeError: in the backward pass: the function did something else when it was called again.
     """
-    if not is_grad_enabled():
+    if mode.trace is not None or not is_grad_enabled():
         return function(*args, **kwargs)
-    recorded = zeros((), requires_grad=True)  # so that the call is recorded though no argument requires a gradient
-    return _Checkpoint.apply(function, tuple(kwargs), preserve_rng_state, recorded, *args, *kwargs.values())
+    segment = _Segment(function, args, kwargs, preserve_rng_state)
+    with saved_tensors_hooks(segment.pack, segment.unpack):
+        return function(*args, **kwargs)
 
 
 def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
 ) -> Any:
-    """A sequence of functions in segments, each of which is called again in the backward pass, but for the last.
+    """Calls modules one after the other, in segments of which each but the last is checkpointed.
 
     Args:
-        functions: the functions, such as an `nn.Sequential`.
+        functions: an `nn.Sequential`, or a sequence of modules or functions.
         segments: the number of segments.
-        input: the argument of the first function.
-        use_reentrant: accepted as in torch.
-        **kwargs: options of `checkpoint`.
+        input: the argument of the first.
+        use_reentrant: accepted, without effect.
+        kwargs: `preserve_rng_state`.
+
+    Raises:
+        ValueError: there are fewer functions than segments.
     """
-    functions = list(functions)
-    size = len(functions) // segments
+    parts = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    size = len(parts) // segments
     if not size:
-        raise ValueError(f"{len(functions)} functions cannot be cut into segments={segments}")
+        raise ValueError(f"{len(parts)} functions cannot be cut into segments={segments}")
+    for start in range(0, size * (segments - 1), size):
+        input = checkpoint(_chain(parts[start : start + size]), input, use_reentrant=use_reentrant, **kwargs)
+    return _chain(parts[size * (segments - 1) :])(input)
 
-    def run(part: list[Any]) -> Callable[[Any], Any]:
-        def called(x: Any) -> Any:
-            for function in part:
-                x = function(x)
-            return x
 
-        return called
+def _chain(functions: Sequence[Callable[..., Any]]) -> Callable[[Any], Any]:
+    def chained(x: Any) -> Any:
+        for function in functions:
+            x = function(x)
+        return x
 
-    for number in range(segments - 1):
-        part = functions[number * size : (number + 1) * size]
-        input = checkpoint(run(part), input, use_reentrant=use_reentrant, **kwargs)
-    return run(functions[(segments - 1) * size :])(input)
+    return chained
