@@ -65,7 +65,11 @@ class Tiered:
         self._calls += 1
         if self._plan is None or self._calls > INTERPRETED_CALLS:
             return self._compile_now(arrays)
-        return self._plan(arrays)
+        try:
+            return self._plan(arrays)
+        except UnsupportedError:
+            self.refused = True
+            return self._compile_now(arrays)
 
     def _compile_now(self, arrays: Sequence[Any]) -> Sequence[Any]:
         self._plan, self.is_final = None, True

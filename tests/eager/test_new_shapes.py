@@ -113,6 +113,13 @@ def test_an_operation_that_was_too_large_once_is_interpreted_for_other_shapes():
     assert found == []
 
 
+def test_a_loop_of_many_turns_is_compiled():
+    function = eager.lift(lambda x: jax.lax.while_loop(lambda x: x[0] < 5000, lambda x: x + 1, x))
+    with compilations() as found:
+        assert function(eager.zeros(2)).tolist() == [5000, 5000]
+    assert len(found) == 1
+
+
 def test_large_arrays_are_compiled_at_once():
     function = eager.lift(lambda x: x - 0.5)
     large = eager.Tensor(jax.numpy.ones(_tiered.LARGEST + 1))
