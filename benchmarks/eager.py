@@ -100,7 +100,8 @@ def chain(name: str, backward: bool) -> Prepared:
             if backward:
                 x.grad = None
                 loss.backward()
-        (x.grad if backward else loss).sum().item()
+        result: Any = x.grad if backward else loss
+        result.sum().item()
 
     for _ in range(10):
         run()

@@ -52,7 +52,11 @@ class Plan:
         self.forwards = [places[slot] for slot in self._outputs] if is_forwarding else None
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
-        """The results, which share no memory with the arguments."""
+        """The results, which share no memory with the arguments.
+
+        Raises:
+            UnsupportedError: a loop takes too many turns, which is known only now.
+        """
         values = list(self._values)
         for place, (array, dtype) in enumerate(zip(arrays, self._dtypes, strict=True)):
             if dtype is None and isinstance(array, jax.Array):
@@ -136,7 +140,7 @@ class Plan:
             function = RULES[name](Equation(params, inputs, outputs))
             self.cost += 1
         else:
-            raise UnsupportedError(name)
+            raise UnsupportedError(name, for_all_shapes=True)
         if self.cost > LONGEST:
             raise UnsupportedError("many equations")
         return function
@@ -177,8 +181,12 @@ def _while(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
     def loop(*arguments: np.ndarray) -> Sequence[np.ndarray]:
         first, second = arguments[:of_condition], arguments[of_condition : of_condition + of_body]
         carry: Sequence[np.ndarray] = arguments[of_condition + of_body :]
+        turns = 0
         while condition([*first, *carry])[0]:
             carry = body([*second, *carry])
+            turns += 1
+            if turns > LONGEST:
+                raise UnsupportedError("a long loop")
         return carry
 
     return 10 * (condition.cost + body.cost), loop  # a guess: the number of turns is not known

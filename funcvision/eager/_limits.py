@@ -94,7 +94,7 @@ def fitting(function: Callable[..., Any], in_float64: Callable[..., Any]) -> Cal
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if result.array.dtype == _INT32 and not jax.config.read("jax_enable_x64"):
+        if result._data.dtype == _INT32 and not jax.config.read("jax_enable_x64"):
             given = [_value(arg) for arg in args]
             if not any(isinstance(arg, Tracer) for arg in given):
                 arrays = [np.asarray(a, np.float64) if isinstance(a, jax.Array | np.ndarray) else a for a in given]

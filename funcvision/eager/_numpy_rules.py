@@ -22,7 +22,16 @@ _MOST_CALLED = 2048  # elements for which a function of single Python numbers is
 
 
 class UnsupportedError(Exception):
-    """An equation that must be compiled."""
+    """A function that must be compiled.
+
+    Args:
+        reason: what cannot be interpreted.
+        for_all_shapes: whether this is so for arrays of any shape and dtype.
+    """
+
+    def __init__(self, reason: str, for_all_shapes: bool = False):
+        super().__init__(reason)
+        self.for_all_shapes = for_all_shapes
 
 
 class Equation(NamedTuple):

@@ -159,7 +159,7 @@ class Program:
 
     def _first_calls(self, tiered: Tiered, *arrays: Any) -> Sequence[Any]:
         results = tiered.call(*arrays)
-        if tiered.refused:
+        if tiered.refuses_all_shapes:
             self.operation.compiled_only.add(self.form)
         if tiered.is_final:
             self.forward = tiered.call

@@ -32,17 +32,21 @@ class Tiered:
         call: calls the function; the results are jax arrays or numpy arrays.
         interprets: whether the first calls are interpreted.
         refused: an equation could not be interpreted.
+        refuses_all_shapes: it could not be interpreted for arrays of another shape or dtype, either.
         is_final: `call` will not be replaced any more.
     """
 
-    __slots__ = ("_calls", "_compile", "_function", "_plan", "call", "interprets", "is_final", "refused")
+    __slots__ = (
+        "_calls", "_compile", "_function", "_plan", "call", "interprets", "is_final", "refused", "refuses_all_shapes",
+    )  # fmt: skip
 
     def __init__(self, function: Callable[..., list[Any]], name: str, interpret: bool):
         self._function = function
         self._compile = functools.partial(_compiled, function, name)
         self._plan: Plan | None = None
         self._calls = 0
-        self.interprets, self.refused, self.is_final = interpret, False, not interpret
+        self.interprets, self.is_final = interpret, not interpret
+        self.refused = self.refuses_all_shapes = False
         self.call: Callable[..., Sequence[Any]] = self._interpreted if interpret else self._compile()
 
     def _interpreted(self, *arrays: Any) -> Sequence[Any]:
@@ -51,8 +55,8 @@ class Tiered:
         if self._plan is None:
             try:
                 self._plan = Plan(jax.make_jaxpr(self._function)(*arrays))
-            except UnsupportedError:
-                self.refused = True
+            except UnsupportedError as error:
+                self.refused, self.refuses_all_shapes = True, error.for_all_shapes
             places = self._plan.forwards if self._plan else None
             if places is not None and all(isinstance(array, jax.Array) for array in arrays):
                 self._plan, self.is_final = None, True
@@ -61,7 +65,11 @@ class Tiered:
         self._calls += 1
         if self._plan is None or self._calls > INTERPRETED_CALLS:
             return self._compile_now(arrays)
-        return self._plan(arrays)
+        try:
+            return self._plan(arrays)
+        except UnsupportedError:
+            self.refused = True
+            return self._compile_now(arrays)
 
     def _compile_now(self, arrays: Sequence[Any]) -> Sequence[Any]:
         self._plan, self.is_final = None, True

@@ -85,8 +85,9 @@ def test_a_shape_that_is_used_often_is_compiled_once():
 
 def test_shapes_that_are_seldom_used_are_forgotten(monkeypatch):
     monkeypatch.setattr(_operation, "MOST_PROGRAMS", 5)
+    before = set(_operations())
     function = eager.lift(lambda x: x + 1)
-    operation = next(found for found in _operations() if getattr(found.function, "__wrapped__", None) is function.__wrapped__)
+    (operation,) = set(_operations()) - before
     for length in range(1, 12):
         assert function(eager.ones(length)).tolist() == [2] * length
         assert len(operation._programs) <= 5
@@ -102,6 +103,21 @@ def test_results_on_a_chosen_device_stay_there():
     assert result.array.device == other
     result.sum().backward()
     assert moved.grad.array.device == other
+
+
+def test_an_operation_that_was_too_large_once_is_interpreted_for_other_shapes():
+    function = eager.lift(lambda x: (x[:, None] * x[None, :]).sum())
+    assert function(eager.ones(200)).item() == 40_000  # the product has too many elements
+    with compilations() as found:
+        assert function(eager.ones(11)).item() == 121
+    assert found == []
+
+
+def test_a_loop_of_many_turns_is_compiled():
+    function = eager.lift(lambda x: jax.lax.while_loop(lambda x: x[0] < 5000, lambda x: x + 1, x))
+    with compilations() as found:
+        assert function(eager.zeros(2)).tolist() == [5000, 5000]
+    assert len(found) == 1
 
 
 def test_large_arrays_are_compiled_at_once():
