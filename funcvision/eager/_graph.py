@@ -46,6 +46,7 @@ class Versioned(Protocol):
     """An object that counts the changes of its value: a Tensor."""
 
     version: int
+    _version: list[int]  # the counter, which a Tensor shares with its views
 
 
 class Edge(NamedTuple):

@@ -95,7 +95,7 @@ class OptimizedModule(Module):
 def _compiled_function(
     function: Callable[..., Any], fullgraph: bool, name: str | None = None, module: Module | None = None
 ) -> Callable[..., Any]:
-    name = name or getattr(function, "__name__", "the function")
+    called: str = name or getattr(function, "__name__", "the function")
     variants: dict[Hashable, list[_Variant]] = {}
     uncompiled = False
 
@@ -115,19 +115,19 @@ def _compiled_function(
             found = variants.setdefault((*key, _autocast()), [])
             variant = next((variant for variant in found if variant.is_valid()), None)
             if variant is None:
-                variant = _Variant(function, name, structure, form, given)
+                variant = _Variant(function, called, structure, form, given)
                 found.append(variant)
             return variant(given)
         except _NEEDS_VALUES as error:
             if fullgraph:
                 raise RuntimeError(
-                    f"{name} needs the value of a Tensor, to branch on it or to convert it, and values are not known "
+                    f"{called} needs the value of a Tensor, to branch on it or to convert it, and values are not known "
                     "when it is compiled: use eager.where in place of if, move that part out of the compiled function, "
                     f"or compile it with fullgraph=False, which runs it uncompiled. {_place(error)}"
                 ) from error
             uncompiled = True
             warnings.warn(
-                f"{name} runs uncompiled, because it needs the value of a Tensor. {_place(error)}", stacklevel=2
+                f"{called} runs uncompiled, because it needs the value of a Tensor. {_place(error)}", stacklevel=2
             )
             return function(*args, **kwargs)
 

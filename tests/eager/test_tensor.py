@@ -163,7 +163,7 @@ def test_float64_is_rounded_with_a_warning():
 
 def test_sizes_of_numpy_and_results_whose_shape_depends_on_values():
     x = eager.ones(2, 4, 4, 3)
-    assert F.avg_pool2d(x, np.int64(2), np.int32(2)).shape == (2, 2, 2, 3)
+    assert F.avg_pool2d(x.permute(0, 3, 1, 2), np.int64(2), np.int32(2)).shape == (2, 3, 2, 2)
     assert x.sum(np.int64(1)).shape == (2, 4, 3)
     assert x.reshape(np.int64(8), -1).shape == (8, 12)
     assert F.one_hot(eager.tensor([0, 2])).tolist() == [[1, 0, 0], [0, 0, 1]]

@@ -244,7 +244,7 @@ def test_functions_and_losses():
     target = np.array([1, 0, 4])
 
     def ours(x, w):
-        hidden = F.layer_norm(F.gelu(F.linear(x, w)), 5)
+        hidden = F.layer_norm(F.gelu(F.linear(x, w.T)), 5)
         return F.cross_entropy(hidden, eager.tensor(target), label_smoothing=0.1, reduction="none")
 
     def theirs(x, w):

@@ -68,7 +68,8 @@ class _Lazy(Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         args, options = vars(self)["_options"]
-        layer = self.usual(inputs[0].shape[self.channels], *args, **options)
+        make: Any = self.usual
+        layer = make(inputs[0].shape[self.channels], *args, **options)
         kept = {name: value for name, value in vars(self).items() if name in ("training", "_hooks")}
         vars(self).clear()
         vars(self).update({**vars(layer), **kept})

@@ -216,7 +216,8 @@ def _call(
     changed, alone = {}, []
 
     def computed(*args: Any) -> Any:
-        if type(layer).__name__.startswith("InstanceNorm") and args[0].ndim == layout + 1:  # one image
+        is_instance_norm = type(layer).__name__.startswith("InstanceNorm") and isinstance(layout, int)
+        if is_instance_norm and args[0].ndim == layout + 1:  # one image
             args = (args[0][None],)
             alone.append(True)
         output, new_state = layer.apply(params, state, *args, train=train, key=key, **kwargs)

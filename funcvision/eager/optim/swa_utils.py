@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from .._base import as_array
 from .._graph import no_grad
-from ..nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module, SyncBatchNorm
+from ..nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module, SyncBatchNorm  # pyright: ignore
 from ..tensor import Tensor
 from .lr_scheduler import LRScheduler
 from .lr_scheduler.scheduler import for_each_group, require_optimizer
