@@ -150,3 +150,30 @@ def test_train_segmenter(tmp_path):
     printed = run("train_segmenter.py", tmp_path, *small)
     assert 0 < float(re.search(r"mean IoU ([\d.]+)", printed)[1]) < 1
     assert_drawn(tmp_path / "out" / "digits_small_segmented.png")
+
+
+def test_eager_digits(tmp_path):
+    printed = run("eager_digits.py", tmp_path, "--epochs", "4", "--width", "8")
+    assert float(re.search(r"^test accuracy ([\d.]+)%", printed, re.MULTILINE)[1]) > 80
+    assert (tmp_path / "out" / "eager_digits.pt").exists()
+    assert_drawn(tmp_path / "out" / "eager_digits.png")
+
+
+def test_eager_words(tmp_path):
+    printed = run("eager_words.py", tmp_path, "--epochs", "2", "--sentences", "2500")
+    best, reached = (float(re.search(f"{name} ([\\d.]+)", printed)[1]) for name in ("grammar is", "\ntest perplexity"))
+    assert best < reached < 2 * best
+    assert " sentences are right" in printed
+    assert_drawn(tmp_path / "out" / "eager_words.png")
+
+
+def test_eager_cartpole(tmp_path):
+    printed = run("eager_cartpole.py", tmp_path, "--episodes", "20", "--width", "16")
+    assert float(re.search(r"episodes ([\d.]+)", printed)[1]) > 10
+    assert_drawn(tmp_path / "out" / "eager_cartpole.png")
+
+
+def test_eager_gan(tmp_path):
+    printed = run("eager_gan.py", tmp_path, "--epochs", "1", "--width", "8")
+    assert "epoch 1: discriminator" in printed
+    assert_drawn(tmp_path / "out" / "eager_gan.png")
