@@ -283,7 +283,7 @@ def test_containers():
     params = nn.ParameterList([eager.ones(2), nn.Parameter(eager.zeros(1))])
     assert [p.requires_grad for p in params] == [True, True]
     assert list(nn.ParameterDict({"k": eager.ones(1)}).state_dict()) == ["k"]
-    modules = nn.ModuleList([nn.ReLU()]) + [nn.Tanh()]
+    modules = nn.ModuleList([nn.ReLU()]) + [nn.Tanh()]  # noqa: RUF005
     modules.insert(1, nn.Sigmoid())
     assert [type(m).__name__ for m in modules] == ["ReLU", "Sigmoid", "Tanh"]
 

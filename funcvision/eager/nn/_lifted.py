@@ -217,7 +217,7 @@ def _call(
 
     def computed(*args: Any) -> Any:
         is_instance_norm = type(layer).__name__.startswith("InstanceNorm") and isinstance(layout, int)
-        if is_instance_norm and args[0].ndim == layout + 1:  # one image
+        if is_instance_norm and args[0].ndim == layout + 1:  # pyright: ignore  # one image
             args = (args[0][None],)
             alone.append(True)
         output, new_state = layer.apply(params, state, *args, train=train, key=key, **kwargs)
