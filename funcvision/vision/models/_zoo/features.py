@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 
 from .... import nn
-from .registry import get_model
+from .registry import get_model, task_of
 
 __all__ = ["features"]
+
+_IMAGE, _CLIP = (224, 224, 3), (16, 224, 224, 3)
+"""The shapes of one input with which the layers of a classifier are found by default."""
 
 
 def features(
     model: str | nn.Module, layers: Sequence[str] | Mapping[str, str], *,
-    image: tuple[int, int, int] = (224, 224, 3), **options: Any,
+    image: tuple[int, ...] | None = None, **options: Any,
 ) -> nn.Module:
     """A description that returns the outputs of some layers of a model.
 
@@ -25,8 +28,9 @@ def features(
     Args:
         model: the name of a model, or a description.
         layers: names of modules, as for `apply(capture=...)`; or a mapping from these names to keys of the result.
-        image: (height, width, channels) of an image that the model accepts. The layers that run are found with it. The
-            result accepts images of other sizes as the model does.
+        image: (height, width, channels) of an image that the model accepts, or (time, height, width, channels) of a
+            clip. The layers that run are found with it. The result accepts other sizes as the model does. By default
+            (224, 224, 3), and (16, 224, 224, 3) for the name of a video classifier.
         options: options of the builder, if `model` is a name.
 
     Raises:
@@ -38,6 +42,8 @@ def features(
     >>> {name: x.shape for name, x in maps.items()}, "fc.weight" in params
     ({'fine': (1, 8, 8, 128), 'coarse': (1, 2, 2, 512)}, False)
     """
+    if image is None:
+        image = _CLIP if isinstance(model, str) and task_of(model) == "video" else _IMAGE
     if isinstance(model, str):
         model = get_model(model, **options)
     elif options:

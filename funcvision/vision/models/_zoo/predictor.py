@@ -15,7 +15,7 @@ from ...tv_tensors import Image
 from .prepared import load_prepared
 from .published import Weights, imagenet_classes
 
-__all__ = ["Predictor", "classify"]
+__all__ = ["Answers", "Predictor", "answers", "classify", "compiled"]
 
 Answers = list[tuple[str, float]]
 
@@ -66,7 +66,7 @@ class Predictor:
         self.weights: Weights | None = None
         self.preparation = "as given"
         self._dtype, self._image_mode = dtype, image_mode
-        self._logits = _compiled(model)
+        self._logits = compiled(model)
 
     @classmethod
     def load(
@@ -129,7 +129,7 @@ class Predictor:
             )
         if len(images) == 0:
             return []
-        return _answers(self.logits(self.prepare(images)), self.categories, top)
+        return answers(self.logits(self.prepare(images)), self.categories, top)
 
     def prepare(self, images: Any) -> jax.Array | np.ndarray:
         """Prepared images [batch, height, width, channels] of several images, given as when the predictor is called."""
@@ -172,18 +172,18 @@ def classify(
     Raises:
         ValueError: the number of names is not that of the logits.
     """
-    logits = _compiled(model)(params, state, jnp.asarray(_untyped(image))[None])
-    return _answers(logits, classes, top)[0]
+    logits = compiled(model)(params, state, jnp.asarray(_untyped(image))[None])
+    return answers(logits, classes, top)[0]
 
 
 @functools.lru_cache(maxsize=_COMPILED_MODELS)
-def _compiled(model: nn.Module) -> Callable[[nn.Arrays, nn.Arrays, Any], jax.Array]:
+def compiled(model: nn.Module) -> Callable[[nn.Arrays, nn.Arrays, Any], jax.Array]:
     """The compiled forward pass of a model, the same one for every caller."""
     return jax.jit(lambda params, state, images: model.apply(params, state, images)[0])
 
 
-def _answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> list[Answers]:
-    """For each row of logits the `top` most likely classes."""
+def answers(logits: jax.Array, categories: Sequence[str] | None, top: int) -> list[Answers]:
+    """For each row of logits [batch, classes] the `top` most likely classes with their probabilities."""
     count = logits.shape[-1]
     if categories is None:
         categories = imagenet_classes() if count == 1000 else [f"class {i}" for i in range(count)]

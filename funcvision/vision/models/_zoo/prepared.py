@@ -16,6 +16,7 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("ImageClassification", {"crop_size": 224}),
     "detection": ("ObjectDetection", {}),
     "segmentation": ("SemanticSegmentation", {"resize_size": 520}),
+    "video": ("VideoClassification", {"crop_size": (112, 112), "resize_size": (128, 171)}),
 }
 """For each task the preset, and its arguments where no weights are published for a model."""
 

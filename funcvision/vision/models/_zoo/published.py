@@ -1,9 +1,9 @@
 """The published weights of torchvision: where they are, what they reach, and how images are prepared for them.
 
 `tables/` has a CSV file for each task with the figures of torchvision 0.28
-(https://docs.pytorch.org/vision/0.28/models.html), a row for each entry. Columns `metric:NAME`, `preset:NAME` and
-`option:NAME` become entries of `Weights.metrics`, `preset_options` and `options`; an empty cell is no entry. The column
-`categories` names a text file beside the tables.
+(https://docs.pytorch.org/vision/0.28/models.html), a row for each entry. Columns `metric:NAME`, `preset:NAME`,
+`option:NAME` and `clip:NAME` become entries of `Weights.metrics`, `preset_options`, `options` and `clips`; an empty
+cell is no entry. The column `categories` names a text file beside the tables.
 """
 
 import ast
@@ -51,6 +51,8 @@ class Weights:
         recipe: a page that describes the training.
         license: a page with the terms of use, where the publisher names one. Those of SWAG exclude commercial use.
         default: whether "DEFAULT" stands for these weights.
+        clips: of a video classifier, with which clips `metrics` were measured: "frames" of a clip, "frame_rate" in
+            frames per second, and clips "per_video".
     """
 
     model: str
@@ -71,6 +73,7 @@ class Weights:
     recipe: str
     license: str | None
     default: bool
+    clips: Mapping[str, float] = field(default_factory=dict)
 
     def transforms(self, **options: Any) -> Any:
         """The preset that prepares an image as when `metrics` were measured; `options` replace `preset_options`."""
@@ -169,6 +172,7 @@ def _entry(task: str, row: dict[str, str]) -> Weights:
         categories=_categories(row["categories"]) if row["categories"] else None, preset=row["preset"],
         preset_options=_group(row, "preset"), min_size=int(row["min_size"]), options=_group(row, "option"),
         recipe=row["recipe"], license=row["license"] or None, default=row["default"] == "1",
+        clips=_group(row, "clip"),
     )
 
 
