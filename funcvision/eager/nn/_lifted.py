@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from types import FunctionType
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from ... import nn as pure
@@ -48,6 +49,12 @@ class Lifted(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output of the layer. In training it updates the buffers."""
         layer: Any = vars(self)["_layer"]
+        if any(isinstance(arg, jax.Array) for arg in args):
+            raise TypeError(
+                f"this {type(self).__name__} is of funcvision.eager.nn and takes Tensors, and it got a jax array: "
+                f"within a model of jax arrays use funcvision.nn.{type(layer).__name__}, and elsewhere pass "
+                "eager.tensor(array)"
+            )
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         if args and isinstance(args[0], PackedSequence):
