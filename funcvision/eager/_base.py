@@ -275,7 +275,7 @@ class TensorBase:
             raise AttributeError("__jax_array__")
         if asks == "array_constructors.py":
             return lambda: self.array
-        raise TypeError(
+        raise RuntimeError(  # a TypeError would be caught by jax, which explains less
             "a function of jax arrays got a Tensor: use its version for Tensors in funcvision.eager or "
             "funcvision.eager.nn.functional, make one with funcvision.eager.lift(function), or pass tensor.array, of "
             "which no gradient is recorded. For a layer of funcvision.nn use that of funcvision.eager.nn, or "
