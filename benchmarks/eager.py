@@ -1,16 +1,23 @@
-"""Uncompiled operations of the eager face against torch and jax.numpy: their overhead, and shapes never seen before.
+"""The eager face against torch: steps of scripts, the overhead of operations, and shapes never seen before.
 
 Limits: an addition of two 64x64 Tensors that require a gradient takes at most 1.3 times that of `jax.numpy.add`. An
-episode of a length that was never seen before takes at most 5 times that of torch, with an empty compilation cache.
+episode of a length that was never seen before takes at most 5 times that of torch, with an empty compilation cache. A
+training step of a script takes at most 1.2 times that of torch under `eager.compile`, and at most 2 times uncompiled; a
+compiled one of ResNet-18 takes at most 1.05 times that of the pure model in one jitted function.
+
+`python -m benchmarks.eager PART ...` runs some parts only: overhead, new_lengths, cnn, vae, lstm, transformer,
+resnet18.
 """
 
 import functools
 import itertools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ._eager_scripts import DROPOUT, SCRIPTS, face, pictures, set_dropout
 from .harness import Contender, Prepared, compare
 
 REPEATS = 300  # operations in one turn
@@ -205,10 +212,96 @@ def new_lengths() -> None:
     _against(f"{EPISODES} episodes of new lengths, empty compilation cache", "episodes", ("torch",), 21)
 
 
-def main() -> None:
-    overhead()
-    new_lengths()
+# Scripts
+
+
+def script(name: str, part: str, compiled: bool = False, **options: Any) -> Prepared:
+    """Training steps of a script on one batch. The answer holds the first losses, which are taken without dropout."""
+    model, objective, after = SCRIPTS[part](name, **options)
+    call = face(name)[0].compile(model) if compiled else model
+
+    def step() -> float:
+        model.zero_grad()
+        loss = objective(call)
+        loss.backward()
+        after()
+        return loss.item()
+
+    set_dropout(model, 0.0)
+    answer = np.array([step() for _ in range(3)])
+    set_dropout(model, DROPOUT.get(part, 0.0))
+    for _ in range(2):
+        step()
+    return step, answer
+
+
+def pure_resnet18(batch: int, side: int) -> Prepared:
+    """The steps of the script of ResNet-18 with the pure model, in one jitted function."""
+    import jax.numpy as jnp
+    import optax
+
+    from funcvision import functional as F
+    from funcvision.vision import convert, models
+
+    from ._models import jax_training
+
+    images, labels = pictures(batch, side)
+    images, labels = jnp.asarray(images.transpose(0, 2, 3, 1)), jnp.asarray(labels)
+    module, model = SCRIPTS["resnet18"]("eager face").model, models.resnet18()
+    params, state = convert.from_torch(model, {name: t.numpy(force=True) for name, t in module.state_dict().items()})
+    run, answer, *_ = jax_training(
+        lambda p, s, x: model.apply(p, s, x, train=True), params, state, images,
+        lambda logits: F.cross_entropy(logits, labels), optax.sgd(0.01, 0.9),
+    )
+    return run, np.array([*np.asarray(answer), run()])
+
+
+def _script(part: str, title: str, rounds: int, **options: Any) -> None:
+    names = {"eager face, compiled": True, "eager face, uncompiled": False, "torch": False}
+    contenders = [
+        Contender(name, __name__, "script", {"name": name, "part": part, "compiled": compiled, **options})
+        for name, compiled in names.items()
+    ]
+    if part == "resnet18":
+        contenders.insert(1, Contender("pure, jitted", __name__, "pure_resnet18", options))
+    compare(title, contenders, rounds=rounds, rtol=1e-3)
+
+
+def cnn() -> None:
+    """The classifier of digits."""
+    _script("cnn", "Digits, two convolutions, batch of 64", 21)
+
+
+def vae() -> None:
+    """The variational autoencoder."""
+    _script("vae", "Variational autoencoder of digits, batch of 128", 31)
+
+
+def lstm() -> None:
+    """The language model with LSTMs."""
+    for words in (5000, 33278):
+        _script("lstm", f"Two LSTMs, {words} words, 35 x 20", 15, words=words)
+
+
+def transformer() -> None:
+    """The language model with a Transformer."""
+    _script("transformer", "Transformer of two layers, 5000 words, 35 x 20", 15)
+
+
+def resnet18() -> None:
+    """ResNet-18 in torch's style."""
+    _script("resnet18", "ResNet-18, 8 images of 96 x 96", 15, batch=8, side=96)
+
+
+PARTS = {
+    part.__name__: part for part in (overhead, new_lengths, cnn, vae, lstm, transformer, resnet18)
+}  # fmt: skip
+
+
+def main(parts: Sequence[str] = tuple(PARTS)) -> None:
+    for part in parts:
+        PARTS[part]()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or tuple(PARTS))

@@ -1,6 +1,8 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
 import math
+import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -261,6 +263,24 @@ class TensorBase:
         if self.requires_grad and not force:
             raise RuntimeError("this Tensor requires a gradient, which numpy does not track: use .detach().numpy()")
         return np.array(self.array)
+
+    @property
+    def __jax_array__(self) -> Callable[[], jax.Array]:
+        """What jax asks every argument for. `jnp.asarray` gets the array, and other functions of jax an explanation.
+
+        jax's operators ask, too, and must not find it, so that `array + tensor` calls the operator of the Tensor.
+        """
+        asks = pathlib.PurePath(sys._getframe(1).f_code.co_filename).name
+        if asks == "array_methods.py":
+            raise AttributeError("__jax_array__")
+        if asks == "array_constructors.py":
+            return lambda: self.array
+        raise RuntimeError(  # a TypeError would be caught by jax, which explains less
+            "a function of jax arrays got a Tensor: use its version for Tensors in funcvision.eager or "
+            "funcvision.eager.nn.functional, make one with funcvision.eager.lift(function), or pass tensor.array, of "
+            "which no gradient is recorded. For a layer of funcvision.nn use that of funcvision.eager.nn, or "
+            "funcvision.eager.Module(layer)"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.numpy(), dtype)

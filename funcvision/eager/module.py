@@ -89,7 +89,7 @@ class Module(EagerModule):
         self._parameters = {name: self._tensors[name] for name in declared if name in parameters}
         self._buffers = {name: self._tensors[name] for name in declared if name not in parameters}
         self._key, self._calls, self._jit, self._channels_first = key, 0, jit, channels_first
-        self.model = model
+        vars(self)["model"] = model
         self._operation = self._compiled()
 
     def _compiled(self) -> Operation:

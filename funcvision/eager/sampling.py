@@ -26,11 +26,22 @@ Size = int | Sequence[int]
 Key = jax.Array | None
 
 
+def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    return jax.random.uniform(key, shape, dtype)
+
+
+def _standard_normal(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    return jax.random.normal(key, shape, dtype)
+
+
+# Lifted, because a lifted function of small shapes compiles nothing in its first calls.
+_uniform, _standard_normal = lift(_uniform), lift(_standard_normal)
+
+
 def _drawn(
-    draw: Callable[..., jax.Array], size: tuple[Size, ...], dtype: Any, key: jax.Array, device: Any,
-    requires_grad: bool,
+    draw: Callable[..., Tensor], size: tuple[Size, ...], dtype: Any, key: jax.Array, device: Any, requires_grad: bool
 ) -> Tensor:
-    return made(draw(key, as_shape(size), canonical(dtype or default_dtype())), device, requires_grad)
+    return made(draw(key, as_shape(size), canonical(dtype or default_dtype())).array, device, requires_grad)
 
 
 @creates
@@ -39,7 +50,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform random numbers in [0, 1)."""
-    return _drawn(jax.random.uniform, size, dtype, key_for(key, generator), device, requires_grad)
+    return _drawn(_uniform, size, dtype, key_for(key, generator), device, requires_grad)
 
 
 @creates
@@ -48,7 +59,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal random numbers."""
-    return _drawn(jax.random.normal, size, dtype, key_for(key, generator), device, requires_grad)
+    return _drawn(_standard_normal, size, dtype, key_for(key, generator), device, requires_grad)
 
 
 @creates

@@ -275,7 +275,8 @@ class Module:
             if self.declarations():
                 raise RuntimeError(
                     f"{type(self).__name__} is a description and holds no arrays. Make arrays with "
-                    "`params, state = model.init(key)` and run the model with `model.apply(params, state, ...)`"
+                    "`params, state = model.init(key)` and run the model with `model.apply(params, state, ...)`. "
+                    "Layers that hold their arrays and take Tensors are those of funcvision.eager.nn"
                 )
             return self.forward(*args, **kwargs)
         try:

@@ -436,3 +436,29 @@ def test_losses_called_on_tensors_name_what_to_use():
     with pytest.raises(AttributeError, match=r"F\.cross_entropy.*eager\.Module\(nn\.CrossEntropyLoss\(\)\)"):
         nn.CrossEntropyLoss()(logits, labels)
     assert eager.Module(nn.CrossEntropyLoss())(logits, labels).allclose(F.cross_entropy(logits, labels))
+
+
+def test_where_the_faces_are_mixed():
+    layer = eager.nn.Linear(3, 2)
+    array, tensor = jnp.ones((1, 3)), eager.ones(1, 3)
+
+    class Pure(nn.Module):
+        def __init__(self):
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x)
+
+    for call in (
+        lambda: pure.linear(tensor, array.T), lambda: nn.Softmax(1)(tensor), lambda: jnp.exp(tensor),
+        lambda: nn.Linear(3, 2).apply({"weight": jnp.ones((3, 2)), "bias": jnp.ones(2)}, {}, tensor),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=r"Tensor.*use its version.*eager\.Module"):
+            call()
+    for call in (lambda: layer(array), lambda: Pure().apply({}, {}, array)):
+        with pytest.raises(TypeError, match=r"within a model of jax arrays use funcvision\.nn\.Linear"):
+            call()
+    with pytest.raises(TypeError, match=r"use funcvision\.eager\.nn\.ReLU"):
+        eager.nn.Sequential(nn.ReLU())
+    np.testing.assert_array_equal(jnp.asarray(tensor), array)
+    assert isinstance(array + tensor, eager.Tensor)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from types import FunctionType
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from ... import nn as pure
@@ -16,6 +17,7 @@ from .._trace import pure as of_arrays
 from ..random import next_key
 from ..tensor import Tensor
 from ._additions import MEMBERS
+from ._initial_values import initial_values
 from ._layouts import Layout, channels_first, layout_of
 from ._packed import called_packed
 from .module import Module
@@ -40,14 +42,19 @@ class Lifted(Module):
             kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
         args, kwargs = _descriptions(args), dict(zip(kwargs, _descriptions(kwargs.values()), strict=True))
         layer = type(self).described(*args, **kwargs)
-        params, state = layer.init(next_key(), **({} if dtype is None else {"dtype": np.dtype(dtype)}))
-        _fill(self, layer, {**params, **state})
+        _fill(self, layer, initial_values(layer, next_key(), np.dtype(np.float32 if dtype is None else dtype)))
         if device is not None:
             self.to(device)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output of the layer. In training it updates the buffers."""
         layer: Any = vars(self)["_layer"]
+        if any(isinstance(arg, jax.Array) for arg in args):
+            raise TypeError(
+                f"this {type(self).__name__} is of funcvision.eager.nn and takes Tensors, and it got a jax array: "
+                f"within a model of jax arrays use funcvision.nn.{type(layer).__name__}, and elsewhere pass "
+                "eager.tensor(array)"
+            )
         if kwargs:
             args, kwargs = _positional(type(layer), args, kwargs)
         if args and isinstance(args[0], PackedSequence):
@@ -108,7 +115,7 @@ def _fill(module: Lifted, layer: pure.Module, arrays: dict[str, Any], prefix: st
     _describe(module, layer)
     for name, value in vars(layer).items():
         if isinstance(value, Declaration):
-            tensor = arrays[prefix + name].transpose(np.argsort(value.axes))
+            tensor = arrays[prefix + name]
             if isinstance(value, pure.Param):
                 module.register_parameter(name, Parameter(tensor))
             else:

@@ -5,12 +5,10 @@ change leaves that require a gradient. Random numbers come from the global gener
 `manual_seed`), or from `generator`. They are not torch's numbers.
 """
 
-import functools
 import warnings
 from typing import Any, Literal, TypeVar
 
 import jax
-import jax.numpy as jnp
 
 from ...nn import init as pure
 from ...nn.init import calculate_gain
@@ -18,6 +16,7 @@ from .._base import as_array
 from .._graph import no_grad
 from ..random import next_key
 from ..tensor import Tensor
+from ._initial_values import initial_value
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
@@ -28,28 +27,12 @@ T = TypeVar("T", bound=Tensor)
 Mode = Literal["fan_in", "fan_out"]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3))
-def _drawn(initializer: pure.Initializer, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    return initializer(key, shape, dtype)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 2, 3))
-def _standard(noise: pure.Noise, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """Standard draws, compiled once for each shape and not for each scale."""
-    wide = dtype if dtype == jnp.float64 else jnp.float32
-    return pure.standard(noise, pure.draw(key, shape, wide))
-
-
 def _initialize(tensor: T, initializer: pure.Initializer, generator: Any = None) -> T:
-    """Writes the values of an initialiser. Those that scale standard draws are not compiled for each scale."""
+    """Writes the values of an initialiser."""
     array = as_array(tensor)
     key = next_key() if generator is None else _key(generator)
-    if isinstance(initializer, pure.Elementwise):
-        value = initializer.scale(_standard(initializer.noise, key, array.shape, array.dtype), array.shape)
-    else:
-        value = _drawn(initializer, key, array.shape, array.dtype)
     with no_grad():
-        tensor.array = value.astype(array.dtype)
+        tensor.array = initial_value(initializer, key, array.shape, array.dtype)
     return tensor
 
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from ... import nn as pure
 from .._modes import mode
 from ..tensor import Tensor
 from ._calls import called
@@ -14,6 +15,14 @@ __all__ = ["IncompatibleKeys", "Module"]
 
 Self = TypeVar("Self", bound="Module")
 _KINDS = ("_parameters", "_buffers", "_modules")
+
+
+def _is_description(name: str, layer: pure.Module) -> str:
+    kind = type(layer).__name__
+    return (
+        f"{name!r} is a {kind} of funcvision.nn, which computes on jax arrays and holds none: use "
+        f"funcvision.eager.nn.{kind} if there is one, or funcvision.eager.Module(layer)"
+    )
 
 
 class IncompatibleKeys(NamedTuple):
@@ -63,6 +72,8 @@ class Module:
         if kind is not None:
             self._register(kind, name, value)
             return
+        if isinstance(value, pure.Module):
+            raise TypeError(_is_description(name, value))
         if isinstance(value, Buffer):
             self.register_buffer(name, value, value.persistent)
             return
@@ -125,7 +136,10 @@ class Module:
     def add_module(self, name: str, module: "Module | None") -> None:
         """Registers a submodule."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not an eager nn.Module; see docs/from_pytorch.md")
+            raise TypeError(
+                _is_description(name, module) if isinstance(module, pure.Module) else
+                f"{name!r} must be an nn.Module of funcvision.eager or None; got {type(module).__name__}"
+            )  # fmt: skip
         self._check_name(name)
         self._register("_modules", name, module)
 

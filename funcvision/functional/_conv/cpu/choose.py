@@ -16,11 +16,12 @@ import jax.numpy as jnp
 from ..._precision import at_least_float32
 from .. import xla
 from ..geometry import Geometry
-from . import cost_model, dense, grouped, kernel_rows, matmul, phases, shift_add, winograd
+from . import cost_model, dense, frames, grouped, kernel_rows, matmul, phases, shift_add, winograd
 
 __all__ = ["input_gradient", "value", "weight_gradient"]
 
 _MIN_CHANNELS_FOR_KERNEL_ROWS = 32  # with fewer, as in merged groups, one convolution is as fast and compiles sooner
+_MIN_PIXELS_FOR_DEPTHWISE_FRAMES = 256  # of an output frame; with fewer, XLA makes one loop over whole clips fast enough
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -31,6 +32,9 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     channels, out = x.shape[-1], weight.shape[-1]
     if matmul.has_disjoint_patches(geometry):
         return run(matmul.disjoint_value)
+    again = functools.partial(value, precision=precision)
+    if frames.is_separable(geometry):
+        return frames.separable_value(again, x, weight, geometry)
     if shift_add.has_few_channels(x, geometry):
         return run(shift_add.few_channels_value)
     if _is_depthwise(x, geometry):
@@ -39,27 +43,37 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         group_out = out // grouped.merged_groups(geometry, weight.shape[-2])
         if _has_few_pixels(x, group_out, geometry) or _is_kernel_larger_than_image(geometry):
             return run(matmul.by_patches_of_groups)
-        return grouped.value(functools.partial(value, precision=precision), x, weight, geometry)
+        return grouped.value(again, x, weight, geometry)
     if _has_few_pixels(x, out, geometry):
         return run(matmul.by_patches)
     if _is_kernel_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
         return run(matmul.by_overlaps)
     if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.value)
+    if len(geometry.kernel) == 3:
+        return run(functools.partial(frames.value, again))
     return dense.value(x, weight, geometry, precision)
 
 
 def input_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """[N, *geometry.out, out] and [*geometry.kernel, in/groups, out] give [N, *geometry.size, in]."""
-    is_strided, is_dilated = max(geometry.strides) > 1, max(geometry.dilation) > 1
-    run = functools.partial(_run_in_float32, y, weight, geometry)
-    is_supported = _is_supported(y, weight)
-    if is_supported and matmul.has_disjoint_patches(geometry):
-        return run(matmul.disjoint_input_gradient)
-    if not is_supported or (is_strided and is_dilated):
+    if not _is_supported(y, weight):
         return xla.input_gradient(y, weight, geometry=geometry, precision=precision)
-    if geometry.groups == 1 and not is_strided and _has_few_pixels(y, weight.shape[-2], geometry):
+    run = functools.partial(_run_in_float32, y, weight, geometry)
+    again = functools.partial(input_gradient, precision=precision)
+    is_strided, is_dilated = max(geometry.strides) > 1, max(geometry.dilation) > 1
+    channels = weight.shape[-2] * geometry.groups
+    if matmul.has_disjoint_patches(geometry):
+        return run(matmul.disjoint_input_gradient)
+    if frames.is_separable(geometry):
+        return frames.separable_input_gradient(again, y, weight, geometry)
+    if geometry.groups == 1 and not is_strided and _has_few_pixels(y, channels, geometry):
         return run(matmul.input_gradient_by_position)
+    is_depthwise = geometry.groups == channels > 1
+    if len(geometry.kernel) == 3 and (not is_depthwise or (is_strided and is_dilated)):
+        return run(functools.partial(frames.input_gradient, again))
+    if is_strided and is_dilated:
+        return xla.input_gradient(y, weight, geometry=geometry, precision=precision)
     return phases.input_gradient(functools.partial(value, precision=precision), y, weight, geometry)
 
 
@@ -68,17 +82,24 @@ def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if not _is_supported(x, y):
         return xla.weight_gradient(x, y, geometry=geometry, precision=precision)
     run = functools.partial(_run_in_float32, x, y, geometry)
+    again = functools.partial(weight_gradient, precision=precision)
+    if frames.is_separable(geometry):
+        return frames.separable_weight_gradient(again, x, y, geometry)
     channels, out = x.shape[-1], y.shape[-1]
     if _is_depthwise(x, geometry):
+        if len(geometry.kernel) == 3 and math.prod(geometry.out[1:]) >= _MIN_PIXELS_FOR_DEPTHWISE_FRAMES:
+            return run(functools.partial(frames.weight_gradient, again))
         return run(shift_add.depthwise_weight_gradient)
     if geometry.groups > 1:
-        return grouped.weight_gradient(functools.partial(weight_gradient, precision=precision), x, y, geometry)
+        return grouped.weight_gradient(again, x, y, geometry)
     if matmul.has_disjoint_patches(geometry):
         return run(matmul.disjoint_weight_gradient)
     if any(m > n for m, n in zip(geometry.out, geometry.size, strict=True)):
         return run(matmul.weight_gradient_by_position)
     if _allows_winograd(geometry) and cost_model.WEIGHT_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.weight_gradient)
+    if len(geometry.kernel) == 3:
+        return run(functools.partial(frames.weight_gradient, again))
     if set(geometry.strides) == {1} and max(channels, out) < _MIN_CHANNELS_FOR_KERNEL_ROWS:
         return run(dense.weight_gradient_over_channels)
     return run(kernel_rows.weight_gradient)
