@@ -153,7 +153,7 @@ def test_train_segmenter(tmp_path):
 
 
 def test_eager_digits(tmp_path):
-    printed = run("eager_digits.py", tmp_path, "--epochs", "4", "--width", "8")
+    printed = run("eager_digits.py", tmp_path, "--epochs", "3", "--width", "8")
     assert float(re.search(r"^test accuracy ([\d.]+)%", printed, re.MULTILINE)[1]) > 80
     assert (tmp_path / "out" / "eager_digits.pt").exists()
     assert_drawn(tmp_path / "out" / "eager_digits.png")
@@ -174,6 +174,6 @@ def test_eager_cartpole(tmp_path):
 
 
 def test_eager_gan(tmp_path):
-    printed = run("eager_gan.py", tmp_path, "--epochs", "1", "--width", "8")
+    printed = run("eager_gan.py", tmp_path, "--epochs", "1", "--width", "8", "--batch-size", "256")
     assert "epoch 1: discriminator" in printed
     assert_drawn(tmp_path / "out" / "eager_gan.png")
