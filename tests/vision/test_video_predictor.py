@@ -132,7 +132,7 @@ def test_weights_of_a_file_and_the_command(film, tmp_path, monkeypatch, capsys):
 def test_a_model_of_another_task(tmp_path):
     model = models.squeezenet1_1(3)
     convert.save(tmp_path / "own.pth", model, *model.init(jax.random.key(0)))
-    with pytest.raises(ValueError, match="video.Predictor takes models for video; squeezenet1_1 is one for class"):
+    with pytest.raises(ValueError, match=r"video\.Predictor takes models for video; squeezenet1_1 is one for class"):
         video.Predictor.load(None, tmp_path / "own.pth")
 
 
