@@ -8,8 +8,8 @@ the perplexity that no model can beat. The LSTM has tied weights, clipped gradie
 one stretch of the text to the next. It has to learn that a verb agrees with its noun, also with a clause between them,
 as in "the dogs that follow this cat sleep". A pattern checks the sentences that it writes.
 
-On two CPU cores this takes 20 seconds. The perplexity of the test is 7.74, where the grammar itself has 7.68, and 96% of
-the sentences are right.
+On two CPU cores this takes 20 seconds. The perplexity of the test is 7.74, where the grammar itself has 7.68, and 96%
+of the sentences are right.
 """
 
 import argparse

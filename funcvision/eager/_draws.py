@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ._base import TensorBase
+from ._lift import lift
 from .dtypes import canonical, kind
 from .random import Generator, key_for
 
@@ -22,6 +23,16 @@ def within_bounds(function: str, probabilities: Any) -> None:
     values = np.asarray(probabilities)
     if not np.all((values >= 0) & (values <= 1)):
         raise RuntimeError(f"{function} takes probabilities from 0 to 1; got {values.min()} to {values.max()}")
+
+
+@lift
+def _normal(key: jax.Array, shape: tuple[int, ...], dtype: Any, mean: Any, std: Any) -> jax.Array:
+    return mean + std * jax.random.normal(key, shape, dtype)
+
+
+@lift
+def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any, low: Any, high: Any) -> jax.Array:
+    return low + (high - low) * jax.random.uniform(key, shape, dtype)
 
 
 class DrawingMethods(TensorBase):
@@ -42,19 +53,26 @@ class DrawingMethods(TensorBase):
         drawn = draw(key_for(key, generator), self._data.shape, dtype if kind(dtype) == 2 else jnp.float32)
         return self._become(self.wrap(drawn.astype(dtype)))
 
+    def _scaled(
+        self: Any, draw: Callable[..., Any], generator: Generator | None, key: jax.Array | None, *numbers: float
+    ) -> Any:
+        """Takes the values of a lifted `draw(key, shape, dtype, *numbers)`, which is not compiled for each number."""
+        arrays = [np.asarray(number, self._data.dtype) for number in numbers]
+        return self._draw_in(lambda *to: draw(*to, *arrays).array, generator, key)
+
     def normal_(
         self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None, key: Any = None
     ) -> Any:
         """Normal random numbers in place."""
         if std < 0:
             raise RuntimeError(f"normal_ takes a standard deviation of at least 0; got {std}")
-        return self._draw_in(lambda *to: mean + std * jax.random.normal(*to), generator, key)
+        return self._scaled(_normal, generator, key, mean, std)
 
     def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, key: Any = None) -> Any:
         """Uniform random numbers from `a` to `b` in place."""
         if a > b:
             raise RuntimeError(f"uniform_ draws from a to b; got a={a} and b={b}")
-        return self._draw_in(lambda *to: a + (b - a) * jax.random.uniform(*to), generator, key)
+        return self._scaled(_uniform, generator, key, a, b)
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None, key: Any = None) -> Any:
         """1 with probability `p`, a number or a Tensor, and 0 otherwise, in place."""

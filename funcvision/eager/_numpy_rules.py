@@ -65,6 +65,31 @@ def _logistic(x: np.ndarray) -> np.ndarray:
     return np.reciprocal(np.exp(-x) + x.dtype.type(1))
 
 
+_NEAR_0 = (  # powers of w - 2.5, the highest first
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 2.1858087e-04, -1.25372503e-03, -4.17768164e-03,
+    0.246640727, 1.50140941,
+)
+_NEAR_1 = (  # powers of sqrt(w) - 3
+    -2.00214257e-04, 1.00950558e-04, 1.34934322e-03, -3.67342844e-03, 5.73950773e-03, -7.6224613e-03, 9.43887047e-03,
+    1.00167406, 2.83297682,
+)
+
+
+def _inverse_erf(equation: Equation) -> Function:
+    """The inverse of the error function in float32, by polynomials of w = -log(1 - x^2) (Giles 2012)."""
+    if equation.outputs[0].dtype != np.float32:
+        raise UnsupportedError("the inverse of the error function beyond float32")
+
+    def inverse_erf(x: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            w = -np.log1p(-x * x)
+            near_0 = np.polyval(np.array(_NEAR_0, np.float32), w - np.float32(2.5))
+            near_1 = np.polyval(np.array(_NEAR_1, np.float32), np.sqrt(w) - np.float32(3))
+            return np.where(np.abs(x) == 1, x * np.float32(np.inf), np.where(w < 5, near_0, near_1) * x)
+
+    return inverse_erf
+
+
 def _integer_quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The quotient rounded towards 0. XLA defines the quotient by 0 as all bits set."""
     is_zero = y == 0
@@ -435,7 +460,8 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "dynamic_slice": dynamic_slice,
     "dynamic_update_slice": dynamic_update_slice, "eq": _same(np.equal), "erf": _one_by_one(math.erf),
     "erfc": _one_by_one(math.erfc), "exp": _same(np.exp), "exp2": _same(np.exp2),
-    "expm1": _same(np.expm1), "floor": _same(np.floor), "gather": gather, "ge": _same(np.greater_equal),
+    "erf_inv": _inverse_erf, "expm1": _same(np.expm1), "floor": _same(np.floor), "gather": gather,
+    "ge": _same(np.greater_equal),
     "gt": _same(np.greater), "integer_pow": _integer_power, "iota": _iota, "is_finite": _same(np.isfinite),
     "le": _same(np.less_equal), "lgamma": _one_by_one(_lgamma), "log": _same(np.log), "log1p": _same(np.log1p),
     "logistic": _same(_logistic), "lt": _same(np.less), "max": _same(np.maximum), "min": _same(np.minimum),

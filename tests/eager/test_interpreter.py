@@ -105,6 +105,7 @@ CASES = {
     "erfc": [(lax.erfc, REAL)],
     "exp": [(lax.exp, REAL), (lax.exp, SPECIAL)],
     "exp2": [(lax.exp2, REAL)],
+    "erf_inv": [(lax.erf_inv, FRACTION), (lax.erf_inv, np.array([1, -1, 0, 0.9999999, -0.99, 2, np.nan], np.float32))],
     "expm1": [(lax.expm1, REAL)],
     "floor": [(lax.floor, SPECIAL)],
     "ge": [(lax.ge, REAL, OTHER), (lax.ge, SPECIAL, SPECIAL)],
