@@ -1,12 +1,13 @@
-"""The files that several subcommands read: images, and the names of classes."""
+"""The files that several subcommands read: images, the names of classes, runs of training."""
 
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["open_image", "read_names"]
+__all__ = ["open_image", "read_names", "run_of"]
 
 
 def open_image(path: str, any_size: bool) -> "Image.Image":
@@ -48,3 +49,12 @@ def read_names(path: str) -> list[str]:
             return file.read().splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
+
+
+def run_of(path: str) -> bool:
+    """Whether a path is of a run of `funcvision train`. Only if it may be, `funcvision.train` is imported."""
+    if not os.path.exists(path) or path.endswith((".pth", ".pt")):
+        return False
+    from ..train.outputs import find_run
+
+    return find_run(path) is not None

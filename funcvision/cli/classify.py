@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from ._inputs import open_image, read_names
+from ._inputs import open_image, read_names, run_of
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights", metavar="WEIGHTS", default="DEFAULT",
-        help="a torch checkpoint, a .safetensors file, or the name of published weights (default: DEFAULT)",
+        help="a run of `funcvision train`, a torch checkpoint, a .safetensors file, or the name of published weights "
+        "(default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
     parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")
@@ -50,6 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..vision import models
 
     enable_compilation_cache()
+    if run_of(arguments.weights):
+        _classify_by_run(arguments)
+        return
     video = arguments.image.lower().endswith(_VIDEOS)
     if video:
         os.stat(arguments.image)  # a missing file is an error before weights are loaded, as for an image
@@ -67,4 +71,26 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"prepared {predictor.preparation}", file=sys.stderr)
     options = {"clips": arguments.clips} if video else {}
     for name, probability in predictor(image, top=arguments.top, **options):
+        print(f"{probability:7.2%}  {name}")
+
+
+def _classify_by_run(arguments: argparse.Namespace) -> None:
+    """Classifies with a model of `funcvision train`, whose run says how images are prepared."""
+    import dataclasses
+
+    from ..train.outputs import load_run
+    from ..vision import models
+
+    found = load_run(arguments.weights, ema=arguments.entry == "model_ema")
+    asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    preparation = dataclasses.replace(found.preparation, **asked)
+    names = read_names(arguments.classes) if arguments.classes else found.classes
+    predictor = models.Predictor(
+        found.model, found.params, found.state, preparation.preset(), categories=names,
+        image_mode="L" if preparation.channels == 1 else "RGB",
+    )
+    image = open_image(arguments.image, arguments.any_size)
+    print(f"prepared as in {found.source}: {preparation}", file=sys.stderr)
+    for name, probability in predictor(image, top=min(arguments.top, len(names))):
         print(f"{probability:7.2%}  {name}")

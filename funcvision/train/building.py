@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import optax
+import optax.contrib
 
 from .. import nn
 from ..vision import models
@@ -134,13 +135,11 @@ def _direction(options: Options, model: nn.Module) -> list[optax.GradientTransfo
     if options.opt == "adafactor":
         return [optax.adafactor(None, multiply_by_parameter_scale=False), optax.scale(-1.0)]
     if options.opt == "muon":
-        def matrices(params: Any) -> Any:  # kernels [height, width, in, out] are matrices with three reduced axes
-            specification = optax.contrib.MuonDimensionNumbers
-            return {
-                name: specification(tuple(range(x.ndim - 1)), x.ndim - 1) if x.ndim in (2, 4) else None
-                for name, x in params.items()
-            }
-
+        axes = {name: len(one.shape) for name, one in model.declarations().items() if isinstance(one, nn.Param)}
+        matrices = {  # kernels [height, width, in, out] are matrices with three reduced axes
+            name: optax.contrib.MuonDimensionNumbers(tuple(range(count - 1)), count - 1) if count in (2, 4) else None
+            for name, count in axes.items()
+        }
         muon = optax.contrib.muon(1.0, beta=options.momentum, muon_weight_dimension_numbers=matrices)
         return [muon, optax.scale(-1.0)]
     return [optax.scale_by_adam(eps=1e-6 if options.opt == "lamb" else 1e-8)]

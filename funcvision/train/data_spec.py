@@ -154,6 +154,6 @@ class SkipUnreadable:
                 if isinstance(image, PIL.Image.Image):
                     image.load()
                 return (image, *rest)
-            except (OSError, SyntaxError):  # Pillow raises SyntaxError for some broken PNG files
+            except (OSError, ValueError):  # ValueError is what `vision.io.open_image` raises
                 self.skipped.add(number)
         raise OSError("no image of the data set can be read")

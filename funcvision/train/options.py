@@ -70,7 +70,7 @@ class Options:
     clip_grad_norm: float | None = option(None, "largest norm of the gradient; none does not clip")
     model_ema: bool = option(False, "keep a moving average of the model, and evaluate it")
     model_ema_steps: int = option(32, "steps between two updates of the average")
-    model_ema_decay: float = option(0.99998, "decay of the average, scaled by batch, steps and epochs as in torchvision")
+    model_ema_decay: float = option(0.99998, "decay of the average, scaled by batch, steps and epochs")
 
     # The learning rate
     lr_scheduler: str = option("steplr", "steplr, cosineannealinglr, exponentiallr, polynomiallr or constant")
@@ -223,7 +223,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 SMALLEST: dict[str, float] = {
     "epochs": 0, "batch_size": 1, "accumulate": 1, "save_every": 0, "workers": 0, "model_ema_steps": 1, "ra_reps": 1,
     "lr": 0, "weight_decay": 0, "label_smoothing": 0, "mixup_alpha": 0, "cutmix_alpha": 0, "random_erase": 0,
-    "hflip": 0, "lr_warmup_epochs": 0, "lr_step_size": 1, "train_crop_size": 1, "val_crop_size": 1, "val_resize_size": 1,
+    "hflip": 0, "lr_warmup_epochs": 0, "lr_step_size": 1, "train_crop_size": 1, "val_crop_size": 1,
+    "val_resize_size": 1,
 }
 LARGEST: dict[str, float] = {"label_smoothing": 1, "random_erase": 1, "hflip": 1, "model_ema_decay": 1}
 

@@ -164,7 +164,7 @@ def _curve(axes: Any, numbers: np.ndarray, rows: list[dict[str, Any]], name: str
     width = max(1, min(50, len(values) // 10))
     axes.plot(numbers, values, color=color, alpha=0.2, linewidth=0.6)
     mean = np.convolve(values, np.ones(width) / width, mode="valid")
-    axes.plot(numbers[width - 1 :], mean, color=color, label=label)
+    axes.plot(numbers[width // 2 :][: len(mean)], mean, color=color, label=label)
 
 
 def find_run(path: str | os.PathLike[str]) -> tuple[pathlib.Path, str] | None:

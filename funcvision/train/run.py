@@ -154,7 +154,8 @@ def evaluate_run(
     data = open_for(found.recipe, spec)
     if len(data.classes) != len(found.classes):
         raise ValueError(f"{path} has {len(found.classes)} classes, and the data set has {len(data.classes)}")
-    loader = evaluation_loader(data, found.preparation, batch_size or found.recipe.batch_size, workers=found.recipe.workers)
+    size = batch_size or found.recipe.batch_size
+    loader = evaluation_loader(data, found.preparation, size, workers=found.recipe.workers)
     precision = "bfloat16" if found.recipe.amp else "float32"
     state = TrainState(found.params, found.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
     return evaluate(

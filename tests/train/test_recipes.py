@@ -1,0 +1,184 @@
+"""What recipes describe: models, optimisers, learning rates, data sets."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+from funcvision import nn
+from funcvision.data import ArrayDataset
+from funcvision.train import building
+from funcvision.train.data_spec import Data, SkipUnreadable, in_memory, open_data
+from funcvision.train.options import OptionError, Options
+from funcvision.train.preparation import RepeatedSampler, image_sizes, prepared_for, train_loader
+from funcvision.train.recipe import Recipe, find_recipe, list_recipes
+from funcvision.train.recipes.cifar10_fast import WhitenedNet, whitening_filters
+
+COUNTS = {
+    "digits": 308_074, "mnist": 308_074, "cifar10": 11_173_962, "imagenet_resnet50": 25_557_032,
+    "imagenet_resnet50_short": 25_557_032, "imagenet_convnext_tiny": 28_589_128, "imagenet_vit_s16": 22_050_664,
+    "finetune": 2_236_682, "cifar10_fast": 1_972_792,
+}
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_models_optimizers_and_rates(name):
+    recipe = find_recipe(name)()
+    classes, channels = (1000, 3) if "imagenet" in name else (10, 1 if recipe.model == "small_resnet" else 3)
+    model = recipe.build_model(classes, channels)
+    params, _ = jax.eval_shape(model.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in params.values()) == COUNTS[name]
+    rate = recipe.build_rate(10)
+    rates = np.asarray(jax.vmap(rate)(np.arange(10 * recipe.epochs)))
+    assert rates.max() == pytest.approx(recipe.lr, rel=0.02)
+    assert rates[-1] < 0.1 * recipe.lr
+    assert rates[0] < 0.5 * recipe.lr
+    optimizer = recipe.build_optimizer(model, rate, classes, channels)
+    with jax.numpy_dtype_promotion("standard"):  # as in a step: optax mixes ints and floats
+        updates = jax.eval_shape(lambda p: optimizer.update(p, optimizer.init(p), p)[0], params)
+    assert jax.tree.map(jnp.shape, updates) == jax.tree.map(jnp.shape, params)
+
+
+@pytest.mark.parametrize("opt", ["sgd", "sgd_nesterov", "rmsprop", "adamw", "lamb", "lion", "muon", "adafactor"])
+def test_every_optimizer_makes_a_quadratic_smaller(opt):
+    options = Options(opt=opt, lr=0.02, weight_decay=1e-4)
+    model = nn.Sequential(nn.Linear(4, 3))
+    optimizer = building.optimizer(options, model, lambda step: jnp.float32(options.lr), set())
+    params = {"0.weight": jnp.ones((4, 3)), "0.bias": jnp.ones(3)}
+
+    @jax.jit
+    def run(params):
+        state = optimizer.init(params)
+        with jax.numpy_dtype_promotion("standard"):
+            for _ in range(5):
+                updates, state = optimizer.update(params, state, params)
+                params = jax.tree.map(jnp.add, params, updates)
+        return params
+
+    after = run(params)
+    for name, value in after.items():
+        assert float(jnp.abs(value).max()) < 1, name
+
+
+def test_frozen_parameters_and_the_rate_of_the_head():
+    recipe = Recipe(model="squeezenet1_1", freeze="features.*", head_lr_scale=10.0, lr=1.0, weight_decay=0.0)
+    model = recipe.build_model(5, 3)
+    optimizer = recipe.build_optimizer(model, lambda step: jnp.float32(1.0), 5, 3)
+    params = {name: np.ones(leaf.shape, np.float32) for name, leaf in jax.eval_shape(
+        model.init, jax.random.key(0))[0].items()}
+    updates = jax.jit(lambda p: optimizer.update(p, optimizer.init(p), p)[0])(params)
+    for name, value in updates.items():
+        assert np.unique(value).tolist() == ([-10.0] if name.startswith("classifier") else [0.0])
+
+
+def test_repeated_augmentation():
+    sampler = RepeatedSampler(10, 3, 0)
+    order = sampler(0)
+    assert len(order) == len(sampler) == 10
+    assert [len(set(order[first : first + 3])) for first in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(order)) == 4
+    assert (order != sampler(1)).any()
+    np.testing.assert_array_equal(order, RepeatedSampler(10, 3, 0)(0))
+
+
+def folder(root: pathlib.Path, count: int = 6) -> str:
+    """Writes images of two classes, dark and light, and returns the text that names them."""
+    random = np.random.default_rng(0)
+    for part, number in (("train", count), ("val", count // 2)):
+        for level, name in ((60, "dark"), (190, "light")):
+            (root / part / name).mkdir(parents=True)
+            for i in range(number):
+                pixels = random.integers(level - 60, level + 60, (36, 40, 3), np.uint8)
+                PIL.Image.fromarray(pixels).save(root / part / name / f"{i}.png")
+    return f"folder:{root}"
+
+
+def test_a_folder(tmp_path):
+    data = open_data(folder(tmp_path))
+    assert (len(data.train), len(data.test), data.classes, data.shape) == (12, 6, ("dark", "light"), None)
+    held = in_memory(data, resize=32, crop=32)
+    assert held.shape == (32, 32, 3)
+    assert held.train[0][0].dtype == np.uint8
+    preparation = prepared_for(Options(), held)
+    assert preparation.crop_size == 32
+    assert preparation.mean == pytest.approx([0.49] * 3, abs=0.02)
+
+
+def test_an_undivided_folder_and_mistakes(tmp_path):
+    folder(tmp_path)
+    data = open_data(f"folder:{tmp_path / 'train'}")
+    assert (len(data.train), len(data.test)) == (10, 2)
+    for spec, message in (
+        ("cifar10", "lacks the folder"), ("cifra10:x", "did you mean 'cifar10'"), ("folder:/none", "no such folder"),
+        ("kitti:x", "is for detection"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            open_data(spec)
+
+
+def test_the_size_of_images_follows_the_schedule(tmp_path):
+    options = Options(image_size_schedule="0:16,1:24", batch_size=4, workers=0)
+    loader = train_loader(options, open_data(folder(tmp_path)))
+    assert [images.shape for images, _ in loader] == [(4, 16, 16, 3)] * 3
+    assert [images.shape for images, _ in loader] == [(4, 24, 24, 3)] * 3
+    loader.epoch = 0
+    assert next(iter(loader))[0].shape == (4, 16, 16, 3)
+    with pytest.raises(OptionError, match="image-size-schedule='5:16' must begin with epoch 0"):
+        image_sizes(dataclasses.replace(options, image_size_schedule="5:16"))
+
+
+@pytest.mark.parametrize("policy", ["ra", "ta_wide", "augmix", "imagenet"])
+def test_automatic_augmentation(policy, tmp_path):
+    options = Options(auto_augment=policy, train_crop_size=16, batch_size=4, workers=0)
+    images, labels = next(iter(train_loader(options, open_data(folder(tmp_path, 2)))))
+    assert (images.shape, images.dtype, labels.shape) == ((4, 16, 16, 3), np.uint8, (4,))
+
+
+def test_unreadable_images(tmp_path):
+    spec = folder(tmp_path)
+    (tmp_path / "train" / "dark" / "0.png").write_bytes(b"no image")
+    data = open_data(spec)
+    kept = SkipUnreadable(data.train)
+    assert np.array_equal(kept[0][0], data.train[1][0])
+    assert kept.skipped == {0}
+    options = Options(batch_size=12, train_crop_size=16, workers=0)
+    with pytest.raises(Exception, match=r"0\.png"):
+        next(iter(train_loader(options, data)))
+    loader = train_loader(dataclasses.replace(options, on_unreadable="skip"), data)
+    assert next(iter(loader))[0].shape == (12, 16, 16, 3)
+
+
+def test_mixing_erasing_and_normalisation():
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    data = Data(ArrayDataset((images, np.arange(4))), None, ("a", "b", "c", "d"), (8, 8, 3))
+    recipe = Recipe(mixup_alpha=0.5, cutmix_alpha=0.5, random_erase=0.5, random_crop_padding=2)
+    augment = jax.jit(recipe.build_augment(data, prepared_for(recipe, data)))
+    for seed in range(3):
+        mixed, targets = augment((jnp.asarray(images), jnp.arange(4)), key=jax.random.key(seed))
+        assert (mixed.shape, mixed.dtype, targets.shape) == ((4, 8, 8, 3), jnp.float32, (4, 4))
+        np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-5)
+        assert np.isfinite(mixed).all()
+
+
+def test_whitening():
+    random = np.random.default_rng(0)
+    images = random.normal(size=(30, 12, 12, 3)) @ random.normal(size=(3, 3))
+    filters = whitening_filters(images, epsilon=0.0)
+    model = WhitenedNet(4, widths=(8, 8, 8))
+    assert filters.shape == (2, 2, 3, 24)
+    patches = np.lib.stride_tricks.sliding_window_view(images, (2, 2), (1, 2))
+    responses = np.einsum("nhwcij,ijco->nhwo", patches, filters)[..., :12].reshape(-1, 12)
+    np.testing.assert_allclose(responses.T @ responses / len(responses), np.eye(12), atol=1e-3)
+    assert model.init(jax.random.key(0))[0]["whiten.weight"].shape == filters.shape
+
+
+def test_the_whitened_net_answers_alike_for_mirror_images():
+    model = WhitenedNet(4, widths=(8, 8, 8))
+    params, state = model.init(jax.random.key(0))
+    images = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
+    apply = jax.jit(lambda x: model.apply(params, state, x)[0])
+    np.testing.assert_allclose(apply(images), apply(images[:, :, ::-1]), rtol=1e-4, atol=1e-5)
