@@ -4,7 +4,7 @@ import argparse
 import io
 import sys
 
-from . import classify, convert, datasets, detect, segment, show
+from . import bench, classify, convert, datasets, detect, export, segment, show
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "convert": convert, "classify": classify, "detect": detect, "segment": segment, "show": show, "datasets": datasets,
+    "export": export, "bench": bench,
 }
 
 

@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights", metavar="WEIGHTS", default="DEFAULT",
-        help="a torch checkpoint, a .safetensors file, or the name of published weights (default: DEFAULT)",
+        help="a torch checkpoint, a .safetensors file, an exported .fv file, or the name of published weights "
+        "(default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
     parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..vision import models
 
     enable_compilation_cache()
+    if arguments.weights.endswith(".fv"):
+        return _run_exported(arguments)
     image = open_image(arguments.image, arguments.any_size)
     categories = None
     if arguments.classes:
@@ -53,4 +56,27 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(f"prepared {predictor.preparation}", file=sys.stderr)
     for name, probability in predictor(image, top=arguments.top):
+        print(f"{probability:7.2%}  {name}")
+
+
+def _run_exported(arguments: argparse.Namespace) -> None:
+    """Classifies one image by a file that `funcvision export` wrote."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from .. import export
+    from ..vision.models._zoo.predictor import answers
+    from ..vision.transforms import presets
+
+    function, image = export.load(arguments.weights), open_image(arguments.image, arguments.any_size).convert("RGB")
+    if arguments.model or arguments.entry or arguments.resize or arguments.crop:
+        raise ValueError("an exported file has its model and preparation: leave out --model, --entry, --resize, --crop")
+    if function.prepared:
+        logits = jnp.log(function(np.asarray(image)[None]))
+    elif function.preset is not None and function.preset["name"] == "ImageClassification":
+        logits = function(presets.ImageClassification(**function.preset["options"])(image)[None])
+    else:
+        raise ValueError(f"{arguments.weights} does not say how images are prepared for a classifier")
+    categories = read_names(arguments.classes) if arguments.classes else function.categories
+    for name, probability in answers(logits, categories, arguments.top)[0]:
         print(f"{probability:7.2%}  {name}")
