@@ -19,7 +19,7 @@ quick = settings(deadline=None, max_examples=150, suppress_health_check=[HealthC
 
 
 def affine(arrays, x):
-    return {"y": x @ arrays["w"] + arrays["b"]}
+    return {"y": x @ arrays["w"] + arrays["b"][None]}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def parts(path):
     return header, tensors, programs
 
 
-def refused(path, match="", **options):
+def refused(path, match=None, **options):
     with pytest.raises(export.ExportError, match=match) as caught:
         export.load(path, **options)
     assert str(path) in str(caught.value)
