@@ -240,7 +240,8 @@ def test_optical_flow(tmp_path, monkeypatch):
     assert printed.startswith("2 flows")
     assert io.VideoReader(tmp_path / "out" / "flow.mp4")[:].shape == (2, 90, 268, 3)
 
-    monkeypatch.setattr(optical_flow, "estimator", lambda options: lambda first, second: np.ones((40, 30, 2), "float32"))
+    flow = np.ones((40, 30, 2), "float32")
+    monkeypatch.setattr(optical_flow, "estimator", lambda options: lambda first, second: flow)
     for name in ("one.png", "two.png"):
         PIL.Image.new("RGB", (30, 40)).save(tmp_path / name)
     files = [str(tmp_path / name) for name in ("one.png", "two.png")]

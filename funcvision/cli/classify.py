@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights", metavar="WEIGHTS", default="DEFAULT",
-        help="a run of `funcvision train`, a torch checkpoint, a .safetensors file, or the name of published weights "
+        help="a run of `funcvision train`, a torch checkpoint, a .safetensors file, an exported .fv file, or the name "
+        "of published weights "
         "(default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
@@ -53,6 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
     enable_compilation_cache()
     if run_of(arguments.weights):
         _classify_by_run(arguments)
+        return
+    if arguments.weights.endswith(".fv"):
+        _run_exported(arguments)
         return
     video = arguments.image.lower().endswith(_VIDEOS)
     if video:
@@ -93,4 +97,27 @@ def _classify_by_run(arguments: argparse.Namespace) -> None:
     image = open_image(arguments.image, arguments.any_size)
     print(f"prepared as in {found.source}: {preparation}", file=sys.stderr)
     for name, probability in predictor(image, top=min(arguments.top, len(names))):
+        print(f"{probability:7.2%}  {name}")
+
+
+def _run_exported(arguments: argparse.Namespace) -> None:
+    """Classifies one image by a file that `funcvision export` wrote."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from .. import export
+    from ..vision.models._zoo.predictor import answers
+    from ..vision.transforms import presets
+
+    function, image = export.load(arguments.weights), open_image(arguments.image, arguments.any_size).convert("RGB")
+    if arguments.model or arguments.entry or arguments.resize or arguments.crop:
+        raise ValueError("an exported file has its model and preparation: leave out --model, --entry, --resize, --crop")
+    if function.prepared:
+        logits = jnp.log(function(np.asarray(image)[None]))
+    elif function.preset is not None and function.preset["name"] == "ImageClassification":
+        logits = function(presets.ImageClassification(**function.preset["options"])(image)[None])
+    else:
+        raise ValueError(f"{arguments.weights} does not say how images are prepared for a classifier")
+    categories = read_names(arguments.classes) if arguments.classes else function.categories
+    for name, probability in answers(logits, categories, arguments.top)[0]:
         print(f"{probability:7.2%}  {name}")

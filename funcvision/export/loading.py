@@ -47,6 +47,7 @@ class LoadedFunction:
         self.gradients: bool = header["gradients"]
         self.programs: list[dict[str, Any]] = header["programs"]
         self.promise = promise(header["jax"])
+        self._limits: dict[str, int] = header["limits"]
         self._arrays_structure = header["arrays"]["structure"]
         self._calls = [jax.jit(one.call) for one in exported]
 
@@ -76,25 +77,28 @@ class LoadedFunction:
         """The index of the program for these inputs."""
         for index, program in enumerate(self.programs):
             expected = program["inputs"]
-            if structure == expected["structure"] and all(map(_fits, leaves, expected["leaves"])):
+            if structure == expected["structure"] and all(map(self._fits, leaves, expected["leaves"])):
                 return index
+        least = "".join(f", {size} at least {limit}" for size, limit in self._limits.items())
         given = ", ".join(f"{np.shape(leaf)} {getattr(leaf, 'dtype', type(leaf).__name__)}" for leaf in leaves)
         choices = " or ".join(
             ", ".join(f"({', '.join(map(str, one['shape']))}) {one['dtype']}" for one in program["inputs"]["leaves"])
             for program in self.programs
         )
-        raise ValueError(f"{self.name} takes {choices}; it was given {given or 'nothing'}")
+        raise ValueError(f"{self.name} takes {choices}{least}; it was given {given or 'nothing'}")
+
+    def _fits(self, leaf: Any, expected: dict[str, Any]) -> bool:
+        """Whether an input has the dtype and shape that a program expects; a symbolic dimension fits any size."""
+        shape, wanted = np.shape(leaf), expected["shape"]
+        if getattr(leaf, "dtype", None) != np.dtype(expected["dtype"]) or len(shape) != len(wanted):
+            return False
+        return all(
+            size >= self._limits.get(want, 1) if isinstance(want, str) else size == want
+            for size, want in zip(shape, wanted, strict=True)
+        )
 
     def __repr__(self) -> str:
         return f"LoadedFunction({self.name!r}, from {self.path!r}, {self.promise})"
-
-
-def _fits(leaf: Any, expected: dict[str, Any]) -> bool:
-    """Whether an input has the dtype and shape that a program expects; a symbolic dimension fits any size."""
-    shape = np.shape(leaf)
-    if getattr(leaf, "dtype", None) != np.dtype(expected["dtype"]) or len(shape) != len(expected["shape"]):
-        return False
-    return all(isinstance(want, str) or size == want for size, want in zip(shape, expected["shape"], strict=True))
 
 
 def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> LoadedFunction:
@@ -181,5 +185,7 @@ def _check_program(header: dict[str, Any], exported: jax.export.Exported, descri
         raise ExportError("a program is for other platforms than the header says")
     if exported.has_vjp() != header["gradients"]:
         raise ExportError("a program has other derivatives than the header says")
-    if not all(isinstance(header[name], str | None) for name in ("name", "license")):
-        raise ExportError("its name and licence are not text")
+    if not isinstance(header["name"], str) or not isinstance(header["license"], str | None):
+        raise ExportError("its name or licence is not text")
+    if not all(isinstance(limit, int) for limit in header["limits"].values()):
+        raise ExportError("its smallest sizes are not whole numbers")

@@ -18,6 +18,7 @@ __all__ = ["save", "save_function"]
 
 FORMAT = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
+_MIN_SYMBOLIC = 64  # pixels of a symbolic height or width, so that layers know that strides leave some pixels
 ImageSize = tuple[int, int] | Sequence[tuple[int, int]] | str
 
 
@@ -47,8 +48,8 @@ def save(
         model: a description of `funcvision.nn`, such as one of `vision.models`.
         params: its parameters.
         state: its other arrays.
-        image_size: (height, width) in pixels; a list of such pairs, with a program for each; "symbolic" for any size;
-            or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every model can be traced
+        image_size: (height, width) in pixels; a list of such pairs, with a program for each; "symbolic" for any size
+            from 64 pixels; or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every model can be traced
             with symbolic sizes.
         preset: prepares images, as those in `vision.transforms.presets`. Its name and its `options` are stored.
         categories: the names of the classes.
@@ -82,13 +83,16 @@ def save(
         return output if prepare_from is None else jax.nn.softmax(output.astype(jnp.float32))
 
     first = "batch" if batch == "symbolic" else str(batch)
+    limits = {"height": _MIN_SYMBOLIC, "width": _MIN_SYMBOLIC} if image_size == "symbolic" else {}
+    constraints = [f"{side} >= {least}" for side, least in limits.items()]
     shapes = [
-        jax.export.symbolic_shape(f"{first}, {size}, {in_channels}") for size in _sizes(image_size or prepare_from)
+        jax.export.symbolic_shape(f"{first}, {size}, {in_channels}", constraints=constraints)
+        for size in _sizes(prepare_from if image_size is None else image_size)
     ]
     inputs = [(jax.ShapeDtypeStruct(shape, images if prepare_from is None else np.uint8),) for shape in shapes]
     arrays = {key: _cast(array, dtype) for key, array in {**params, **state}.items()}
     _write(
-        path, function, arrays, inputs, platforms=platforms, gradients=gradients, overwrite=overwrite,
+        path, function, arrays, inputs, platforms=platforms, gradients=gradients, overwrite=overwrite, limits=limits,
         notes={
             "name": name or type(model).__name__, "license": license, "preset": _described(preset),
             "prepared": prepare_from is not None, "categories": None if categories is None else list(categories),
@@ -125,16 +129,19 @@ def save_function(
     """
     own = name or getattr(function, "__name__", type(function).__name__)
     _write(
-        path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite,
+        path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite, limits={},
         notes={"name": own, "license": license, "preset": None, "prepared": False, "categories": None},
     )
 
 
 def _write(
     path: str | os.PathLike[str], function: Callable[..., Any], arrays: Any, inputs: list[tuple[Any, ...]], *,
-    platforms: Sequence[str], gradients: bool, overwrite: bool, notes: dict[str, Any],
+    platforms: Sequence[str], gradients: bool, overwrite: bool, limits: dict[str, int], notes: dict[str, Any],
 ) -> None:
-    """Exports a program for each example of the inputs, and writes them with the arrays."""
+    """Exports a program for each example of the inputs, and writes them with the arrays.
+
+    `limits` are the smallest sizes of symbolic dimensions, by name. Serialised programs do not keep them.
+    """
     structure, leaves = _trees.flatten(arrays)
     stored = [np.asarray(leaf, order="C") for leaf in leaves]
     names = [name or "array" for name in _trees.names(structure)]
@@ -153,7 +160,7 @@ def _write(
             "version": jax.__version__, "written": datetime.date.today().isoformat(),
             "calling_convention": jax.export.maximum_supported_calling_convention_version,
         },
-        **notes, "platforms": list(platforms), "gradients": gradients,
+        **notes, "platforms": list(platforms), "gradients": gradients, "limits": limits,
         "arrays": {
             "structure": structure, "names": names, "leaves": [_described_leaf(array) for array in stored]
         },
@@ -210,11 +217,11 @@ def _sizes(size: Any) -> list[str]:
     if isinstance(size, str):
         return ["height, width" if size == "symbolic" else size]
     sizes = [size] if len(size) == 2 and all(isinstance(side, int) for side in size) else list(size)
-    for one in sizes:
-        if len(one) != 2 or any(side < 1 for side in one):
-            raise ValueError(f"an image size is (height, width) in pixels, both 1 or more; got {one!r}")
     if not sizes:
         raise ValueError("image_size is an empty list: give at least one (height, width)")
+    for one in sizes:
+        if isinstance(one, int) or len(one) != 2 or any(side < 1 for side in one):
+            raise ValueError(f"an image size is (height, width) in pixels, both 1 or more; got {one!r}")
     return [f"{height}, {width}" for height, width in sizes]
 
 

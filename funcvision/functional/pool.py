@@ -355,7 +355,7 @@ def _counts(
 def _output_sizes(name: str, x: jax.Array, axes: int, output_size: OutputSize) -> list[int]:
     channels_last(x, axes, x.shape[-1], name)
     sizes = x.shape[x.ndim - 1 - axes : -1]
-    if min(sizes) < 1:
+    if any(size < 1 for size in sizes):
         raise ValueError(f"{name} divides an image in windows, and that of shape {x.shape} has no pixel")
     wanted = per_axis(output_size, axes, "output_size")
     return [

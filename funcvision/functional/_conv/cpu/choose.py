@@ -23,10 +23,12 @@ __all__ = ["input_gradient", "value", "weight_gradient"]
 _MIN_CHANNELS_FOR_KERNEL_ROWS = 32  # with fewer, as in merged groups, one convolution is as fast and compiles sooner
 _MIN_PIXELS_FOR_DEPTHWISE_FRAMES = 256  # of an output frame; with fewer, a loop over whole clips is faster
 
+_ASSUMED_BATCH = 8  # images in a batch of unknown size
+
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """[N, *geometry.size, in] and [*geometry.kernel, in/groups, out] give [N, *geometry.out, out]."""
-    if not _is_supported(x, weight):
+    if not _is_supported(x, weight, may_have_symbolic_batch=True):
         return xla.value(x, weight, geometry=geometry, precision=precision)
     run = functools.partial(_run_in_float32, x, weight, geometry)
     channels, out = x.shape[-1], weight.shape[-1]
@@ -48,17 +50,17 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return run(matmul.by_patches)
     if _is_kernel_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
         return run(matmul.by_overlaps)
-    if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
+    if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(_assumed_batch(x), channels, out, geometry):
         return run(winograd.value)
     if len(geometry.kernel) == 3:
-        by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, x.shape[0], geometry)
+        by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, _assumed_batch(x), geometry)
         return run(functools.partial(frames.value_by_input_frames if by_input else frames.value, again))
     return dense.value(x, weight, geometry, precision)
 
 
 def input_gradient(y: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """[N, *geometry.out, out] and [*geometry.kernel, in/groups, out] give [N, *geometry.size, in]."""
-    if not _is_supported(y, weight):
+    if not _is_supported(y, weight, may_have_symbolic_batch=len(geometry.kernel) < 3):
         return xla.input_gradient(y, weight, geometry=geometry, precision=precision)
     run = functools.partial(_run_in_float32, y, weight, geometry)
     again = functools.partial(input_gradient, precision=precision)
@@ -115,9 +117,16 @@ def _run_in_float32(a: jax.Array, b: jax.Array, geometry: Geometry, method: Call
     return method(at_least_float32(a), at_least_float32(b), geometry).astype(a.dtype)
 
 
-def _is_supported(a: jax.Array, b: jax.Array) -> bool:
+def _is_supported(a: jax.Array, b: jax.Array, *, may_have_symbolic_batch: bool = False) -> bool:
     """Whether the operands are floating-point, not empty, and of known sizes; an exported program may have symbols."""
-    return all(isinstance(n, int) and n > 0 for n in a.shape + b.shape) and jnp.issubdtype(a.dtype, jnp.floating)
+    first = 1 if may_have_symbolic_batch and not isinstance(a.shape[0], int) else 0
+    known = all(isinstance(n, int) and n > 0 for n in a.shape[first:] + b.shape)
+    return known and jnp.issubdtype(a.dtype, jnp.floating)
+
+
+def _assumed_batch(x: jax.Array) -> int:
+    """The size of the batch for the cost model; an assumption if it is symbolic, as in an exported program."""
+    return x.shape[0] if isinstance(x.shape[0], int) else _ASSUMED_BATCH
 
 
 def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
@@ -141,7 +150,8 @@ def _prefers_winograd_for_frames(
 
 def _has_few_pixels(x: jax.Array, out: int, geometry: Geometry) -> bool:
     """Whether the patches of all output pixels together are no larger than the weight, of `out` output channels."""
-    return x.shape[0] * math.prod(geometry.out) <= out and math.prod(geometry.kernel) > 1
+    few = isinstance(x.shape[0], int) and x.shape[0] * math.prod(geometry.out) <= out
+    return few and math.prod(geometry.kernel) > 1
 
 
 def _is_kernel_larger_than_image(geometry: Geometry) -> bool:
