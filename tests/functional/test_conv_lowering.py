@@ -11,7 +11,7 @@ from jax.sharding import AxisType, PartitionSpec
 
 from funcvision import functional as F
 from funcvision.functional._conv import cpu, primitives, xla
-from funcvision.functional._conv.cpu import cost_model, kernel_rows, shift_add, winograd
+from funcvision.functional._conv.cpu import choose, cost_model, kernel_rows, shift_add, winograd
 from funcvision.functional._conv.cpu.windows import split_batch
 from funcvision.functional._conv.geometry import Geometry
 
@@ -122,6 +122,9 @@ SMALL = {  # one of each kind, to test transformations
     "strided": case((2, 4, 3, 16), (2, 2, 16, 1), 2, 1),
     "grouped": case((2, 4, 3, 4), (2, 2, 2, 4), 2, 1, 1, 2),
     "depthwise": case((2, 4, 3, 2), (2, 2, 1, 2), 2, 1, 1, 2),
+    "one frame": case((2, 3, 3, 2, 2), (1, 2, 2, 2, 2), (2, 1, 1), (0, 1, 1)),
+    "one pixel": case((2, 3, 2, 2, 2), (2, 1, 1, 2, 3), (2, 1, 1), (1, 0, 0)),
+    "frames": case((2, 3, 3, 3, 8), (2, 2, 2, 8, 2), 1, ((1, 0), (0, 0), (0, 0))),
 }
 every_kind = pytest.mark.parametrize(("x", "w", "geometry"), SMALL.values(), ids=SMALL.keys())
 
@@ -279,6 +282,26 @@ def test_winograd_where_it_is_chosen():
     assert not cost_model.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
     arrays = operands(x, w, geometry)
     assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
+
+
+def test_winograd_for_frames():
+    """Each input frame is convolved once, for all frames of the kernel, and the gradients likewise."""
+    x, w, geometry = case((1, 5, 28, 27, 64), (3, 3, 3, 64, 64), 1, (2, 1, 1), (2, 1, 1))
+    for costs in (cost_model.VALUE, cost_model.WEIGHT_GRADIENT):
+        assert choose._prefers_winograd_for_frames(costs, 64, 64, 1, geometry)
+        assert not choose._prefers_winograd_for_frames(costs, 64, 64, 1, geometry._replace(strides=(2, 1, 1)))
+        assert not choose._prefers_winograd_for_frames(costs, 16, 64, 1, geometry)
+    arrays = operands(x, w, geometry)
+    assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
+
+
+def test_clips_become_images():
+    """Value and both gradients of convolutions of clips are lowered without an operation over three axes."""
+    for x, w, geometry in CLIPS:
+        both = lambda x, w, geometry=geometry: jax.vjp(lambda x, w: ours(x, w, geometry), x, w)[1](ours(x, w, geometry))
+        lines = lowered("cpu", both, x, w).splitlines()
+        layouts = [line for line in lines if "stablehlo.convolution" in line and "[b, 0, 1, 2, f]" in line]
+        assert not layouts, (x, w, geometry)
 
 
 @pytest.mark.parametrize(("x", "w", "geometry"), [CASES[i] for i in (1, 5, 10, 15, 23, 25, 33)])

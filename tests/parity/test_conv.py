@@ -37,6 +37,10 @@ def test_conv2d(x, w, options, bias):
     ("conv1d", (2, 11, 4), (4, 4, 6), {"padding": "same", "dilation": 2}),
     ("conv3d", (2, 5, 6, 7, 4), (3, 2, 3, 4, 6), {"stride": (1, 2, 2), "padding": (1, 0, 2)}),
     ("conv3d", (1, 5, 6, 7, 4), (2, 3, 2, 2, 6), {"dilation": (1, 2, 1), "groups": 2}),
+    ("conv3d", (2, 5, 9, 7, 4), (1, 3, 3, 4, 6), {"stride": (2, 2, 1), "padding": (0, 1, 1)}),
+    ("conv3d", (2, 7, 5, 4, 4), (3, 1, 1, 4, 6), {"stride": (2, 1, 1), "padding": (1, 0, 0)}),
+    ("conv3d", (1, 5, 9, 8, 16), (3, 3, 3, 16, 12), {"stride": (2, 1, 1), "padding": 1}),
+    ("conv3d", (2, 3, 9, 10, 4), (3, 3, 3, 1, 4), {"stride": (1, 4, 4), "padding": 1, "groups": 4}),
 ])
 def test_conv1d_and_3d(function, x, w, options):
     assert_same_with_gradients(
@@ -56,6 +60,7 @@ def hwio_transposed(w):
 
 @pytest.mark.parametrize(("function", "x", "w", "options"), [
     ("conv_transpose1d", (2, 7, 4), (3, 4, 6), {"stride": 3, "padding": 1, "output_padding": 2}),
+    ("conv_transpose3d", (1, 3, 4, 5, 8), (3, 3, 3, 8, 6), {"stride": (2, 1, 2), "padding": 1}),
     ("conv_transpose2d", (2, 5, 4, 4), (3, 3, 4, 6), {}),
     ("conv_transpose2d", (2, 5, 4, 4), (2, 2, 4, 6), {"stride": 2}),
     ("conv_transpose2d", (1, 5, 4, 6), (3, 4, 6, 2),
