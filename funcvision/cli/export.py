@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-preparation", metavar="HxW", help="take uint8 images of this size, and prepare them in the program"
     )
+    parser.add_argument(
+        "--batch", metavar="SIZES", default="1,symbolic",
+        help="numbers of images with a program for each; symbolic is for all others (default: 1,symbolic)",
+    )
     parser.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
     parser.add_argument("--dtype", default="float32", help="of images and parameters (default: float32)")
     parser.add_argument(
@@ -63,6 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         size["image_size"] = _sizes(arguments.image_size, found.preset.options["crop_size"])
     export.save(
         arguments.out, found.model, found.params, found.state, **size, preset=found.preset,
+        batch=[one if one == "symbolic" else int(one) for one in arguments.batch.split(",")],
         categories=found.categories, platforms=arguments.platforms.split(","), dtype=arguments.dtype,
         name=found.name, license=found.weights.license if found.weights else None, overwrite=arguments.force,
     )

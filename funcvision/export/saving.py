@@ -33,7 +33,7 @@ class Model(Protocol):
 def save(
     path: str | os.PathLike[str], model: Model, params: Mapping[str, Any], state: Mapping[str, Any], *,
     image_size: ImageSize | None = None, preset: Any = None, categories: Sequence[str] | None = None,
-    prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS, batch: int | str = "symbolic",
+    prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS, batch: int | str | Sequence[int | str] = "symbolic",
     dtype: Any = None, in_channels: int = 3, gradients: bool = False, name: str | None = None,
     license: str | None = None, overwrite: bool = False,
 ) -> None:
@@ -49,14 +49,15 @@ def save(
         params: its parameters.
         state: its other arrays.
         image_size: (height, width) in pixels; a list of such pairs, with a program for each; "symbolic" for any size
-            from 64 pixels; or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every model can be traced
-            with symbolic sizes.
+            from 64 pixels; or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every
+            model can be traced with symbolic sizes.
         preset: prepares images, as those in `vision.transforms.presets`. Its name and its `options` are stored.
         categories: the names of the classes.
         prepare_from: (height, width) of the uint8 images that the program itself prepares by `preset`; it replaces
             `image_size`.
         platforms: those that the program shall run on: "cpu", "cuda", "rocm", "tpu".
-        batch: the number of images in a batch, or "symbolic" for any number.
+        batch: the number of images in a batch, or "symbolic" for any number; or several of these, with a program for
+            each. Of several programs that fit, the first is used. On a CPU, programs for a fixed number are faster.
         dtype: of the images and the parameters; by default float32 images, and parameters as they are.
         in_channels: the number of channels of an image.
         gradients: also store the derivative, so that the loaded function can be differentiated once.
@@ -82,12 +83,13 @@ def save(
         output = model.apply({key: arrays[key] for key in params}, {key: arrays[key] for key in state}, x)[0]
         return output if prepare_from is None else jax.nn.softmax(output.astype(jnp.float32))
 
-    first = "batch" if batch == "symbolic" else str(batch)
+    batches = [batch] if isinstance(batch, int | str) else list(batch)
+    firsts = ["batch" if one == "symbolic" else str(one) for one in batches]
     limits = {"height": _MIN_SYMBOLIC, "width": _MIN_SYMBOLIC} if image_size == "symbolic" else {}
     constraints = [f"{side} >= {least}" for side, least in limits.items()]
     shapes = [
         jax.export.symbolic_shape(f"{first}, {size}, {in_channels}", constraints=constraints)
-        for size in _sizes(prepare_from if image_size is None else image_size)
+        for first in firsts for size in _sizes(prepare_from if image_size is None else image_size)
     ]
     inputs = [(jax.ShapeDtypeStruct(shape, images if prepare_from is None else np.uint8),) for shape in shapes]
     arrays = {key: _cast(array, dtype) for key, array in {**params, **state}.items()}
@@ -129,8 +131,8 @@ def save_function(
     """
     own = name or getattr(function, "__name__", type(function).__name__)
     _write(
-        path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite, limits={},
-        notes={"name": own, "license": license, "preset": None, "prepared": False, "categories": None},
+        path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite,
+        limits={}, notes={"name": own, "license": license, "preset": None, "prepared": False, "categories": None},
     )
 
 

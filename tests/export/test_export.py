@@ -147,7 +147,7 @@ def test_the_file_has_no_paths_of_this_machine(saved):
 
 def test_listed_and_symbolic_sizes(model, arrays, tmp_path):
     path = tmp_path / "sizes.fv"
-    export.save(path, model, *arrays, image_size=[(32, 48), (64, 64)], batch=2, platforms=["cpu"])
+    export.save(path, model, *arrays, image_size=[(32, 48), (64, 64)], batch=[2], platforms=["cpu"])
     listed = export.load(path, inspect_programs=False)
     assert len(listed.programs) == 2
     export.save(path, model, *arrays, image_size="symbolic", overwrite=True)

@@ -90,7 +90,7 @@ def replaced(value, way, new):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 2**70) | st.floats() | st.text(max_size=5) | st.sampled_from(["*", "w"]),
+    st.none() | st.booleans() | st.integers(-3, 2**70) | st.floats() | st.sampled_from(["*", "w", "", "cpu"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["dict", "list", "a"]), inner),
     max_leaves=6,
 )
@@ -108,11 +108,11 @@ def test_headers_that_lie(path, tmp_path, data):
         warnings.simplefilter("ignore")  # about the version of jax
         try:
             loaded = export.load(tmp_path / "lie.fv", inspect_programs=False)
-        except export.ExportError as error:
-            assert "\n" not in str(error)
-        else:
-            repr(loaded)
-            assert way and way[0] not in ("format", "arrays", "gradients", "platforms")
+        except export.ExportError:
+            return
+    repr(loaded)
+    expected = affine(arrays, np.ones((4, 3), np.float32))["y"]
+    np.testing.assert_allclose(jax.tree.leaves(loaded(np.ones((4, 3), np.float32)))[0], expected)
 
 
 def test_swapped_parts(path, tmp_path):

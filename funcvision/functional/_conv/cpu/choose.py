@@ -23,8 +23,6 @@ __all__ = ["input_gradient", "value", "weight_gradient"]
 _MIN_CHANNELS_FOR_KERNEL_ROWS = 32  # with fewer, as in merged groups, one convolution is as fast and compiles sooner
 _MIN_PIXELS_FOR_DEPTHWISE_FRAMES = 256  # of an output frame; with fewer, a loop over whole clips is faster
 
-_ASSUMED_BATCH = 8  # images in a batch of unknown size
-
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
     """[N, *geometry.size, in] and [*geometry.kernel, in/groups, out] give [N, *geometry.out, out]."""
@@ -50,7 +48,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return run(matmul.by_patches)
     if _is_kernel_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
         return run(matmul.by_overlaps)
-    if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(_assumed_batch(x), channels, out, geometry):
+    may_use_winograd = _allows_winograd(geometry) and isinstance(x.shape[0], int)
+    if may_use_winograd and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.value)
     if len(geometry.kernel) == 3:
         by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, _assumed_batch(x), geometry)
@@ -122,11 +121,6 @@ def _is_supported(a: jax.Array, b: jax.Array, *, may_have_symbolic_batch: bool =
     first = 1 if may_have_symbolic_batch and not isinstance(a.shape[0], int) else 0
     known = all(isinstance(n, int) and n > 0 for n in a.shape[first:] + b.shape)
     return known and jnp.issubdtype(a.dtype, jnp.floating)
-
-
-def _assumed_batch(x: jax.Array) -> int:
-    """The size of the batch for the cost model; an assumption if it is symbolic, as in an exported program."""
-    return x.shape[0] if isinstance(x.shape[0], int) else _ASSUMED_BATCH
 
 
 def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:

@@ -113,7 +113,9 @@ def _position_terms(image: jax.Array, taps: jax.Array) -> list[jax.Array]:
         taps: [in/groups, 1, ..., groups, out/groups].
     """
     by_group = image.reshape(*image.shape[:-1], taps.shape[-2], -1)
-    return [(by_group[..., i : i + 1] * tap).reshape(*image.shape[:-1], -1) for i, tap in enumerate(taps)]
+    # Not by indexing, which makes a gather of an array with a symbolic batch.
+    channels = [lax.slice_in_dim(by_group, i, i + 1, axis=-1) for i in range(by_group.shape[-1])]
+    return [(one * tap).reshape(*image.shape[:-1], -1) for one, tap in zip(channels, taps, strict=True)]
 
 
 def depthwise_value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:

@@ -131,7 +131,10 @@ class Overlap(NamedTuple):
 
     def image_slice(self, x: jax.Array) -> jax.Array:
         """The pixels [N, *counts, channels] of an image that is not padded."""
-        return x[:, *(slice(one.start, one.stop, one.step) for one in self.pixels)]
+        bounds = [(one[0], one[-1] + 1, one.step) if one else (0, 0, 1) for one in self.pixels]
+        starts, limits, steps = zip(*bounds, strict=True)
+        # Not by indexing, which makes a gather of an array with a symbolic batch.
+        return lax.slice(x, (0, *starts, 0), (x.shape[0], *limits, x.shape[-1]), (1, *steps, 1))
 
     def place(self, y: jax.Array, geometry: Geometry) -> jax.Array:
         """[N, *counts, out] at its outputs in [N, *geometry.out, out], with zeros elsewhere."""
