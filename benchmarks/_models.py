@@ -20,6 +20,9 @@ COMPARED = 2  # losses: the first checks the forward pass; the second, 4% lower,
 
 
 PIXELS = {"inception_v3": 299, "swin_v2_t": 256}  # the other models take 224
+CLIPS = dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), (16, 112, 112)) | dict.fromkeys(
+    ("s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t"), (16, 224, 224)
+)  # frames, height and width
 
 
 def torch_model(name: str, randomised: bool = False) -> Any:
@@ -40,7 +43,8 @@ def torch_model(name: str, randomised: bool = False) -> Any:
 def batch(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     pixels = PIXELS.get(name, 224)
-    return rng.standard_normal((size, pixels, pixels, 3), np.float32), rng.integers(0, 1000, size)
+    sides = CLIPS.get(name, (pixels, pixels))
+    return rng.standard_normal((size, *sides, 3), np.float32), rng.integers(0, 400 if name in CLIPS else 1000, size)
 
 
 def prepared(run: Callable[[], Any], calls: int = 1) -> Prepared:
@@ -101,16 +105,20 @@ def jax_training(apply: Any, params: Any, state: Any, images: Any, loss_of: Any,
     return prepared(run, COMPARED)
 
 
-def theirs(name: str, task: str, size: int, compiled: bool = False, randomised: bool = False) -> Prepared:
+def theirs(
+    name: str, task: str, size: int, compiled: bool = False, randomised: bool = False, channels_last: bool = True
+) -> Prepared:
     import os
 
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     images, labels = batch(name, size)
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+    options = {"memory_format": layout if channels_last else torch.contiguous_format}
+    x = torch.from_numpy(images).movedim(-1, 1).contiguous(**options)
     y = torch.from_numpy(labels)
-    model = torch_model(name, randomised).to(memory_format=torch.channels_last)
+    model = torch_model(name, randomised).to(**options) if channels_last else torch_model(name, randomised)
     call = torch.compile(model) if compiled else model
 
     if task == "infer":

@@ -104,8 +104,8 @@ def _textures(key: jax.Array, count: int) -> jax.Array:
     total = jnp.zeros((count, SIZE, SIZE, 3))
     for number, side in enumerate(DETAILS):
         noise = jax.random.normal(jax.random.fold_in(key, number), (count, side, side, 3))
-        total += jax.image.resize(noise, total.shape, "bicubic")
-    return jnp.tanh(total / len(DETAILS) ** 0.5)
+        total += jax.image.resize(noise, total.shape, "bicubic") * (DETAILS[0] / side) ** 0.5
+    return jnp.tanh(0.6 * total)
 
 
 def _motions(key: jax.Array, count: int) -> jax.Array:
@@ -273,7 +273,7 @@ def main(arguments: list[str] | None = None) -> float | None:
     parser.add_argument("--weights", help="the name of published weights, or a file")
     parser.add_argument("--updates", type=int, default=6, help="updates of the flow")
     parser.add_argument("--frames", type=int, default=100, help="the largest number of flows of a video")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--test", type=int, default=16, help="pairs to test with")
     parser.add_argument("--lr", type=float, default=0.0008, help="the peak learning rate, after the warm-up")

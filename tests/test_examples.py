@@ -1,5 +1,6 @@
 """The examples run as for a user, with fewer steps, and learn."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -7,11 +8,14 @@ import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import PIL.Image
 import safetensors.numpy
 
-from examples import scattered_digits
+from examples import classify_video, optical_flow, scattered_digits
+from funcvision import functional as F
+from funcvision.vision import io
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
@@ -177,3 +181,78 @@ def test_eager_gan(tmp_path):
     printed = run("eager_gan.py", tmp_path, "--epochs", "1", "--width", "8", "--batch-size", "256")
     assert "epoch 1: discriminator" in printed
     assert_drawn(tmp_path / "out" / "eager_gan.png")
+
+
+def test_classify_video(tmp_path):
+    small = ("--length", "16", "--test", "8", "--batch-size", "4", "--epochs", "1", "--frames", "4", "--size", "12")
+    printed = run("classify_video.py", tmp_path, *small)
+    assert 0 <= float(re.search(r"test accuracy ([\d.]+)% of videos", printed)[1]) <= 100
+    assert_drawn(tmp_path / "out" / "digits_r3d_18.png")
+
+
+def test_moving_digits():
+    """The middle of the ink moves as the label says, and every clip is the same again."""
+    data = classify_video.MovingDigits(False, 24, frames=6, size=24)
+    steps = list(classify_video.DIRECTIONS.values())
+    labels = set()
+    for i in range(len(data)):
+        clip, label, number = data[i]
+        np.testing.assert_array_equal(clip.array, data[i][0].array)
+        labels.add(label)
+        ink = np.abs(clip.array.astype(float) - np.median(clip.array, (1, 2), keepdims=True)).sum(-1) ** 2
+        middles = [np.array([(one.sum(axis) * np.arange(24)).sum() for axis in (0, 1)]) / one.sum() for one in ink]
+        moved = middles[-1] - middles[0]
+        assert np.dot(moved, steps[label]) / np.linalg.norm(moved) / np.linalg.norm(steps[label]) > 0.8
+        assert number == i
+    assert len(labels) == 8
+
+
+def test_classify_video_on_data_in_the_layout_of_kinetics(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUNCVISION_HOME", str(tmp_path / "home"))
+    for split, count in (("train", 3), ("val", 2)):
+        for label, level in enumerate((40, 200)):
+            (tmp_path / split / "ab"[label]).mkdir(parents=True)
+            for i in range(count):
+                frames = np.full((20, 32, 48, 3), level, np.uint8)
+                io.write_video(tmp_path / split / "ab"[label] / f"{i}.mp4", frames, fps=15)
+    options = argparse.Namespace(
+        data="kinetics", root=str(tmp_path), frames=4, frame_rate=15, size=28, seed=0, clips=2, batch_size=3
+    )
+    task = classify_video.videos(options)
+    assert (task.classes, task.videos, len(task.train), len(task.test)) == (["a", "b"], 4, 2, 3)
+    for loader in (task.train, task.test):
+        for clips, labels, numbers in loader:
+            assert clips.array.shape[1:] == (4, 28, 28, 3)
+            np.testing.assert_array_equal(clips.array.mean((1, 2, 3, 4)) > 120, labels)
+            assert (numbers // (3 if loader is task.train else 2) == labels).all()
+
+
+def test_optical_flow(tmp_path, monkeypatch):
+    printed = run("optical_flow.py", tmp_path, "--steps", "2", "--batch-size", "1", "--updates", "2", "--test", "4")
+    errors = [float(found) for found in re.findall(r"endpoint error ([\d.]+)", printed)]
+    assert len(errors) == 2
+    assert_drawn(tmp_path / "out" / "flow.png")
+    film = np.random.default_rng(0).integers(0, 256, (3, 90, 134, 3), np.uint8)
+    io.write_video(tmp_path / "film.mp4", film, fps=10)
+    printed = run(
+        "optical_flow.py", tmp_path, "film.mp4", "--weights", "out/raft_small.safetensors", "--updates", "1"
+    )
+    assert printed.startswith("2 flows")
+    assert io.VideoReader(tmp_path / "out" / "flow.mp4")[:].shape == (2, 90, 268, 3)
+
+    monkeypatch.setattr(optical_flow, "estimator", lambda options: lambda first, second: np.ones((40, 30, 2), "float32"))
+    for name in ("one.png", "two.png"):
+        PIL.Image.new("RGB", (30, 40)).save(tmp_path / name)
+    files = [str(tmp_path / name) for name in ("one.png", "two.png")]
+    optical_flow.paint_images(argparse.Namespace(files=files, out=str(tmp_path / "painted")))
+    with PIL.Image.open(tmp_path / "painted" / "flow.png") as picture:
+        assert picture.size == (90, 40)
+
+
+def test_drawn_pairs():
+    """The second image, taken back along the true flow, is the first wherever nothing covers it."""
+    pairs = optical_flow.drawn_pairs(jax.random.key(0), 2)
+    grid = optical_flow._grid(optical_flow._places()[None] + pairs.flow)
+    error = np.abs(F.grid_sample(pairs.second, grid) - pairs.first).max(-1)[:, 16:-16, 16:-16]
+    assert np.quantile(error, 0.8) < 0.1 < np.abs(pairs.second - pairs.first).mean()
+    assert 1 < np.linalg.norm(pairs.flow, axis=-1).mean() < 10

@@ -4,7 +4,7 @@ import argparse
 import io
 import sys
 
-from . import classify, convert, datasets, detect, segment, show
+from . import classify, convert, datasets, detect, evaluate, segment, show, train
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "convert": convert, "classify": classify, "detect": detect, "segment": segment, "show": show, "datasets": datasets,
+    "train": train, "evaluate": evaluate,
 }
 
 
@@ -32,15 +33,21 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         subparser = subparsers.add_parser(name, help=command.HELP, description=command.__doc__)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(_arranged(list(sys.argv[1:] if argv is None else argv)))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        arguments.run(arguments)
-    except (ValueError, OSError, MemoryError) as error:
+        return arguments.run(arguments) or 0
+    except (ValueError, OSError, MemoryError, ImportError) as error:
         print(f"funcvision: {_sentence(error)}", file=sys.stderr)
         return 2
-    return 0
+
+
+def _arranged(argv: list[str]) -> list[str]:
+    """The arguments, in the order that the subcommand wants for argparse."""
+    if argv and argv[0] == "train":
+        return [argv[0], *train.arranged(argv[1:])]
+    return argv
 
 
 def _sentence(error: Exception) -> str:

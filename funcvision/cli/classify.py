@@ -1,21 +1,26 @@
-"""Prints the most likely classes of an image with their probabilities.
+"""Prints the most likely classes of an image or a video with their probabilities.
 
-The image is turned as its EXIF orientation says, and resized, cropped and normalised as published for the weights.
+An image is turned as its EXIF orientation says. Images and the frames of videos are resized, cropped and normalised as
+published for the weights.
 """
 
 import argparse
+import os
 import sys
 
 from ._inputs import open_image, read_names
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "say what is on an image"
+HELP = "say what is on an image or in a video"
+
+_VIDEOS = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+"""The endings of files that are taken for videos. An animated GIF is an image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `funcvision classify`."""
-    parser.add_argument("image", metavar="IMAGE", help="an image file that Pillow reads")
+    parser.add_argument("image", metavar="FILE", help="an image file that Pillow reads, or a video file")
     parser.add_argument(
         "--any-size", action="store_true", help="open the image however many pixels it has (default: Pillow's limit)"
     )
@@ -26,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
     parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")
     parser.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
+    parser.add_argument(
+        "--clips", type=int, default=1, metavar="N",
+        help="how many clips of a video are averaged (default: 1, in its middle)",
+    )
     parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes to print (default: 5)")
     parser.add_argument(
         "--resize", type=int, metavar="PIXELS", help="length of the shorter side after resizing (default: as published)"
@@ -36,21 +45,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Classifies one image and prints the most likely classes, and on stderr how the image was prepared."""
+    """Classifies one image or video and prints the most likely classes, and on stderr how it was prepared."""
     from .. import enable_compilation_cache
     from ..vision import models
 
     enable_compilation_cache()
-    image = open_image(arguments.image, arguments.any_size)
+    video = arguments.image.lower().endswith(_VIDEOS)
+    if video:
+        os.stat(arguments.image)  # a missing file is an error before weights are loaded, as for an image
+    image = arguments.image if video else open_image(arguments.image, arguments.any_size)
     categories = None
     if arguments.classes:
         categories = read_names(arguments.classes)
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
-    predictor = models.Predictor.load(
+    kind = models.video.Predictor if video else models.Predictor
+    predictor = kind.load(
         arguments.model, arguments.weights, entry=arguments.entry, categories=categories,
         dtype="float32",  # the command has no option for the dtype of a file, which may be float64
         preset_options={name: value for name, value in asked.items() if value is not None},
     )
     print(f"prepared {predictor.preparation}", file=sys.stderr)
-    for name, probability in predictor(image, top=arguments.top):
+    options = {"clips": arguments.clips} if video else {}
+    for name, probability in predictor(image, top=arguments.top, **options):
         print(f"{probability:7.2%}  {name}")

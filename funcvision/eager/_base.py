@@ -1,5 +1,6 @@
 """The base of `Tensor`: an array, its history, and its gradient. `Tensor` adds the operations."""
 
+import functools
 import math
 import pathlib
 import sys
@@ -74,8 +75,19 @@ class TensorBase:
     def wrap(cls: type[Self], array: jax.Array, node: Node | None = None, index: int = 0) -> Self:
         """A Tensor of a jax array. If a node is given, the array is its output number `index`."""
         self = object.__new__(cls)
-        self._start(array, node, index)
+        # As in `_start`, without a call, because every operation comes here.
+        self._data, self._node, self._index = array, node, index
+        # The counts are made when they are needed; see `__getattr__`.
+        self._view, self._grad, self._requires_grad = None, None, False
+        self._rare = INFERENCE if mode.inference else None
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_version", "_writes"):
+            count = [0]
+            setattr(self, name, count)
+            return count
+        raise AttributeError(name)
 
     @classmethod
     def of(cls: type[Self], data: Any) -> Self:
@@ -134,7 +146,7 @@ class TensorBase:
 
     def _has_view(
         self, result: "TensorBase", get: Callable[[Any], Any], put: Callable[[Any, Any], Any] | None,
-        strides: tuple[int, ...], key: Any = None,
+        strides: tuple[int, ...] | Callable[[], tuple[int, ...]], key: Any = None,
     ) -> Any:
         """Makes `result` a view of this Tensor; see `View`."""
         result._view = View(self, get, put, strides, self._writes[0], is_grad_enabled(), key=key)
@@ -200,7 +212,18 @@ class TensorBase:
     @property
     def strides(self) -> tuple[int, ...]:
         """The strides that torch would have, in elements."""
-        return contiguous_strides(self.shape) if self._view is None else self._view.strides
+        view = self._view
+        if view is None:
+            return contiguous_strides(self._data.shape)
+        if not isinstance(view.strides, tuple):
+            view.strides = view.strides()
+        return view.strides
+
+    def _lazy_strides(self) -> Any:
+        """The strides that the Tensor has now, or a function that computes them."""
+        if self._view is not None:
+            return self._view.strides
+        return functools.partial(contiguous_strides, self._data.shape)
 
     @property
     def shape(self) -> Size:

@@ -4,6 +4,7 @@ A cotangent is an array. Only where the backward pass is recorded itself (`creat
 depends on which of the two it is.
 """
 
+import functools
 import heapq
 import itertools
 import traceback
@@ -112,11 +113,14 @@ class Node:
 
     Attributes:
         operation: the name of the operation.
-        pullback: a function from cotangents of the outputs to cotangents of the inputs, one for each edge.
+        pullback: a function from cotangents of the outputs to cotangents of the inputs, one for each edge. If the node
+            holds arrays in `held`, these are its first argument.
+        held: the arrays that the pullback needs, or None if it knows them itself.
         edges: the receivers of the cotangents of the inputs.
         outputs: shape and dtype of each output.
         needed: the Tensors whose values the pullback holds, and their versions at the time.
-        call: the call, for the recorded backward pass; None if the pullback itself works on Tensors.
+        call: the call, for the recorded backward pass, or its program alone if the arrays of the call are those in
+            `held`; None if the pullback itself works on Tensors.
         number: nodes are numbered in the order in which they are made.
         hooks: None until there are hooks.
         made_at: where the operation was called, if anomaly detection is on.
@@ -128,17 +132,18 @@ class Node:
     like: Callable[[Cotangent, Any], Cotangent]
 
     __slots__ = (
-        "__weakref__", "_free", "call", "edges", "hooks", "made_at", "needed", "number", "operation", "outputs",
+        "__weakref__", "_free", "call", "edges", "held", "hooks", "made_at", "needed", "number", "operation", "outputs",
         "pullback",
     )  # fmt: skip
 
     def __init__(
-        self, operation: str, pullback: Callable[[list[Any]], Iterable[Any]], edges: Sequence[Edge],
+        self, operation: str, pullback: Callable[..., Iterable[Any]], edges: Sequence[Edge],
         outputs: Sequence[jax.ShapeDtypeStruct], needed: Sequence[tuple[Versioned, int]], holds_arrays: bool,
-        call: Call | None = None,
+        call: Any = None, held: Sequence[Any] | None = None,
     ):
         self.operation, self.edges, self.outputs, self.needed, self.call = operation, edges, outputs, needed, call
-        self.pullback: Callable[[list[Any]], Iterable[Any]] | None = pullback
+        self.pullback: Callable[..., Iterable[Any]] | None = pullback
+        self.held = held
         self.number = next(_numbers)
         self.hooks: NodeHooks | None = None
         self.made_at = None if mode.anomalies is None else "".join(traceback.format_stack()[:-3])
@@ -161,13 +166,13 @@ class Node:
                 f"Trying to backward through the graph a second time: backward ran through {self.operation!r} a second "
                 "time, but its arrays were freed after the first time: call backward(retain_graph=True) the first time"
             )
-        if any(tensor.version != version for tensor, version in self.needed):
+        if self.needed and any(tensor.version != version for tensor, version in self.needed):
             raise RuntimeError(
                 f"backward needs a value that {self.operation!r} used and that was changed in place afterwards: it has "
                 "been modified by an inplace operation. Call backward before the change (an optimizer's step is one), "
                 "or write `x = x + y`, not `x += y`"
             )
-        return self.pullback
+        return self.pullback if self.held is None else functools.partial(self.pullback, self.held)
 
     def filled(self, cotangents: Sequence[Cotangent | None]) -> list[Cotangent]:
         """The cotangents with zeros for outputs that received none."""
@@ -179,7 +184,7 @@ class Node:
     def free(self, retain: bool) -> None:
         """Frees the arrays that the pullback holds, unless `retain` is set."""
         if self._free and not retain:
-            self.pullback, self.needed, self.call = None, (), None
+            self.pullback, self.needed, self.call, self.held = None, (), None, None
 
     # What scripts ask a grad_fn for
 

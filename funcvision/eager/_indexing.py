@@ -6,6 +6,7 @@ because the shape of the result depends on the number of elements that they sele
 """
 
 import dataclasses
+import functools
 import math
 import operator
 from typing import Any
@@ -17,10 +18,10 @@ from jax import lax
 
 from ._tiered import on_device
 
-__all__ = ["Index", "get", "in_range", "parse", "put"]
+__all__ = ["Index", "element", "get", "in_range", "integers", "parse", "put"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Index:
     """The static part of an index.
 
@@ -88,6 +89,32 @@ def parse(index: Any, shape: tuple[int, ...]) -> tuple[Index, list[int], list[ja
     return Index(*map(tuple, (sizes, steps, dropped, added, indexed))), starts, arrays
 
 
+def integers(index: Any, shape: tuple[int, ...]) -> tuple[Index, tuple[int, ...]] | None:
+    """The static part and the places, if the index has Python integers only, one for each of the first axes.
+
+    Raises:
+        IndexError: an index is out of range.
+    """
+    items = index if type(index) is tuple else (index,)
+    if len(items) > len(shape):
+        return None
+    places = []
+    for axis, item in enumerate(items):
+        if type(item) is not int:
+            return None
+        size = shape[axis]
+        if not -size <= item < size:
+            raise IndexError(f"index {item} is out of range for axis {axis} of an array of shape {shape}")
+        places.append(item % size)
+    return _of_integers(shape, len(places)), tuple(places)
+
+
+@functools.lru_cache(4096)
+def _of_integers(shape: tuple[int, ...], count: int) -> Index:
+    sizes = (1,) * count + shape[count:]
+    return Index(sizes, (1,) * len(shape), tuple(range(count)), (), ())
+
+
 def _item(item: Any) -> Any:
     """One of None, Ellipsis, a slice of integers, an integer, or an array of integers or bools."""
     if item is None or item is Ellipsis or type(item) is int:
@@ -153,6 +180,11 @@ def get(x: jax.Array, starts: list[jax.Array], arrays: list[jax.Array], index: I
     shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
     places = {axis: jnp.broadcast_to(array, shape) for axis, array in zip(index.indexed, arrays, strict=True)}
     return x[tuple(places.get(axis, slice(None)) for axis in range(x.ndim))]
+
+
+def element(x: jax.Array, *places: Any) -> jax.Array:
+    """`x[places]`."""
+    return get(x, [*places, *(0,) * (x.ndim - len(places))], [], _of_integers(x.shape, len(places)))
 
 
 def put(x: jax.Array, value: Any, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:

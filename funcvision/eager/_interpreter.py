@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import export
 from jax.extend.core import ClosedJaxpr, Literal
 
 from ._numpy_random import KEY, key_data
@@ -27,6 +28,7 @@ class Plan:
     Args:
         closed: the jaxpr.
         is_whole: whether the results leave the interpreter; the body of a loop may also give random keys.
+        sizes: the sizes that replace the symbols in the shapes of the jaxpr.
 
     Attributes:
         cost: the number of equations that run.
@@ -36,8 +38,10 @@ class Plan:
         UnsupportedError: an equation has no rule, or there is too much to compute.
     """
 
-    def __init__(self, closed: ClosedJaxpr, is_whole: bool = True):
+    def __init__(self, closed: ClosedJaxpr, is_whole: bool = True, sizes: dict[str, int] | None = None):
         self.cost = 0
+        self._sizes = sizes
+        self._known: dict[Any, int] = {}  # sizes that were computed from symbols
         self._values: list[Any] = []  # constants; None for what is computed
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...], int | tuple[int, ...]]] = []
         self._dtypes = [None if _is_key(aval) else aval.dtype for aval in closed.in_avals]
@@ -81,12 +85,24 @@ class Plan:
         is_key = _is_key(aval)
         if not is_key and getattr(aval, "dtype", None) not in DTYPES:
             raise UnsupportedError(f"an array of {getattr(aval, 'dtype', aval)}")
-        if math.prod(aval.shape) > LARGEST:
+        if math.prod(self.replaced(aval.shape)) > LARGEST:
             raise UnsupportedError("a large array")
         if value is not None:
             value = key_data(value) if is_key else np.asarray(value, aval.dtype)
         self._values.append(value)
         return len(self._values) - 1
+
+    def replaced(self, value: Any) -> Any:
+        """A parameter or a shape with sizes in the places of symbols."""
+        if self._sizes is None:
+            return value
+        if type(value) in (tuple, list):
+            return type(value)(map(self.replaced, value))
+        if not export.is_symbolic_dim(value):
+            return value
+        if value not in self._known:
+            self._known[value] = int(value._evaluate(self._sizes))
+        return self._known[value]
 
     def _inline(self, closed: ClosedJaxpr, inputs: Sequence[int], wanted: Sequence[bool]) -> list[Any]:
         """Adds the equations of a jaxpr. Returns the slots of its outputs; those that are not wanted may be missing."""
@@ -131,10 +147,18 @@ class Plan:
         """The numpy function of an equation."""
         name, params = eqn.primitive.name, eqn.params
         if name in _LOOPS:
+            if self._sizes is not None:
+                raise UnsupportedError("a loop over arrays of symbolic shapes")
             inner, function = _LOOPS[name](params)
             self.cost += inner
         elif name in RULES:
             inputs, outputs = (tuple(atom.aval for atom in atoms) for atoms in (eqn.invars, eqn.outvars))
+            if self._sizes is not None:
+                inputs, outputs = (
+                    tuple(jax.ShapeDtypeStruct(self.replaced(aval.shape), aval.dtype) for aval in avals)
+                    for avals in (inputs, outputs)
+                )
+                params = {option: self.replaced(value) for option, value in params.items()}
             if not name.startswith("random_") and any(map(_is_key, (*inputs, *outputs))):
                 raise UnsupportedError("an array of keys")
             function = RULES[name](Equation(params, inputs, outputs))

@@ -13,11 +13,14 @@ from ._record import record
 
 __all__ = ["lift", "run"]
 
+_ARRAYS: set[type] = set()  # the classes of jax arrays that were seen: this is faster than `isinstance`
+
 
 def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, numbers: bool = False) -> tuple[Any, Any]:
     """Runs an operation on Tensors and adds it to the graph: (output with Tensors in it, aux with arrays in it)."""
     output, aux, node = record(operation, args, kwargs, numbers=numbers)
-    if isinstance(output, jax.Array):
+    if type(output) in _ARRAYS or isinstance(output, jax.Array):
+        _ARRAYS.add(type(output))
         return TensorBase.result.wrap(output, node if node is not None and node.outputs else None), aux
     leaves, structure = jax.tree.flatten(output)
     wrapped, made = [], 0
@@ -28,7 +31,9 @@ def run(operation: Operation, args: Sequence[Any], kwargs: dict[str, Any], *, nu
     return jax.tree.unflatten(structure, wrapped), aux
 
 
-def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = False) -> Callable[..., Any]:
+def lift(
+    function: Callable[..., Any], *, jit: bool = True, numbers: bool = False, on_host: Any = None
+) -> Callable[..., Any]:
     """Makes a function of Tensors from a pure function of arrays. Each call is one node of the graph.
 
     Args:
@@ -36,6 +41,7 @@ def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = Fals
             are static and must be hashable; the function is compiled for each of their values.
         jit: whether to compile the function and its gradient. Without compilation it may inspect values.
         numbers: treat Python numbers as arrays, so that the function is not compiled again for each number.
+        on_host: makes the functions that compute a call in numpy while it is not compiled; see `Operation`.
 
     >>> import jax.numpy as jnp
     >>> from funcvision.eager import Tensor
@@ -45,7 +51,7 @@ def lift(function: Callable[..., Any], *, jit: bool = True, numbers: bool = Fals
     >>> v.grad
     tensor([0.6000, 0.8000])
     """
-    operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit)
+    operation = Operation(function, name=getattr(function, "__name__", "lifted function"), jit=jit, on_host=on_host)
 
     @functools.wraps(function)
     def lifted(*args: Any, **kwargs: Any) -> Any:

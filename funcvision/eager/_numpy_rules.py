@@ -321,6 +321,12 @@ def _iota(equation: Equation) -> Function:
     return lambda: result
 
 
+def _size(equation: Equation) -> Function:
+    """A size, which was a symbol when the equation was traced."""
+    result = np.asarray(equation.params["dim"], equation.outputs[0].dtype)
+    return lambda: result
+
+
 # Reductions
 
 
@@ -450,7 +456,8 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "cos": _same(np.cos), "cosh": _same(np.cosh),
     "cumlogsumexp": _accumulation(np.logaddexp), "cummax": _accumulation(np.maximum),
     "cummin": _accumulation(np.minimum), "cumprod": _accumulation(np.multiply),
-    "cumsum": _accumulation(np.add), "div": _divide, "dot_general": _dot, "dynamic_slice": dynamic_slice,
+    "cumsum": _accumulation(np.add), "dim_as_value": _size, "div": _divide, "dot_general": _dot,
+    "dynamic_slice": dynamic_slice,
     "dynamic_update_slice": dynamic_update_slice, "eq": _same(np.equal), "erf": _one_by_one(math.erf),
     "erfc": _one_by_one(math.erfc), "exp": _same(np.exp), "exp2": _same(np.exp2),
     "erf_inv": _inverse_erf, "expm1": _same(np.expm1), "floor": _same(np.floor), "gather": gather,

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
 
-from ._graph import Call
-from ._tiered import Tiered, is_small, on_device
+from ._lengths import HostFunctions, Lengths
+from ._tiered import INTERPRETED_CALLS, Tiered, is_committed, is_small, on_device
 
-__all__ = ["ARRAY", "Form", "Operation", "Program", "conjugated", "differentiable"]
+__all__ = ["ARRAY", "Form", "Operation", "Program", "any_traced", "conjugated", "differentiable"]
 
 # XLA fuses these into the operations around them, so that computing them again costs less than storing their results.
 # A ResNet then stores the inputs and outputs of its convolutions, as torch does, and not each step of a batch norm.
@@ -61,11 +61,12 @@ class Operation:
         jit: whether to compile the function and its pullback. Without compilation the function may inspect values.
         recompute: store only those intermediates for the pullback that are costly to compute, and compute the others
             again. It is for long functions, which are not interpreted.
+        on_host: makes the functions that compute a call in numpy; see `_joining`.
     """
 
     def __init__(
         self, function: Callable[..., Any], *, name: str, has_aux: bool = False, jit: bool = True,
-        recompute: bool = False,
+        recompute: bool = False, on_host: Callable[..., HostFunctions | None] | None = None,
     ):
         self.function = function if has_aux else _without_aux(function)
         self.recompute = recompute and jit
@@ -73,6 +74,7 @@ class Operation:
         self.jit = jit
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
+        self.lengths, self.on_host = Lengths(), on_host
         self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
@@ -94,12 +96,25 @@ class Operation:
                 f"{self.name} is compiled once for each set of options, so each argument must be a Tensor, an array or "
                 f"hashable: {error}"
             ) from None
-        if found is None:
-            found = Program(self, *_call(key))
-            found.make(not self.recompute and found.form not in self.compiled_only and is_small(arrays))
+        if found is None or (type(found) is HostProgram and not found.is_for(arrays)):
+            found = self._made(key, arrays, found is None)
             if len(self._programs) >= MOST_PROGRAMS:  # shapes that are seldom used would fill the memory
                 self._programs = {key: program for key, program in self._programs.items() if program.is_final}
             self._programs[key] = found
+        return found
+
+    def _made(self, key: tuple[Any, ...], arrays: Sequence[Any], is_new: bool) -> "Program":
+        """A program for a call. `is_new` says that there was none that runs on the host."""
+        found = Program(self, *_call(key))
+        interpret = not self.recompute and found.form not in self.compiled_only and is_small(arrays)
+        if interpret and is_new and not is_committed(arrays):
+            if self.on_host is not None:
+                functions = self.on_host(found.form, found.mask, [part[:2] for part in key[2:] if len(part) == 4])
+            else:
+                functions = self.lengths.find(key, lambda: Program(self, found.form, found.mask))
+            if functions is not None:
+                return HostProgram(self, found.form, found.mask, functions)
+        found.make(interpret and is_new)
         return found
 
 
@@ -128,6 +143,7 @@ class Program:
         held: for each array that the pullback holds, the number of the array of the call that it is, or minus one minus
             the number of the differentiable output that it is. None if it holds any other array. It is known after a
             call.
+        bound_pull: the method `pull`.
         pullback: the pullback as an operation, if there was a recorded backward pass.
         sources: the numbers of what the pullback needs, among the arrays of the call and then the results.
         is_single: whether the output is one array and there is no second result.
@@ -144,6 +160,7 @@ class Program:
         self.pullback: Operation | None = None
         self.is_single = False
         self.forward: Callable[..., Sequence[Any]] = self._flat
+        self.bound_pull = self.pull  # made once, and not at each call
         self._backward: Tiered | None = None  # None before the first backward pass
         self._tiered: Tiered | None = None  # None if the function is neither compiled nor interpreted
 
@@ -165,10 +182,6 @@ class Program:
             self.forward = tiered.call
         return results
 
-    def call(self, arrays: Sequence[Any], residuals: Sequence[Any]) -> Call:
-        """The call, with the arrays from which its pullback can be computed again. They are as few as possible."""
-        return Call(self, arrays if self.held is None else residuals)
-
     def tree(self, results: Sequence[Any]) -> tuple[Any, Any]:
         """(output, aux) from the results."""
         leaves = [on_device(result) for result in results[: self._structure.num_leaves]]
@@ -176,7 +189,7 @@ class Program:
 
     def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
         """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
-        if self._tiered is None or any(isinstance(array, Tracer) for array in cotangents):
+        if self._tiered is None or any_traced(cotangents):
             return self.flat_pullback(*residuals, *cotangents)
         if self._backward is None:
             interpret = self._tiered.interprets and not self._tiered.refused
@@ -224,10 +237,70 @@ class Program:
         self.outputs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in real]
         return results
 
+    def recomputed_pullback(self, arrays: Sequence[Any], cotangents: list[jax.Array]) -> list[jax.Array]:
+        """The cotangents of the chosen arrays, from all arrays of the call and the cotangents of the outputs."""
+
+        def outputs(*picked: jax.Array) -> list[jax.Array]:
+            given = dict(zip(self.chosen, picked, strict=True))
+            output, _ = self.form.call(self.operation.function, [given.get(place, x) for place, x in enumerate(arrays)])
+            return [leaf for leaf in map(jnp.asarray, jax.tree.leaves(output)) if differentiable(leaf)]
+
+        pullback = jax.vjp(outputs, *(arrays[place] for place in self.chosen))[1]
+        return conjugated(pullback(conjugated(cotangents)))
+
     def flat_pullback(self, *arrays: Any) -> list[Any]:
         """The cotangents of the chosen arrays, from what the pullback holds and the cotangents of the outputs."""
         count = self._pullback_structure.num_leaves
         return conjugated(jax.tree.unflatten(self._pullback_structure, arrays[:count])(conjugated(arrays[count:])))
+
+
+class HostProgram(Program):
+    """A program that numpy runs without a trace of its own. After some calls a compiled program takes its place.
+
+    Args:
+        operation: the operation.
+        form: the form of the call.
+        mask: for each array of the call whether to differentiate it.
+        functions: what computes the call and its pullback.
+    """
+
+    def __init__(self, operation: Operation, form: Form, mask: tuple[bool, ...], functions: HostFunctions):
+        super().__init__(operation, form, mask)
+        self.used, self.outputs, self._structure = functions.used, functions.outputs, functions.structure
+        self.is_single, self._functions = functions.structure == _SINGLE, functions
+        # A traced pullback is computed again from the arrays of the call, so these come first.
+        self.sources = [*range(len(mask)), *functions.sources] if self.chosen else []
+        self._calls = 0
+        self.forward = self._on_host
+
+    def is_for(self, arrays: Sequence[Any]) -> bool:
+        """Whether this program is to run one more call, on these arrays."""
+        self._calls += 1
+        return self._calls <= INTERPRETED_CALLS and not is_committed(arrays)
+
+    def _on_host(self, *arrays: Any) -> Sequence[Any]:
+        return self._functions.forward(arrays)
+
+    def pull(self, residuals: Sequence[Any], cotangents: Sequence[jax.Array]) -> Sequence[jax.Array]:
+        """The cotangents of the chosen arrays, from those of the differentiable leaves of the output."""
+        count = len(self.mask)
+        if any_traced(cotangents):
+            return self.recomputed_pullback(residuals[:count], list(cotangents))
+        found = self._functions.pullback((*residuals[count:], *cotangents))  # pyright: ignore[reportOptionalCall]
+        return [on_device(array) for array in found]
+
+
+_concrete: set[type] = set()  # classes of arrays and numbers that are not traced
+
+
+def any_traced(arrays: Sequence[Any]) -> bool:
+    """Whether jax traces one of the arrays or numbers."""
+    for array in arrays:
+        if type(array) not in _concrete:
+            if isinstance(array, Tracer):
+                return True
+            _concrete.add(type(array))
+    return False
 
 
 def differentiable(x: Any) -> bool:

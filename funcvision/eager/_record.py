@@ -1,29 +1,29 @@
 """`record`: an operation on Tensors runs and becomes a node of the graph."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 
 from ._base import TensorBase
-from ._graph import Node
+from ._graph import Call, Edge, Node
+from ._lengths import NUMBER
 from ._limits import fitted, number
 from ._modes import mode
-from ._operation import Operation, differentiable
+from ._operation import Operation, any_traced, differentiable
 from ._packing import Packed
 from ._tiered import on_device
 
 __all__ = ["record"]
 
+_tuple: Callable[..., Any] = tuple.__new__  # makes a NamedTuple faster than its class
+
 # Classes of arguments that are not trees of other arguments.
 _LEAVES = frozenset((bool, int, float, complex, str, np.ndarray, type(None)))
 _NUMBERS = (float, int, complex)
 _HOST = (np.ndarray, np.generic, jax.Array)  # arrays that are no Tensors
-_NUMBER = object()  # marks a Python number that is an argument of the compiled function
 
 
 def record(
@@ -44,17 +44,22 @@ def record(
     """
     if mode.autocast is not None:
         args, kwargs = mode.autocast(operation.name, args, kwargs)
-    leaves, structure = _flatten(args, kwargs)
-    recording = mode.recording and mode.trace is None
+    leaves, structure = (args, ()) if not kwargs and _are_leaves(args) else _flatten(args, kwargs)
+    trace = mode.trace
+    recording = trace is None and mode.recording
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
-    # (_NUMBER, class); for a static argument (class, value).
+    # (NUMBER, class); for a static argument (class, value).
     key: list[Any] = [structure, jax.config.jax_enable_x64]  # pyright: ignore[reportAttributeAccessIssue]
     tensors, arrays = [], []
-    is_traced = is_recorded = False
+    is_recorded = False
     for leaf in leaves:
         if isinstance(leaf, TensorBase):
-            array, tensor = leaf.array, leaf
-            aval, chosen = array.aval, recording and leaf.requires_grad
+            tensor = leaf
+            if trace is None and leaf._view is None:  # what the properties below would give
+                array, chosen = leaf._data, recording and (leaf._node is not None or leaf._requires_grad)
+            else:
+                array, chosen = leaf.array, recording and leaf.requires_grad
+            aval = array.aval
             key.append((aval.shape, aval.dtype, aval.weak_type, chosen))
             is_recorded = is_recorded or chosen
         else:
@@ -63,26 +68,37 @@ def record(
             if array is None:
                 continue
             tensor = None
-        is_traced = is_traced or isinstance(array, Tracer)
         tensors.append(tensor)
         arrays.append(array)
-    program = operation.program(key, arrays, is_traced)
+    program = operation.program(key, arrays, any_traced(arrays))
     results = program.forward(*arrays)
     node = None
     if is_recorded:
-        count = len(arrays)
-        residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        residuals: Any = ()
+        if program.sources:
+            count = len(arrays)
+            residuals = [arrays[i] if i < count else results[i - count] for i in program.sources]
+        holds_arrays, call = bool(residuals), program
         if mode.packing:
             residuals, arrays = Packed(residuals), Packed(arrays if program.held is None else ())
+        if program.held is None:
+            call = _tuple(Call, (program, arrays))
+        edges = []
+        for i in program.chosen:
+            tensor: Any = tensors[i]
+            target = tensor._node
+            edges.append(_tuple(Edge, (tensor, 0) if target is None else (target, tensor._index)))
+        needed: Any = ()
+        if program.used:
+            needed = [(tensor, tensor._version[0]) for i in program.used if (tensor := tensors[i]) is not None]
         node = Node(
-            operation.name, functools.partial(program.pull, residuals), [tensors[i]._edge() for i in program.chosen],
-            program.outputs, [(tensor, tensor.version) for i in program.used if (tensor := tensors[i]) is not None],
-            bool(residuals), program.call(arrays, residuals),
+            operation.name, program.bound_pull, edges, program.outputs, needed, holds_arrays, call, residuals
         )
-    elif mode.trace is not None and not mode.recording:
+    elif trace is not None and not mode.recording:
         results = [lax.stop_gradient(leaf) if differentiable(leaf) else leaf for leaf in results]
     if program.is_single:
-        return on_device(results[0]), None, node
+        result = results[0]
+        return on_device(result) if type(result) is np.ndarray else result, None, node
     return *program.tree(results), node
 
 
@@ -91,7 +107,7 @@ def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tup
     if numbers and isinstance(leaf, _NUMBERS):  # a float64 of numpy is a float, too
         if type(leaf) is int and not -(2**31) <= leaf < 2**31:
             leaf = number(leaf, any(isinstance(other, TensorBase) and differentiable(other) for other in leaves))
-        return leaf, (_NUMBER, type(leaf))
+        return leaf, (NUMBER, type(leaf))
     if not isinstance(leaf, _HOST):
         return None, (type(leaf), leaf)
     if isinstance(leaf, np.integer | np.bool_) and not numbers:  # a size, an axis or a flag
@@ -102,10 +118,14 @@ def _argument(leaf: Any, leaves: Sequence[Any], numbers: bool) -> tuple[Any, tup
     return leaf, (aval.shape, aval.dtype, aval.weak_type, False)
 
 
+def _are_leaves(arguments: Iterable[Any]) -> bool:
+    for value in arguments:  # noqa: SIM110 (a generator is slower)
+        if type(value) not in _LEAVES and not isinstance(value, TensorBase):
+            return False
+    return True
+
+
 def _flatten(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Any]:
     """The leaves of the arguments and their structure; see `Form`."""
-    given = (*args, *kwargs.values()) if kwargs else args
-    for value in given:
-        if not isinstance(value, TensorBase) and type(value) not in _LEAVES:
-            return jax.tree.flatten((tuple(args), kwargs))
-    return given, tuple(kwargs)
+    given = (*args, *kwargs.values())
+    return (given, tuple(kwargs)) if _are_leaves(given) else jax.tree.flatten((tuple(args), kwargs))

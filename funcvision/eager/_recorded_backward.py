@@ -6,15 +6,13 @@ as a mask, it is recorded as a function of all arguments, from which it is compu
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from ._base import TensorBase
-from ._graph import Cotangent, Edge, Node
+from ._graph import Call, Cotangent, Edge, Node
 from ._lift import run
-from ._operation import Operation, Program, conjugated, differentiable
+from ._operation import Operation, Program
 from ._tiered import on_device
 
 __all__ = ["pull_recorded"]
@@ -25,7 +23,7 @@ def pull_recorded(node: Node, cotangents: Sequence[Cotangent | None], retain: bo
     if node.call is None:
         return node.pull(cotangents, retain)
     node.checked()
-    program, arrays = node.call
+    program, arrays = node.call if isinstance(node.call, Call) else (node.call, node.held)
     edges = dict(zip(program.chosen, node.edges, strict=True))
     edges |= {-1 - index: Edge(node, index) for index in range(len(node.outputs))}
     places = range(len(arrays)) if program.held is None else program.held
@@ -60,23 +58,8 @@ def _pullback(program: Program) -> Operation:
             )
         return program.pullback
     if not operation.jit:  # the options of the form need not be hashable
-        return Operation(_recomputed(program), name=name, jit=False)
+        return Operation(program.recomputed_pullback, name=name, jit=False)
     key = program.form, program.mask
     if key not in operation.pullbacks:
-        operation.pullbacks[key] = Operation(_recomputed(program), name=name, recompute=operation.recompute)
+        operation.pullbacks[key] = Operation(program.recomputed_pullback, name=name, recompute=operation.recompute)
     return operation.pullbacks[key]
-
-
-def _recomputed(program: Program) -> Any:
-    """The pullback as a function of all arguments of the call and of the cotangents."""
-    function, form, places = program.operation.function, program.form, program.chosen
-
-    def pullback(arrays: Sequence[Any], cotangents: list[jax.Array]) -> Sequence[jax.Array]:
-        def outputs(*picked: jax.Array) -> list[jax.Array]:
-            given = dict(zip(places, picked, strict=True))
-            output, _ = form.call(function, [given.get(place, x) for place, x in enumerate(arrays)])
-            return [leaf for leaf in map(jnp.asarray, jax.tree.leaves(output)) if differentiable(leaf)]
-
-        return conjugated(jax.vjp(outputs, *(arrays[place] for place in places))[1](conjugated(cotangents)))
-
-    return pullback

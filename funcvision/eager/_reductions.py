@@ -104,19 +104,19 @@ def _variance_of(x: jax.Array, axes: Any, correction: float) -> jax.Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _variance(x: jax.Array, axes: Any, correction: float) -> jax.Array:
     """The variance over axes, which are kept with size 1."""
-    freedom = _count(x, axes) - correction
+    freedom = _freedom(x, axes, correction)
     squares = jnp.sum(jnp.square(_centred(x, axes)), axes, keepdims=True)
-    return squares / jnp.asarray(builtins.max(freedom, 0.0), x.dtype)
+    return squares / jnp.asarray(builtins.max(freedom, 0), x.dtype)
 
 
 @_variance.defjvp
 def _(axes: Any, correction: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Any, Any]:
     (x,), (dx,) = primals, tangents
-    freedom = _count(x, axes) - correction
+    freedom = _freedom(x, axes, correction)
     if axes is None and freedom <= 0:  # torch has this rule for all axes only
         slope = jnp.where(_centred(x, axes) == 0, jnp.nan, jnp.inf).astype(x.dtype)
     else:
-        slope = (2 / freedom if freedom else math.inf) * _centred(x, axes)
+        slope = (2 / jnp.asarray(freedom, x.dtype)) * _centred(x, axes)
     return _variance(x, axes, correction), jnp.sum(slope * dx, axes, keepdims=True)
 
 
@@ -124,6 +124,11 @@ def _count(x: jax.Array, axes: Any) -> int:
     """The number of elements over which axes reduce."""
     reduced = range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes
     return math.prod(x.shape[axis] for axis in reduced)
+
+
+def _freedom(x: jax.Array, axes: Any, correction: float) -> Any:
+    """The divisor of a variance. It is an integer if the correction is one, because a size may be a symbol."""
+    return _count(x, axes) - (int(correction) if correction.is_integer() else correction)
 
 
 def _centred(x: jax.Array, axes: Any) -> jax.Array:

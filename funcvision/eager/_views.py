@@ -26,7 +26,7 @@ class View:
         get: a function from the base to the view.
         put: a function from the base and a new value of the view to the new base. None if several elements of the view
             are one element of the base, so that the view cannot be written.
-        strides: the strides that torch would have.
+        strides: the strides that torch would have, or a function that computes them when they are needed.
         seen: the count of writes when the view was made last. -1 if it was not made yet.
         recorded: whether operations were recorded when the view was made.
         has_history: whether gradients flow from the view to the base. They do not for `detach` and `.data`.
@@ -36,7 +36,7 @@ class View:
     base: Any
     get: Callable[[Any], Any]
     put: Callable[[Any, Any], Any] | None
-    strides: tuple[int, ...]
+    strides: tuple[int, ...] | Callable[[], tuple[int, ...]]
     seen: int
     recorded: bool
     has_history: bool = True

@@ -11,6 +11,7 @@ import numpy as np
 from . import _shapes
 from ._base import as_array
 from ._filling import converted, filled
+from ._joining import cat_on_host, stack_on_host
 from ._lift import lift
 from ._limits import fitted
 from ._out import as_function, with_out
@@ -266,8 +267,8 @@ def _vander(x: jax.Array, N: int | None = None, increasing: bool = False) -> jax
     return jnp.vander(x, N, increasing)
 
 
-cat = concat = concatenate = as_function(lift(_shapes.cat))
-stack = as_function(lift(_shapes.stack))
+cat = concat = concatenate = as_function(lift(_shapes.cat, on_host=cat_on_host))
+stack = as_function(lift(_shapes.stack, on_host=stack_on_host))
 vander = lift(_vander)
 
 

@@ -4,7 +4,7 @@ Arrays are immutable, so results do not share memory. `_views` says what torch's
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -27,6 +27,7 @@ from ._filling import from_sizes_or_data
 from ._forms import add_forms
 from ._gradients import GradientMethods
 from ._graph import is_grad_enabled
+from ._joining import unbind_on_host
 from ._lift import lift
 from ._limits import check_divisor, fitting
 from ._math import MathMethods
@@ -193,11 +194,30 @@ _div, _floor_divide, _remainder = (
 _bitwise_and, _bitwise_or, _bitwise_xor = map(_arithmetic, (ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor))
 _eq, _ne, _lt, _le, _gt, _ge = map(_arithmetic, (ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge))
 _fill, _masked_fill, _clamp, _where = map(_arithmetic, (_filled, ew.masked_fill, arithmetic.clamp, ew.where))
+_element = _arithmetic(_indexing.element)
 _get, _put = _arithmetic(_indexing.get), _arithmetic(_indexing.put)
 _permute, _reshape = lift(_shapes.permute), lift(_shapes.reshape)
 _clone = lift(_itself)
 _matmul = fitting(lift(_shapes.matmul), np.matmul)
-_expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind)
+_expand, _unbind = lift(_shapes.expand), lift(_shapes.unbind, on_host=unbind_on_host)
+
+
+def _starts(starts: Sequence[int], static: _indexing.Index) -> tuple[int, ...]:
+    """The starts for all axes."""
+    return (*starts, *(0,) * (len(static.sizes) - len(starts)))
+
+
+def _shown(starts: Sequence[int], static: _indexing.Index, base: "Tensor") -> "Tensor":
+    return _get(base, list(_starts(starts, static)), [], static)
+
+
+def _shown_replaced(starts: Sequence[int], static: _indexing.Index, base: "Tensor", value: "Tensor") -> "Tensor":
+    return _put(base, value, list(_starts(starts, static)), [], static)
+
+
+def _strides_of(strides: Any, static: _indexing.Index) -> tuple[int, ...]:
+    """The strides of a view at an index, from those of its base, which may be a function."""
+    return static.strides(strides() if callable(strides) else strides)
 
 
 class Tensor(
@@ -256,6 +276,8 @@ class Tensor(
             tensor = tensor._view.base
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("_version", "_writes"):
+            return super().__getattr__(name)
         raise AttributeError(
             f"a Tensor has no attribute {name!r}. If a function of jax arrays got this Tensor, use its version for "
             "Tensors in funcvision.eager.nn.functional, such as F.cross_entropy, or make one with "
@@ -266,16 +288,18 @@ class Tensor(
     # Elements
 
     def __getitem__(self, index: Any) -> "Tensor":
+        found = _indexing.integers(index, self._data.shape)
+        if found is not None:
+            return self._shows(_element(self, *found[1]), *found)
         static, starts, arrays = _indexing.parse(_arrays(index), self.shape)
         result = _get(self, starts, arrays, static)
         return result if arrays else self._shows(result, static, starts)
 
     def _shows(self, result: "Tensor", static: _indexing.Index, starts: list[Any]) -> "Tensor":
-        """Makes `result` the view of the elements at an index without arrays."""
+        """Makes `result` the view of the elements at an index without arrays. `starts` may leave out zeros."""
         return self._has_view(
-            result, lambda base: _get(base, starts, [], static),
-            lambda base, value: _put(base, value, starts, [], static),
-            static.strides(self.strides), (static, tuple(starts)),
+            result, functools.partial(_shown, starts, static), functools.partial(_shown_replaced, starts, static),
+            functools.partial(_strides_of, self._lazy_strides(), static), (static, _starts(starts, static)),
         )
 
     def _is_part(self, part: "Tensor", index: Any) -> "Tensor":
@@ -400,8 +424,14 @@ class Tensor(
     def unbind(self, dim: int = 0) -> tuple["Tensor", ...]:
         """The slices of one axis, as a tuple of views."""
         parts = _unbind(self, dim)
-        before = (slice(None),) * (dim % self.ndim)
-        return tuple(self._is_part(part, (*before, place)) for place, part in enumerate(parts))
+        if not parts:
+            return ()
+        axis = dim % self.ndim
+        before, shape = (0,) * axis, self._data.shape
+        static, _, _ = _indexing.parse(((slice(None),) * axis + (0,)), shape)
+        for place, part in enumerate(parts):
+            self._shows(part, static, (*before, place))
+        return parts
 
     tril, triu = lift(_shapes.tril), lift(_shapes.triu)
 

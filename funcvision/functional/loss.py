@@ -9,6 +9,7 @@ TypeError if `input` is not floating-point.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -178,12 +179,21 @@ def _is_class(scores: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def _at_class(scores: jax.Array, target: jax.Array) -> jax.Array:
-    """`scores[..., target]`, or NaN where the target is not a class.
+    """`scores[..., target]`, or NaN where the target is not a class."""
+    is_class = (target >= 0) & (target < scores.shape[-1])
+    return jnp.where(is_class, _chosen(scores, jnp.where(is_class, target, 0)), jnp.nan)
 
-    It compares with all classes and sums, because the gradient of a gather would be a scatter.
-    """
-    chosen = jnp.sum(scores, -1, where=_is_class(scores, target))
-    return jnp.where((target >= 0) & (target < scores.shape[-1]), chosen, jnp.nan)
+
+@jax.custom_jvp
+def _chosen(scores: jax.Array, target: jax.Array) -> jax.Array:
+    """`scores[..., target]`. The gradient of the gather would be a scatter, so the derivative compares all classes."""
+    return jnp.take_along_axis(scores, target[..., None], -1)[..., 0]
+
+
+@_chosen.defjvp
+def _chosen_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> Any:
+    scores, target = primals
+    return _chosen(scores, target), jnp.sum(tangents[0], -1, where=_is_class(scores, target))
 
 
 # Probabilities of two outcomes

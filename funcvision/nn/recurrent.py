@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 
 from .. import functional as F
 from . import init
@@ -191,6 +192,7 @@ class RNNBase(Module):
 
         def advance(state: State, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[State, jax.Array]:
             from_input, is_inside = inputs
+            state = tuple(checkpoint_name(array, "state") for array in state)  # so that `remat` can store it
             hidden, *rest = step(from_input, F.linear(state[0], weight_hh, bias_hh), state)
             if weight_hr is not None:
                 hidden = F.linear(hidden, weight_hr)

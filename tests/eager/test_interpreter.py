@@ -210,7 +210,8 @@ CASES = {
 
 
 def test_every_rule_has_a_case():
-    assert set(CASES) == set(RULES)
+    of_symbols = {"dim_as_value"}  # see `test_lengths`
+    assert set(CASES) | of_symbols == set(RULES)
 
 
 @pytest.mark.parametrize("primitive", CASES)

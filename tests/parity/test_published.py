@@ -1,6 +1,7 @@
 """The table of published weights against torchvision's enums, and parameters and operations against the table."""
 
 import math
+import re
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,10 @@ def test_entries_of_other_tasks(name):
         assert entry.metrics == (flow if entry.task == "optical_flow" else single)
         assert (entry.min_size, entry.min_size) == meta["min_size"]
         assert (entry.recipe, entry.categories and list(entry.categories)) == (meta["recipe"], meta.get("categories"))
+        words = {"frames": "clip_len", "frame_rate": "frame_rate", "per_video": "clips_per_video"}
+        clips = {key: re.search(rf"`{word}=([\d.]+)`", meta["_docs"]) for key, word in words.items()}
+        assert entry.clips == {key: float(found[1]) for key, found in clips.items() if found}
+        assert len(entry.clips) == (3 if entry.task == "video" else 0)
         preset = reference.transforms()
         assert entry.preset == type(preset).__name__
         if entry.preset == "SemanticSegmentation":

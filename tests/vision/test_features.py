@@ -119,3 +119,15 @@ def test_frozen_parameters_stay():
     assert {name: bool((new[name] == params[name]).all()) for name in params} == mask
     with pytest.raises(ValueError, match=r"no parameter matches 'layer2\.\*'"):
         models.freeze(params, "layer2.*")
+
+
+def test_maps_of_a_video_classifier():
+    backbone = models.features("r3d_18", {"layer1": "fine", "layer2": "coarse"})
+    declared = backbone.declarations()
+    assert {name.partition(".")[0] for name in declared} == {"stem", "layer1", "layer2"}
+    params, state = jax.eval_shape(backbone.init, jax.random.key(0))
+    maps, _ = jax.eval_shape(backbone.apply, params, state, jax.ShapeDtypeStruct((1, 4, 16, 24, 3), jnp.float32))
+    assert {name: one.shape for name, one in maps.items()} == {"fine": (1, 4, 8, 12, 64), "coarse": (1, 2, 4, 6, 128)}
+    assert models.features(models.video.r3d_18(), ["stem"], image=(4, 16, 16, 3)).declarations().keys() == {
+        name for name in declared if name.startswith("stem")
+    }

@@ -41,3 +41,8 @@ class Geometry(NamedTuple):
     def reach(self) -> Shape:
         """The distance from the first element of the kernel to its last, in pixels."""
         return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
+
+    def of_a_frame(self) -> "Geometry":
+        """Without the first axis."""
+        size, kernel, strides, padding, dilation, *rest = self
+        return Geometry(size[1:], kernel[1:], strides[1:], padding[1:], dilation[1:], *rest)

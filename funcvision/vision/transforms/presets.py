@@ -29,10 +29,10 @@ class _Preset(Compose):
 
     def __init__(self, transforms: Sequence[Transform], options: dict[str, Any]):
         super().__init__(transforms)
-        self._options = options
+        self.options = options
 
     def __repr__(self) -> str:
-        lines = [f"    {name}={value!r},\n" for name, value in self._options.items()]
+        lines = [f"    {name}={value!r},\n" for name, value in self.options.items()]
         return f"{type(self).__name__}(\n{''.join(lines)})"
 
 

@@ -11,6 +11,7 @@ import torchvision
 from torchvision.models import optical_flow as reference
 
 from funcvision.vision import models
+from funcvision.vision.models.optical_flow import raft
 from funcvision.vision.models.optical_flow._correlation import OnDemand, Volume
 from tests.parity.layers import QUICKLY, arrays_of, randomise, stored
 from tests.parity.reference import assert_close, random
@@ -116,3 +117,43 @@ def test_sizes():
             jax.eval_shape(model.apply, *arrays, *[jax.ShapeDtypeStruct(shape, jnp.float32)] * 2)
     with pytest.raises(ValueError, match="correlation='sparse' must be"):
         models.get_model("raft_small", correlation="sparse")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_operations(name):
+    """torchvision counts them for 512 x 512 pixels, and does not count the mixing of neighbours of raft_large."""
+    images = [jax.ShapeDtypeStruct((1, 512, 512, 3), jnp.float32)] * 2
+    mixing = 12 * 64 * 64 * 9 * 64 * 2 if name == "raft_large" else 0
+    counted = models.count_operations(models.get_model(name), *images) - mixing
+    assert counted / 1e9 == pytest.approx(models.find_weights(name, "DEFAULT").gflops, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initial_weights(name):
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(0)
+    theirs = dict(getattr(reference, name)().named_parameters())
+    params, _ = jax.jit(models.get_model(name).init)(jax.random.key(0))
+    for key, tensor in theirs.items():
+        if tensor.numel() > 2000:
+            assert np.isclose(np.std(params[key]), tensor.detach().std(), rtol=0.1), key
+
+
+def test_other_parts_and_channels():
+    mask = raft.MaskPredictor(96, 16)
+    model = models.get_model("raft_small", mask_predictor=mask, in_channels=1, num_levels=2, radius=2)
+    arrays = jax.eval_shape(model.init, jax.random.key(0))
+    assert arrays[0]["mask_predictor.conv.weight"].shape == (576, 16, 1, 1)
+    assert model.declarations()["update_block.motion_encoder.convcorr1.0.weight"].shape[1] == 2 * 25
+    flow, _ = jax.eval_shape(
+        lambda params, state, image: model.apply(params, state, image, image, num_flow_updates=2, last_only=True),
+        *arrays, jax.ShapeDtypeStruct((1, 32, 40, 1), jnp.float32),
+    )
+    assert flow.shape == (1, 32, 40, 2)
+
+
+def test_preset():
+    images = [np.random.default_rng(seed).integers(0, 256, (2, 9, 7, 3), np.uint8) for seed in range(2)]
+    theirs = torchvision.transforms._presets.OpticalFlow()(*(torch.from_numpy(x).permute(0, 3, 1, 2) for x in images))
+    for ours, expected in zip(models.find_weights("raft_small", "DEFAULT").transforms()(*images), theirs, strict=True):
+        assert_close(ours, expected.permute(0, 2, 3, 1).float(), rtol=1e-6)

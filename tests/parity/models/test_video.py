@@ -146,3 +146,32 @@ def test_preset(name):
     error = np.abs(entry.transforms()(clips) - expected.numpy())
     assert error.max() < 0.02  # a level of uint8
     assert np.mean(error > 1e-5) < 0.01
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=() if name in ("r3d_18", "r2plus1d_18", "mc3_18") else pytest.mark.slow) for name in NAMES
+])
+def test_operations(name):
+    """torchvision counts them for 16 frames of the published size."""
+    entry = models.find_weights(name, "DEFAULT")
+    clip = jax.ShapeDtypeStruct((1, 16, *entry.preset_options["crop_size"], 3), "float32")
+    assert models.count_operations(models.get_model(name), clip) / 1e9 == pytest.approx(entry.gflops, abs=6e-4)
+
+
+def test_zero_init_residual():
+    """torchvision's own fails for bottlenecks, since its norms have other names there."""
+    for block, zeros in (("BasicBlock", 0), ("Bottleneck", 4)):
+        model = video.VideoResNet(
+            getattr(video.resnet, block), [video.resnet.Conv3DNoTemporal] * 4, (1, 1, 1, 1), video.resnet._stem, 5, True
+        )
+        params, _ = jax.jit(model.init)(jax.random.key(0))
+        found = [name for name, array in params.items() if name.endswith("1.weight") and not np.any(array)]
+        assert len(found) == zeros
+        assert all(name.endswith("conv3.1.weight") for name in found)
+
+
+def test_s3d_says_which_clips_it_takes():
+    model = models.get_model("s3d")
+    arrays = jax.eval_shape(model.init, jax.random.key(0))
+    with pytest.raises(ValueError, match=r"at least 14 frames of 224 x 224 pixels; got \(1, 8, 64, 64, 3\)"):
+        jax.eval_shape(model.apply, *arrays, jax.ShapeDtypeStruct((1, 8, 64, 64, 3), "float32"))

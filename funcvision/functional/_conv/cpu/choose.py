@@ -21,7 +21,7 @@ from . import cost_model, dense, frames, grouped, kernel_rows, matmul, phases, s
 __all__ = ["input_gradient", "value", "weight_gradient"]
 
 _MIN_CHANNELS_FOR_KERNEL_ROWS = 32  # with fewer, as in merged groups, one convolution is as fast and compiles sooner
-_MIN_PIXELS_FOR_DEPTHWISE_FRAMES = 256  # of an output frame; with fewer, XLA makes one loop over whole clips fast enough
+_MIN_PIXELS_FOR_DEPTHWISE_FRAMES = 256  # of an output frame; with fewer, a loop over whole clips is faster
 
 
 def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any = None) -> jax.Array:
@@ -51,7 +51,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if _allows_winograd(geometry) and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.value)
     if len(geometry.kernel) == 3:
-        return run(functools.partial(frames.value, again))
+        by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, x.shape[0], geometry)
+        return run(functools.partial(frames.value_by_input_frames if by_input else frames.value, again))
     return dense.value(x, weight, geometry, precision)
 
 
@@ -99,7 +100,11 @@ def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
     if _allows_winograd(geometry) and cost_model.WEIGHT_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.weight_gradient)
     if len(geometry.kernel) == 3:
-        return run(functools.partial(frames.weight_gradient, again))
+        if _has_few_pixels(x, out, geometry):
+            return run(matmul.weight_gradient_by_patches)
+        by_input = _prefers_winograd_for_frames(cost_model.WEIGHT_GRADIENT, channels, out, x.shape[0], geometry)
+        method = frames.weight_gradient_by_input_frames if by_input else frames.weight_gradient
+        return run(functools.partial(method, again))
     if set(geometry.strides) == {1} and max(channels, out) < _MIN_CHANNELS_FOR_KERNEL_ROWS:
         return run(dense.weight_gradient_over_channels)
     return run(kernel_rows.weight_gradient)
@@ -122,6 +127,16 @@ def _is_depthwise(x: jax.Array, geometry: Geometry) -> bool:
 def _allows_winograd(geometry: Geometry) -> bool:
     ones = {geometry.groups, *geometry.strides, *geometry.dilation}
     return geometry.kernel == (3, 3) and ones == {1}
+
+
+def _prefers_winograd_for_frames(
+    costs: cost_model.Costs, channels: int, out: int, clips: int, geometry: Geometry
+) -> bool:
+    """Whether Winograd's method is predicted to be faster if it convolves each input frame with all kernel frames."""
+    frame = geometry.of_a_frame()
+    if geometry.strides[0] > 1 or not _allows_winograd(frame):
+        return False
+    return costs.prefer_winograd(clips * geometry.size[0], channels, geometry.kernel[0] * out, frame)
 
 
 def _has_few_pixels(x: jax.Array, out: int, geometry: Geometry) -> bool:

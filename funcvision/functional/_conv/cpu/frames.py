@@ -4,9 +4,9 @@ XLA's convolutions over three axes are slow on a CPU, and their gradients most o
 
 - A kernel of one frame: the frames become part of the batch.
 - A kernel of one pixel: height and width become one axis.
-- Otherwise: each frame of the kernel convolves the frames of the clip that it meets, and these results are summed. Where
-  it costs less, the frames that one output frame needs are first put side by side along the channels, and one
-  convolution does all of it.
+- Otherwise there is one convolution for each frame of the kernel, and the results are summed. These convolutions can
+  also be one: input frames that meet the same output frame are put side by side along the channels, or the frames of
+  the kernel are put side by side along the output channels.
 
 The functions take the operation with two axes as an argument, `operation(a, b, geometry=geometry)`, which chooses a
 method of its own. They compute what the functions of `choose.py` compute.
@@ -15,7 +15,7 @@ method of its own. They compute what the functions of `choose.py` compute.
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +26,12 @@ from .windows import pad_spatial, subsample
 
 __all__ = [
     "input_gradient", "is_separable", "separable_input_gradient", "separable_value", "separable_weight_gradient",
-    "value", "weight_gradient",
+    "value", "value_by_input_frames", "weight_gradient", "weight_gradient_by_input_frames",
 ]
 
 Operation = Callable[..., jax.Array]
 
-_MIN_SUMMED_PER_COPIED = 3  # elements that a sum over kernel frames adds, for each that putting frames side by side copies
+_MIN_SUMMED_PER_COPIED = 3  # output elements for each input element, from which on input frames are put side by side
 
 
 def is_separable(geometry: Geometry) -> bool:
@@ -67,7 +67,7 @@ def _two_axes(geometry: Geometry) -> tuple[int, Geometry]:
     """The axis of a clip that is merged with the axis before it, and the geometry of the result."""
     met = _met_geometry(geometry)
     if geometry.kernel[0] == 1:
-        return 1, _frame_geometry(geometry)
+        return 1, geometry.of_a_frame()
     time = geometry._replace(size=(geometry.size[0], math.prod(met.out[1:])), kernel=(geometry.kernel[0], 1))
     return 3, time._replace(
         strides=(geometry.strides[0], 1), padding=(geometry.padding[0], (0, 0)), dilation=(geometry.dilation[0], 1)
@@ -98,70 +98,82 @@ def _flat_kernel(weight: jax.Array, axis: int) -> jax.Array:
 
 
 def value(convolve: Operation, x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """The convolution, without groups."""
-    frame = _frame_geometry(geometry)
-    met = _frames_met(x, geometry)
+    """The convolution, without groups: the frames that each output frame needs are selected first."""
+    frame, met = geometry.of_a_frame(), _frames_met(x, geometry)
     if _is_cheaper_side_by_side(x.shape[-1], weight.shape[-1], geometry):
-        y = convolve(_frames_side_by_side(met), _kernel_side_by_side(weight), geometry=frame)
+        y = convolve(jnp.concatenate(met, axis=-1), _side_by_side(weight, -2), geometry=frame)
     else:
         y = _sum(convolve(images, kernel, geometry=frame) for images, kernel in zip(met, weight, strict=True))
     return y.reshape(x.shape[0], *geometry.out, y.shape[-1])
 
 
-def input_gradient(gradient: Operation, y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """The gradient with respect to the input.
+def value_by_input_frames(convolve: Operation, x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """The convolution, without groups: each input frame is convolved once, for all output frames that meet it.
 
-    The gradients of the frames that one output frame meets are computed side by side, and then added to those frames.
+    Winograd's method then transforms each frame once.
     """
-    frame, images = _frame_geometry(geometry), _merge(y, 1)
+    together = convolve(_merge(x, 1), _side_by_side(weight, -1), geometry=geometry.of_a_frame())
+    clip = together.reshape(*x.shape[:2], *together.shape[1:])
+    pairs = enumerate(jnp.split(clip, len(weight), axis=-1))
+    return _sum(_frames_at(position, part, geometry) for position, part in pairs)
+
+
+def input_gradient(gradient: Operation, y: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
+    """The gradient with respect to the input: each output frame contributes to all input frames that it meets."""
+    frame, images = geometry.of_a_frame(), _merge(y, 1)
     if geometry.groups == 1:
-        together = gradient(images, _kernel_side_by_side(weight), geometry=frame)
-        parts = jnp.split(together, len(weight), axis=-1)
+        parts = jnp.split(gradient(images, _side_by_side(weight, -2), geometry=frame), len(weight), axis=-1)
     else:
         parts = [gradient(images, kernel, geometry=frame) for kernel in weight]
-    (size, *_), (count, *_), (stride, *_), (dilation, *_) = geometry.size, geometry.out, geometry.strides, geometry.dilation
-
-    def at_its_frames(position: int, part: jax.Array) -> jax.Array:
-        first = position * dilation - geometry.padding[0][0]
-        widths = [(first, size - first - (count - 1) * stride - 1, stride - 1), (0, 0, 0), (0, 0, 0)]
-        return pad_spatial(part.reshape(y.shape[0], count, *part.shape[1:]), widths)
-
-    return _sum(at_its_frames(position, part) for position, part in enumerate(parts))
+    clips = (part.reshape(*y.shape[:2], *part.shape[1:]) for part in parts)
+    return _sum(_at_input_frames(position, clip, geometry) for position, clip in enumerate(clips))
 
 
 def weight_gradient(gradient: Operation, x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """The gradient with respect to the weight."""
-    frame, met, gradients = _frame_geometry(geometry), _frames_met(x, geometry), _merge(y, 1)
+    frame, met, gradients = geometry.of_a_frame(), _frames_met(x, geometry), _merge(y, 1)
     if geometry.groups > 1 or not _is_cheaper_side_by_side(x.shape[-1], y.shape[-1], geometry):
         return jnp.stack([gradient(images, gradients, geometry=frame) for images in met])
-    together = gradient(_frames_side_by_side(met), gradients, geometry=frame)
-    by_frame = together.reshape(*together.shape[:2], geometry.kernel[0], x.shape[-1], y.shape[-1])
-    return jnp.moveaxis(by_frame, 2, 0)
+    return _frame_by_frame(gradient(jnp.concatenate(met, axis=-1), gradients, geometry=frame), geometry, -2)
 
 
-def _frame_geometry(geometry: Geometry) -> Geometry:
-    """That of one frame."""
-    size, kernel, strides, padding, dilation, *rest = geometry
-    return Geometry(size[1:], kernel[1:], strides[1:], padding[1:], dilation[1:], *rest)
+def weight_gradient_by_input_frames(
+    gradient: Operation, x: jax.Array, y: jax.Array, geometry: Geometry
+) -> jax.Array:
+    """The gradient with respect to the weight, where Winograd's method transforms each input frame once."""
+    placed = [_at_input_frames(position, y, geometry) for position in range(geometry.kernel[0])]
+    gradients = _merge(jnp.concatenate(placed, axis=-1), 1)
+    return _frame_by_frame(gradient(_merge(x, 1), gradients, geometry=geometry.of_a_frame()), geometry, -1)
+
+
+def _side_by_side(weight: jax.Array, axis: int) -> jax.Array:
+    """[frames, height, width, in, out] as [height, width, frames * in, out], or [..., in, frames * out] for axis -1."""
+    return jnp.concatenate(list(weight), axis=axis)
+
+
+def _frame_by_frame(weight: jax.Array, geometry: Geometry, axis: int) -> jax.Array:
+    """The inverse of `_side_by_side`."""
+    return jnp.stack(jnp.split(weight, geometry.kernel[0], axis=axis))
+
+
+def _at_input_frames(position: int, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """[N, out frames, ...] as [N, frames, ...]: each output frame at the input frame that the kernel frame meets."""
+    count, stride = geometry.out[0], geometry.strides[0]
+    first = position * geometry.dilation[0] - geometry.padding[0][0]
+    after = geometry.size[0] - first - (count - 1) * stride - 1
+    return pad_spatial(y, [(first, after, stride - 1), (0, 0, 0), (0, 0, 0)])
+
+
+def _frames_at(position: int, x: jax.Array, geometry: Geometry) -> jax.Array:
+    """The transpose of `_at_input_frames`: for each output frame, the input frame that the kernel frame meets."""
+    padded = pad_spatial(x, [(*geometry.padding[0], 0), (0, 0, 0), (0, 0, 0)])
+    first, count, stride = position * geometry.dilation[0], geometry.out[0], geometry.strides[0]
+    return lax.slice_in_dim(padded, first, first + (count - 1) * stride + 1, stride, axis=1)
 
 
 def _frames_met(x: jax.Array, geometry: Geometry) -> list[jax.Array]:
     """For each frame of the kernel, the frames of a clip that it meets: [N * out frames, height, width, channels]."""
-    padded = pad_spatial(x, [(*geometry.padding[0], 0), (0, 0, 0), (0, 0, 0)])
-    count, stride = geometry.out[0], geometry.strides[0]
-    starts = range(0, geometry.reach[0] + 1, geometry.dilation[0])
-    slices = (lax.slice_in_dim(padded, i, i + (count - 1) * stride + 1, stride, axis=1) for i in starts)
-    return [_merge(one, 1) for one in slices]
-
-
-def _frames_side_by_side(frames: Sequence[jax.Array]) -> jax.Array:
-    return jnp.concatenate(frames, axis=-1)
-
-
-def _kernel_side_by_side(weight: jax.Array) -> jax.Array:
-    """[frames, height, width, in, out] as [height, width, frames * in, out]."""
-    frames, height, width, channels, out = weight.shape
-    return jnp.moveaxis(weight, 0, 2).reshape(height, width, frames * channels, out)
+    return [_merge(_frames_at(position, x, geometry), 1) for position in range(geometry.kernel[0])]
 
 
 def _is_cheaper_side_by_side(channels: int, out: int, geometry: Geometry) -> bool:

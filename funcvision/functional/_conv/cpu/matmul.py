@@ -22,7 +22,7 @@ from .windows import as_matrix, depth_to_space, overlaps, pad_spatial, position_
 __all__ = [
     "by_overlaps", "by_patches", "by_patches_of_groups", "disjoint_input_gradient", "disjoint_value",
     "disjoint_weight_gradient", "has_disjoint_patches", "input_gradient_by_position", "is_mostly_padding",
-    "weight_gradient_by_position",
+    "weight_gradient_by_patches", "weight_gradient_by_position",
 ]
 
 _MIN_SHARE_WITHIN_IMAGE = 0.6  # of a convolution's products; below it, skipping the padding's products pays
@@ -126,6 +126,12 @@ def weight_gradient_by_position(x: jax.Array, y: jax.Array, geometry: Geometry) 
     """[N, *geometry.size, in] and [N, *geometry.out, out] give [*geometry.kernel, in, out]."""
     matrices = [as_matrix(image).T @ as_matrix(y) for image in position_slices(x, geometry)]
     return jnp.stack(matrices).reshape(*geometry.kernel, *matrices[0].shape)
+
+
+def weight_gradient_by_patches(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """The same by one product, for few pixels."""
+    patches = jnp.concatenate([as_matrix(image) for image in position_slices(x, geometry)], axis=-1)
+    return (patches.T @ as_matrix(y)).reshape(*geometry.kernel, x.shape[-1], y.shape[-1])
 
 
 def is_mostly_padding(geometry: Geometry) -> bool:

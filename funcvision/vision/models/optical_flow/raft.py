@@ -335,12 +335,13 @@ def _raft(
     radius = options.setdefault("radius", radius)
     motion = MotionEncoder(levels * (2 * radius + 1) ** 2, corr_layers, flow_layers, motion_channels)
     recurrent = RecurrentBlock(motion_channels + context[-1] - hidden_size, hidden_size, kernels)
-    return RAFT(
-        FeatureEncoder(block, features, nn.InstanceNorm2d, in_channels=in_channels),
-        FeatureEncoder(block, context, context_norm, in_channels=in_channels),
-        UpdateBlock(motion, recurrent, FlowHead(hidden_size, head)), hidden_size,
-        MaskPredictor(hidden_size, 256) if masked else None, **options,
-    )
+    parts: dict[str, Any] = {
+        "feature_encoder": FeatureEncoder(block, features, nn.InstanceNorm2d, in_channels=in_channels),
+        "context_encoder": FeatureEncoder(block, context, context_norm, in_channels=in_channels),
+        "update_block": UpdateBlock(motion, recurrent, FlowHead(hidden_size, head)),
+        "mask_predictor": MaskPredictor(hidden_size, 256) if masked else None,
+    }
+    return RAFT(hidden_size=hidden_size, **(parts | options))
 
 
 @register(task="optical_flow", probed=("in_channels",))
@@ -349,7 +350,8 @@ def raft_large(*, in_channels: int = 3, **options: Any) -> RAFT:
 
     Args:
         in_channels: channels of an image.
-        options: `num_levels`, `radius` and `correlation` of `RAFT`.
+        options: `num_levels`, `radius` and `correlation` of `RAFT`; and its `feature_encoder`, `context_encoder`,
+            `update_block` and `mask_predictor`, in place of the usual ones.
     """
     layers = (64, 64, 96, 128, 256)
     return _raft(

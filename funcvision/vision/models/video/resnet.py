@@ -85,12 +85,14 @@ class BasicBlock(nn.Module):
         conv: called with (in_channels, out_channels, mid_channels, stride).
         stride: of the first convolution.
         downsample: the shortcut; None for the clip itself.
+        zero_init: has no effect, as in torchvision; see `Bottleneck`.
     """
 
     expansion = 1
 
     def __init__(
-        self, in_channels: int, channels: int, conv: Conv, stride: int = 1, downsample: nn.Module | None = None
+        self, in_channels: int, channels: int, conv: Conv, stride: int = 1, downsample: nn.Module | None = None, *,
+        zero_init: bool = False,
     ):
         middle = _mid_channels(in_channels, channels)
         self.conv1 = nn.Sequential(conv(in_channels, channels, middle, stride), nn.BatchNorm3d(channels), nn.ReLU())
@@ -104,18 +106,23 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1x1, inner and 1x1x1 convolutions with a shortcut; the arguments are those of `BasicBlock`."""
+    """1x1x1, inner and 1x1x1 convolutions with a shortcut; the arguments are those of `BasicBlock`.
+
+    With `zero_init` the weight of the last norm starts at zero, so the block is its shortcut at first.
+    """
 
     expansion = 4
 
     def __init__(
-        self, in_channels: int, channels: int, conv: Conv, stride: int = 1, downsample: nn.Module | None = None
+        self, in_channels: int, channels: int, conv: Conv, stride: int = 1, downsample: nn.Module | None = None, *,
+        zero_init: bool = False,
     ):
         middle, out_channels = _mid_channels(in_channels, channels), channels * self.expansion
         one: Stride = (1, 1, 1)
         self.conv1 = nn.Sequential(_conv(in_channels, channels, one, one), nn.BatchNorm3d(channels), nn.ReLU())
         self.conv2 = nn.Sequential(conv(channels, channels, middle, stride), nn.BatchNorm3d(channels), nn.ReLU())
-        self.conv3 = nn.Sequential(_conv(channels, out_channels, one, one), nn.BatchNorm3d(out_channels))
+        last = nn.BatchNorm3d(out_channels, weight_init=init.zeros if zero_init else init.ones)
+        self.conv3 = nn.Sequential(_conv(channels, out_channels, one, one), last)
         self.relu = nn.ReLU()
         self.downsample = downsample
 
@@ -144,12 +151,15 @@ class VideoResNet(nn.Module):
         layers: number of blocks in each stage.
         stem: called with the channels of the clip; returns 64 channels.
         num_classes: number of logits.
+        zero_init_residual: whether every `Bottleneck` starts as its shortcut. `BasicBlock`s, of which all published
+            models consist, do not change, as in torchvision.
         in_channels: channels of the clip.
     """
 
     def __init__(
         self, block: type[BasicBlock | Bottleneck], conv_makers: Sequence[Any], layers: Sequence[int],
-        stem: Callable[[int], nn.Module], num_classes: int = 400, *, in_channels: int = 3,
+        stem: Callable[[int], nn.Module], num_classes: int = 400, zero_init_residual: bool = False, *,
+        in_channels: int = 3,
     ):
         self.stem = stem(in_channels)
         channels = 64
@@ -166,7 +176,7 @@ class VideoResNet(nn.Module):
                     shortcut = nn.Sequential(
                         _conv(channels, out_channels, (1, 1, 1), strides), nn.BatchNorm3d(out_channels)
                     )
-                blocks.append(block(channels, width, conv, by, shortcut))
+                blocks.append(block(channels, width, conv, by, shortcut, zero_init=zero_init_residual))
                 channels = out_channels
             return nn.Sequential(*blocks)
 

@@ -26,6 +26,7 @@ BLOCKS = (
     (512, 112, 144, 288, 32, 64, 64), (528, 256, 160, 320, 32, 128, 128), None,
     (832, 256, 160, 320, 32, 128, 128), (832, 384, 192, 384, 48, 128, 128),
 )
+SMALLEST_MAP = (2, 7, 7)  # time, height and width of the window that pools the last feature map
 
 
 class TemporalSeparableConv(nn.Sequential):
@@ -102,12 +103,15 @@ class S3D(nn.Module):
         pools = iter([nn.MaxPool3d(3, 2, 1), nn.MaxPool3d(2, 2)])
         layers += [next(pools) if row is None else SepInceptionBlock3D(*row, norm_layer=norm) for row in BLOCKS]
         self.features = nn.Sequential(*layers)
-        self.avgpool = nn.AvgPool3d((2, 7, 7), 1)
+        self.avgpool = nn.AvgPool3d(SMALLEST_MAP, 1)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Conv3d(1024, num_classes, 1))
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Maps clips [batch, time, height, width, in_channels], of 14 frames and 224 pixels at least, to logits."""
-        return self.classifier(self.avgpool(self.features(x))).mean((1, 2, 3))
+        maps = self.features(x)
+        if any(side < least for side, least in zip(maps.shape[1:-1], SMALLEST_MAP, strict=True)):
+            raise ValueError(f"S3D takes clips of at least 14 frames of 224 x 224 pixels; got {x.shape}")
+        return self.classifier(self.avgpool(maps)).mean((1, 2, 3))
 
 
 @register(task="video")

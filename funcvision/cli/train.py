@@ -1,0 +1,115 @@
+"""Trains a classifier by a recipe.
+
+Every option can be written as --batch-size 64, batch-size=64 or batch_size=64. `funcvision train --list` prints the
+recipes, and `funcvision train RECIPE --show` the options of one with their values and meanings.
+
+The folder --out receives result.json, curves.png, metrics.jsonl, checkpoints/STEP, model.safetensors and, with
+model-ema, model_ema.safetensors. The same command continues a run that was stopped. The status is 0 at the end and
+after SIGTERM, 2 for a mistake in the input, 3 for a loss that is not finite.
+"""
+
+import argparse
+import sys
+
+__all__ = ["HELP", "add_arguments", "arranged", "run"]
+
+HELP = "train a classifier"
+FLAGS = ("--list", "--show", "-h", "--help")
+NOT_FINITE = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `funcvision train`."""
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="the name of a recipe")
+    parser.add_argument(
+        "options", metavar="KEY=VALUE", nargs="*",
+        help="options of the recipe, such as --data SPEC, --out DIR, --resume auto|PATH|none, --epochs 5",
+    )
+    parser.add_argument("--list", action="store_true", help="print the recipes")
+    parser.add_argument("--show", action="store_true", help="print the options of the recipe, and do not train")
+
+
+def arranged(arguments: list[str]) -> list[str]:
+    """The arguments with all flags first and with `--key value` as `key=value`, which argparse takes in any number.
+
+    A key that another key or nothing follows is true, so that `--amp` means `amp=true`.
+
+    >>> arranged(["digits", "--batch-size", "64", "lr=0.1", "--amp", "--show"])
+    ['--show', 'digits', 'batch-size=64', 'lr=0.1', 'amp=true']
+    """
+    flags, others, number = [], [], 0
+    while number < len(arguments):
+        argument = arguments[number]
+        following = arguments[number + 1] if number + 1 < len(arguments) else "--"
+        number += 1
+        if argument in FLAGS:
+            flags.append(argument)
+        elif not argument.startswith("--"):
+            others.append(argument)
+        elif "=" in argument:
+            others.append(argument[2:])
+        elif following.startswith("--") or ("=" in following and not _is_value(following)):
+            others.append(f"{argument[2:]}=true")
+        else:
+            others.append(f"{argument[2:]}={following}")
+            number += 1
+    return [*flags, *others]
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text with "=" is a value, such as a path, and not key=value."""
+    return not text.partition("=")[0].replace("-", "_").isidentifier()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains, or prints recipes or options; returns the exit status."""
+    from ..train.options import parse
+    from ..train.recipe import find_recipe, list_recipes
+
+    if arguments.list:
+        for name in list_recipes():
+            module = sys.modules[find_recipe(name).__module__]
+            print(f"{name:24}{(module.__doc__ or '').partition(chr(10))[0]}")
+        return 0
+    if arguments.recipe is None or "=" in arguments.recipe:
+        raise ValueError(f"give the name of a recipe: {', '.join(list_recipes())}")
+    recipe = parse(find_recipe(arguments.recipe), arguments.options)
+    if arguments.show:
+        _show(recipe)
+        return 0
+    return _train(arguments.recipe, recipe)
+
+
+def _show(recipe: object) -> None:
+    """Prints every option, its value and its meaning."""
+    from ..train.options import Options, meaning, shown
+
+    if isinstance(recipe, Options):
+        for name, value in shown(recipe).items():
+            print(f"{name}={value}".ljust(44), meaning(type(recipe), name.replace("-", "_")))
+
+
+def _train(name: str, recipe: object) -> int:
+    """Trains and prints what was reached."""
+    from .. import enable_compilation_cache
+    from ..train.recipe import Recipe
+    from ..train.run import run as train
+    from ..train.run import start_processes
+
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"the recipe {name} is a {type(recipe).__name__}, and no Recipe")
+    enable_compilation_cache()  # a second run need not compile again
+    start_processes(recipe)
+    import jax
+
+    try:
+        figures = train(name, recipe)
+    except FloatingPointError as error:
+        print(f"funcvision: {error}", file=sys.stderr)
+        return NOT_FINITE
+    if jax.process_index() == 0:
+        if not figures["finished"]:
+            print(f"stopped after step {figures['step']}; the same command continues from there")
+        else:
+            print(", ".join(f"{key} {value:.4g}" for key, value in figures.items() if isinstance(value, float)))
+    return 0

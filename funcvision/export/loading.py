@@ -1,0 +1,185 @@
+"""Reads files that `save` and `save_function` write, and runs what they hold."""
+
+import os
+from typing import Any
+
+import jax
+import jax.export
+import numpy as np
+
+from . import _file, _trees
+from ._file import ExportError
+from ._inspect import inspect
+from ._promise import check_promise, promise
+
+__all__ = ["LoadedFunction", "load"]
+
+FORMAT = 1  # the newest format that this version reads
+
+
+class LoadedFunction:
+    """A function from a file, together with its arrays.
+
+    It is compiled once for each shape of its inputs. Nothing changes after loading, so threads may share it.
+
+    Attributes:
+        path: of the file.
+        name: of the model or function.
+        arrays: the arrays of the file, as the function takes them.
+        platforms: those that the function runs on.
+        categories: the names of the classes; None where they are not known.
+        preset: the preparation of images, with the keys "name" and "options"; None where it is not known.
+        prepared: whether the preparation is part of the program, so that it takes uint8 images.
+        license: the terms of use; None where they are not known.
+        gradients: whether the function can be differentiated.
+        programs: for each program of the file, shapes and dtypes of its inputs and its output.
+        promise: says which versions of jax run the file.
+    """
+
+    def __init__(self, path: str, header: dict[str, Any], arrays: Any, exported: list[jax.export.Exported]):
+        self.path, self.arrays = path, arrays
+        self.name: str = header["name"]
+        self.platforms = tuple(header["platforms"])
+        self.categories = None if header["categories"] is None else tuple(header["categories"])
+        self.preset: dict[str, Any] | None = header["preset"]
+        self.prepared: bool = header["prepared"]
+        self.license: str | None = header["license"]
+        self.gradients: bool = header["gradients"]
+        self.programs: list[dict[str, Any]] = header["programs"]
+        self.promise = promise(header["jax"])
+        self._arrays_structure = header["arrays"]["structure"]
+        self._calls = [jax.jit(one.call) for one in exported]
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The output for inputs of the shapes and dtypes in `programs`, with the arrays of the file."""
+        return self.apply(self.arrays, *inputs)
+
+    def apply(self, arrays: Any, *inputs: Any) -> Any:
+        """The output with other arrays: a pure function, for `jax.grad` with respect to `arrays`, and for `jax.jit`.
+
+        Args:
+            arrays: with the structure, shapes and dtypes of the attribute `arrays`.
+            inputs: arrays of jax or numpy.
+
+        Raises:
+            ValueError: the arguments do not have the shapes and dtypes of a program.
+        """
+        structure, leaves = _trees.flatten(inputs)
+        index = self._fitting(structure, leaves)
+        arrays_structure, weights = _trees.flatten(arrays)
+        if arrays_structure != self._arrays_structure:
+            raise ValueError(f"{self.name} takes arrays in the containers of its attribute `arrays`")
+        results = self._calls[index](weights, leaves)
+        return _trees.unflatten(self.programs[index]["output"]["structure"], list(results))
+
+    def _fitting(self, structure: Any, leaves: list[Any]) -> int:
+        """The index of the program for these inputs."""
+        for index, program in enumerate(self.programs):
+            expected = program["inputs"]
+            if structure == expected["structure"] and all(map(_fits, leaves, expected["leaves"])):
+                return index
+        given = ", ".join(f"{np.shape(leaf)} {getattr(leaf, 'dtype', type(leaf).__name__)}" for leaf in leaves)
+        choices = " or ".join(
+            ", ".join(f"({', '.join(map(str, one['shape']))}) {one['dtype']}" for one in program["inputs"]["leaves"])
+            for program in self.programs
+        )
+        raise ValueError(f"{self.name} takes {choices}; it was given {given or 'nothing'}")
+
+    def __repr__(self) -> str:
+        return f"LoadedFunction({self.name!r}, from {self.path!r}, {self.promise})"
+
+
+def _fits(leaf: Any, expected: dict[str, Any]) -> bool:
+    """Whether an input has the dtype and shape that a program expects; a symbolic dimension fits any size."""
+    shape = np.shape(leaf)
+    if getattr(leaf, "dtype", None) != np.dtype(expected["dtype"]) or len(shape) != len(expected["shape"]):
+        return False
+    return all(isinstance(want, str) or size == want for size, want in zip(shape, expected["shape"], strict=True))
+
+
+def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> LoadedFunction:
+    """The function in a file that `save` or `save_function` wrote.
+
+    It needs jax and numpy, and none of the code that made the file. The arrays are mapped into memory: on a CPU,
+    processes share those whose size is a multiple of 64 bytes.
+
+    A file is refused, before anything of it runs, if its digest is wrong, its parts do not fit together, or a program
+    could do more than compute with its arguments. The last is found by a separate process, which takes about a second.
+    The programs of a file may still take much time and memory when they are called.
+
+    Args:
+        path: of the file.
+        inspect_programs: inspect the programs in a separate process. Turn it off only for files that you wrote
+            yourself: changed programs can crash the process that reads them.
+
+    Raises:
+        ExportError: the file is refused; the message says why.
+        OSError: the file cannot be opened.
+    """
+    header, tensors = _file.read(path)
+    where = os.fspath(path)
+    try:
+        _check_version(where, header)
+        count = len(header["programs"])
+        programs = [tensors.pop(_file.program_name(index)).tobytes() for index in range(count)]
+        arrays = _arrays(header["arrays"], tensors)
+        check_promise(where, header["jax"])
+        if not programs:
+            raise ExportError("it has no program")
+        if inspect_programs and (reason := inspect(programs)) is not None:
+            raise ExportError(f"a program is refused: {reason}")
+        exported = [jax.export.deserialize(bytearray(program)) for program in programs]
+        for one, description in zip(exported, header["programs"], strict=True):
+            _check_program(header, one, description)
+        return LoadedFunction(where, header, arrays, exported)
+    except ExportError as error:
+        raise error if str(error).startswith(where) else ExportError(f"{where}: {error}") from error
+    except Warning:
+        raise
+    except Exception as error:  # whatever a header or a program of unknown origin may cause
+        raise ExportError(
+            f"{where} is not a sound file of funcvision.export: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
+
+
+def _check_version(where: str, header: dict[str, Any]) -> None:
+    version = header["format"]
+    if not isinstance(version, int) or version < 1:
+        raise ExportError(f"its format is {version!r}, which is not a version")
+    if version > FORMAT:
+        raise ExportError(
+            f"{where} has format {version}, and this version of funcvision reads up to {FORMAT}: update funcvision"
+        )
+
+
+def _arrays(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
+    """The arrays of a file in the containers that the header describes."""
+    names, leaves = description["names"], description["leaves"]
+    if sorted(names) != sorted(tensors):
+        raise ExportError("its header does not list the arrays that it holds")
+    for name, leaf in zip(names, leaves, strict=True):
+        if list(tensors[name].shape) != leaf["shape"] or tensors[name].dtype != np.dtype(leaf["dtype"]):
+            raise ExportError(f"array {name!r} does not have the shape and dtype in the header")
+    return _trees.unflatten(description["structure"], [jax.device_put(tensors[name]) for name in names])
+
+
+def _check_program(header: dict[str, Any], exported: jax.export.Exported, description: dict[str, Any]) -> None:
+    """Compares a program with the header."""
+    arrays, inputs, output = header["arrays"]["leaves"], description["inputs"], description["output"]
+    for one in (inputs, output):
+        if _trees.count(one["structure"]) != len(one["leaves"]):
+            raise ExportError("its header describes containers that do not fit their arrays")
+    for avals, leaves in ((exported.in_avals, [*arrays, *inputs["leaves"]]), (exported.out_avals, output["leaves"])):
+        found = [([str(size) for size in aval.shape], aval.dtype) for aval in avals]
+        expected = [([str(size) for size in leaf["shape"]], np.dtype(leaf["dtype"])) for leaf in leaves]
+        if found != expected:
+            raise ExportError("a program does not have the arguments and results in the header")
+    flat = jax.tree.structure((([0] * len(arrays), [0] * len(inputs["leaves"])), {}))
+    if exported.in_tree != flat or exported.out_tree != jax.tree.structure([0] * len(output["leaves"])):
+        raise ExportError("a program does not take and return lists of arrays")
+    if tuple(exported.platforms) != tuple(header["platforms"]):
+        raise ExportError("a program is for other platforms than the header says")
+    if exported.has_vjp() != header["gradients"]:
+        raise ExportError("a program has other derivatives than the header says")
+    if not all(isinstance(header[name], str | None) for name in ("name", "license")):
+        raise ExportError("its name and licence are not text")

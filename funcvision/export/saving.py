@@ -1,0 +1,245 @@
+"""Writes models and functions with their arrays to files that `load` reads."""
+
+import contextlib
+import datetime
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+
+from . import _file, _trees
+from ._inspect import objection
+
+__all__ = ["save", "save_function"]
+
+FORMAT = 1
+PLATFORMS = ("cpu", "cuda", "tpu")
+ImageSize = tuple[int, int] | Sequence[tuple[int, int]] | str
+
+
+class Model(Protocol):
+    """What `save` needs of a model: `apply` of `funcvision.nn.Module`."""
+
+    def apply(self, params: Any, state: Any, images: Any) -> tuple[Any, Any]:
+        """The output for images and the new state."""
+        ...
+
+
+def save(
+    path: str | os.PathLike[str], model: Model, params: Mapping[str, Any], state: Mapping[str, Any], *,
+    image_size: ImageSize | None = None, preset: Any = None, categories: Sequence[str] | None = None,
+    prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS, batch: int | str = "symbolic",
+    dtype: Any = None, in_channels: int = 3, gradients: bool = False, name: str | None = None,
+    license: str | None = None, overwrite: bool = False,
+) -> None:
+    """Writes a model with its arrays to a file that runs without the code of the model.
+
+    The loaded function takes images [batch, height, width, channels] and returns what the model returns in inference,
+    such as logits. With `prepare_from` it takes uint8 images of that size and returns probabilities: the preset and the
+    softmax are part of the program.
+
+    Args:
+        path: of the file, by convention with the ending ".fv".
+        model: a description of `funcvision.nn`, such as one of `vision.models`.
+        params: its parameters.
+        state: its other arrays.
+        image_size: (height, width) in pixels; a list of such pairs, with a program for each; "symbolic" for any size;
+            or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every model can be traced
+            with symbolic sizes.
+        preset: prepares images, as those in `vision.transforms.presets`. Its name and its `options` are stored.
+        categories: the names of the classes.
+        prepare_from: (height, width) of the uint8 images that the program itself prepares by `preset`; it replaces
+            `image_size`.
+        platforms: those that the program shall run on: "cpu", "cuda", "rocm", "tpu".
+        batch: the number of images in a batch, or "symbolic" for any number.
+        dtype: of the images and the parameters; by default float32 images, and parameters as they are.
+        in_channels: the number of channels of an image.
+        gradients: also store the derivative, so that the loaded function can be differentiated once.
+        name: of the model, stored for readers.
+        license: the terms of use of the weights, stored for readers.
+        overwrite: replace a file that exists.
+
+    Raises:
+        FileExistsError: the file exists and `overwrite` is not set.
+        ValueError: options contradict each other, or the model cannot be exported with them.
+    """
+    if repeated := params.keys() & state.keys():
+        raise ValueError(f"{sorted(repeated)[0]!r} is in params and in state; a file has each name once")
+    if (image_size is None) == (prepare_from is None):
+        raise ValueError("give either image_size=(height, width) or prepare_from=(height, width)")
+    if prepare_from is not None and preset is None:
+        raise ValueError("prepare_from puts the preparation into the program: give the preset that prepares images")
+    images = jnp.dtype(jnp.float32 if dtype is None else dtype)
+
+    def function(arrays: Mapping[str, Any], x: Any) -> Any:
+        if prepare_from is not None:
+            x = preset(x).astype(images)
+        output = model.apply({key: arrays[key] for key in params}, {key: arrays[key] for key in state}, x)[0]
+        return output if prepare_from is None else jax.nn.softmax(output.astype(jnp.float32))
+
+    first = "batch" if batch == "symbolic" else str(batch)
+    shapes = [
+        jax.export.symbolic_shape(f"{first}, {size}, {in_channels}") for size in _sizes(image_size or prepare_from)
+    ]
+    inputs = [(jax.ShapeDtypeStruct(shape, images if prepare_from is None else np.uint8),) for shape in shapes]
+    arrays = {key: _cast(array, dtype) for key, array in {**params, **state}.items()}
+    _write(
+        path, function, arrays, inputs, platforms=platforms, gradients=gradients, overwrite=overwrite,
+        notes={
+            "name": name or type(model).__name__, "license": license, "preset": _described(preset),
+            "prepared": prepare_from is not None, "categories": None if categories is None else list(categories),
+        },
+    )
+
+
+def save_function(
+    path: str | os.PathLike[str], function: Callable[..., Any], arrays: Any, *example_inputs: Any,
+    platforms: Sequence[str] = PLATFORMS, gradients: bool = False, name: str | None = None, license: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes a pure function with its arrays to a file, from which `load` returns it.
+
+    A training step is such a function too: it takes and returns its parameters and the state of its optimiser.
+
+    Args:
+        path: of the file, by convention with the ending ".fv".
+        function: called as `function(arrays, *inputs)`. It takes and returns nested dicts with string keys, lists and
+            tuples of arrays. Other containers, such as dataclasses, are returned as dicts by the loaded function.
+        arrays: a tree of arrays, which the file holds.
+        example_inputs: trees of arrays, or of `jax.ShapeDtypeStruct`, whose shapes may be symbolic
+            (`jax.export.symbolic_shape`). Only shapes and dtypes count.
+        platforms: those that the program shall run on: "cpu", "cuda", "rocm", "tpu".
+        gradients: also store the derivative, so that the loaded function can be differentiated once.
+        name: stored for readers; by default that of the function.
+        license: the terms of use of the arrays, stored for readers.
+        overwrite: replace a file that exists.
+
+    Raises:
+        FileExistsError: the file exists and `overwrite` is not set.
+        TypeError: a dict in the arguments or the result has a key that is not a string.
+        ValueError: the function cannot be exported for these inputs.
+    """
+    own = name or getattr(function, "__name__", type(function).__name__)
+    _write(
+        path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite,
+        notes={"name": own, "license": license, "preset": None, "prepared": False, "categories": None},
+    )
+
+
+def _write(
+    path: str | os.PathLike[str], function: Callable[..., Any], arrays: Any, inputs: list[tuple[Any, ...]], *,
+    platforms: Sequence[str], gradients: bool, overwrite: bool, notes: dict[str, Any],
+) -> None:
+    """Exports a program for each example of the inputs, and writes them with the arrays."""
+    structure, leaves = _trees.flatten(arrays)
+    stored = [np.asarray(leaf, order="C") for leaf in leaves]
+    names = [name or "array" for name in _trees.names(structure)]
+    if len(set(names)) < len(names):
+        raise ValueError("two arrays would have the same name in the file: rename a key that contains a dot")
+    programs, described = [], []
+    for example in inputs:
+        program, description = _export(function, arrays, example, tuple(platforms), gradients)
+        if (reason := objection(program)) is not None:
+            raise ValueError(f"the function cannot be exported: {reason}, and load would refuse the file")
+        programs.append(program)
+        described.append(description)
+    header = {
+        "format": FORMAT,
+        "jax": {
+            "version": jax.__version__, "written": datetime.date.today().isoformat(),
+            "calling_convention": jax.export.maximum_supported_calling_convention_version,
+        },
+        **notes, "platforms": list(platforms), "gradients": gradients,
+        "arrays": {
+            "structure": structure, "names": names, "leaves": [_described_leaf(array) for array in stored]
+        },
+        "programs": described,
+    }
+    _file.write(path, dict(zip(names, stored, strict=True)), programs, header, overwrite=overwrite)
+
+
+def _export(
+    function: Callable[..., Any], arrays: Any, inputs: tuple[Any, ...], platforms: tuple[str, ...], gradients: bool
+) -> tuple[bytes, dict[str, Any]]:
+    """The serialised program for one example of the inputs, and its description for the header.
+
+    The program takes and returns flat lists, so that the file names no Python class.
+    """
+    of_arrays, of_inputs = jax.tree.structure(arrays), jax.tree.structure(inputs)
+    structure, leaves = _trees.flatten(inputs)
+    results: list[Any] = []
+
+    def flat(arrays: list[Any], inputs: list[Any]) -> list[Any]:
+        output = function(jax.tree.unflatten(of_arrays, arrays), *jax.tree.unflatten(of_inputs, inputs))
+        described, leaves = _trees.flatten(output)
+        results[:] = [described]
+        return leaves
+
+    specs = [jax.tree.leaves(jax.tree.map(_spec, tree)) for tree in (arrays, inputs)]
+    try:
+        with _without_locations():
+            exported = jax.export.export(jax.jit(flat), platforms=platforms)(*specs)
+            serialized = bytes(exported.serialize(vjp_order=int(gradients)))
+    except (jax.errors.JAXTypeError, TypeError, ValueError, NotImplementedError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        shapes = ", ".join(str(leaf.shape) for leaf in leaves)
+        raise ValueError(f"the function cannot be exported for inputs of shape {shapes}: {reason}") from error
+    return serialized, {
+        "inputs": {"structure": structure, "leaves": [_described_leaf(leaf) for leaf in specs[1]]},
+        "output": {"structure": results[0], "leaves": [_described_leaf(leaf) for leaf in exported.out_avals]},
+    }
+
+
+@contextlib.contextmanager
+def _without_locations() -> Iterator[None]:
+    """Keeps paths of source files on this machine out of the program."""
+    before = jax.config.jax_traceback_in_locations_limit  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_in_locations_limit", before)
+
+
+def _sizes(size: Any) -> list[str]:
+    """Heights and widths as jax's symbolic shapes write them."""
+    if isinstance(size, str):
+        return ["height, width" if size == "symbolic" else size]
+    sizes = [size] if len(size) == 2 and all(isinstance(side, int) for side in size) else list(size)
+    for one in sizes:
+        if len(one) != 2 or any(side < 1 for side in one):
+            raise ValueError(f"an image size is (height, width) in pixels, both 1 or more; got {one!r}")
+    if not sizes:
+        raise ValueError("image_size is an empty list: give at least one (height, width)")
+    return [f"{height}, {width}" for height, width in sizes]
+
+
+def _cast(array: Any, dtype: Any) -> Any:
+    """The array in `dtype`, if both are floating point."""
+    if dtype is None or not jnp.issubdtype(array.dtype, jnp.floating):
+        return array
+    return np.asarray(array).astype(dtype)
+
+
+def _spec(leaf: Any) -> jax.ShapeDtypeStruct:
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return leaf
+    aval = jax.typeof(leaf)
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
+
+
+def _described_leaf(leaf: Any) -> dict[str, Any]:
+    """Shape and dtype of an array; a symbolic dimension is a string."""
+    shape = [size if isinstance(size, int) else str(size) for size in leaf.shape]
+    return {"shape": shape, "dtype": np.dtype(leaf.dtype).name}
+
+
+def _described(preset: Any) -> dict[str, Any] | None:
+    """Name and options of a preset."""
+    if preset is None:
+        return None
+    return {"name": type(preset).__name__, "options": dict(getattr(preset, "options", {}))}

@@ -1,0 +1,195 @@
+"""What the options of a run mean: the model, the optimiser, the loss and the average that they describe."""
+
+import functools
+import sys
+import warnings
+from typing import Any
+
+import jax
+import optax
+
+from .. import nn
+from ..vision import models
+from . import losses, schedules
+from .decay import layer_decay, weight_decay
+from .ema import EMA
+from .options import OptionError, Options
+from .small_models import SMALL_MODELS
+
+__all__ = ["Recomputed", "average", "describe_model", "head_of", "load_model", "loss", "optimizer", "rate"]
+
+
+def describe_model(options: Options, num_classes: int, in_channels: int) -> nn.Module:
+    """The description of the model that the options name.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    extra = {"image_size": options.train_crop_size} if options.model.startswith("vit_") else {}
+    if options.model in SMALL_MODELS:
+        return SMALL_MODELS[options.model](num_classes, in_channels=in_channels, **extra)
+    return models.get_model(options.model, num_classes=num_classes, in_channels=in_channels, **extra)
+
+
+def load_model(
+    options: Options, num_classes: int, in_channels: int, key: jax.Array
+) -> tuple[nn.Module, dict[str, jax.Array] | None, dict[str, jax.Array] | None]:
+    """The model, and its arrays where the options name initial weights.
+
+    Layers that do not fit the weights are freshly initialised, and a sentence on stderr names them.
+    """
+    if options.weights == "none":
+        return describe_model(options, num_classes, in_channels), None, None
+    if options.model in SMALL_MODELS:
+        raise OptionError(f"weights={options.weights!r} needs a model of models.list_models(), not {options.model}")
+    extra: dict[str, Any] = {"image_size": options.train_crop_size} if options.model.startswith("vit_") else {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model, params, state = models.load(
+            options.model, options.weights, num_classes=num_classes, in_channels=in_channels, key=key, dtype="float32",
+            **extra,
+        )
+    for warning in caught:
+        print(warning.message, file=sys.stderr)
+    return model, params, state
+
+
+def head_of(model_for: Any, num_classes: int) -> set[str]:
+    """The parameters whose shape depends on the number of classes.
+
+    Args:
+        model_for: a function from the number of classes to a description.
+        num_classes: of the model.
+    """
+    one, other = (model_for(count).declarations() for count in (num_classes, num_classes + 1))
+    return {name for name in one if name not in other or one[name].shape != other[name].shape}
+
+
+def rate(options: Options, steps_per_epoch: int) -> optax.Schedule:
+    """The learning rate by the number of the step.
+
+    Raises:
+        OptionError: the run has no epoch after warm-up.
+    """
+    shared: dict[str, Any] = {
+        "steps_per_epoch": steps_per_epoch, "warmup_epochs": options.lr_warmup_epochs,
+        "warmup_method": options.lr_warmup_method, "warmup_decay": options.lr_warmup_decay,
+        "per_epoch": options.lr_per_epoch,
+    }
+    epochs, name = options.epochs, options.lr_scheduler
+    if name in ("cosineannealinglr", "polynomiallr") and epochs <= options.lr_warmup_epochs:
+        raise OptionError(f"epochs={epochs} must be more than lr-warmup-epochs={options.lr_warmup_epochs}")
+    if name == "cosineannealinglr":
+        return schedules.cosine(options.lr, epochs=epochs, lr_min=options.lr_min, **shared)
+    if name == "polynomiallr":
+        return schedules.polynomial(options.lr, epochs=epochs, power=1.0, **shared)
+    if name == "exponentiallr":
+        return schedules.exponential(options.lr, gamma=options.lr_gamma, **shared)
+    if name == "constant":
+        return schedules.constant(options.lr, **shared)
+    return schedules.step(options.lr, step_size=options.lr_step_size, gamma=options.lr_gamma, **shared)
+
+
+def optimizer(
+    options: Options, model: nn.Module, schedule: optax.Schedule, head: set[str]
+) -> optax.GradientTransformation:
+    """The optimiser that the options describe.
+
+    Weight decay is part of the gradient for SGD and RMSprop, as in torch; for the others it is decoupled.
+
+    Args:
+        options: of the run.
+        model: the description of the model.
+        schedule: the learning rate.
+        head: the parameters for which `head_lr_scale` is.
+    """
+    decay = weight_decay(
+        model, options.weight_decay, norm=options.norm_weight_decay, bias=options.bias_weight_decay,
+        embedding=options.transformer_embedding_decay,
+    )
+    if options.opt.startswith("sgd"):
+        momentum = options.momentum or None
+        parts = [decay, optax.sgd(schedule, momentum, nesterov=options.opt == "sgd_nesterov")]
+    elif options.opt == "rmsprop":  # eps and alpha are those of torchvision's reference
+        parts = [decay, optax.rmsprop(schedule, 0.9, 0.0316, momentum=options.momentum, eps_in_sqrt=False)]
+    else:
+        parts = [*_direction(options, model), decay]
+        parts += [optax.scale_by_trust_ratio()] * (options.opt == "lamb")
+        parts += [optax.scale_by_learning_rate(schedule)]
+    if options.layer_decay != 1.0:
+        parts.append(layer_decay(model, options.layer_decay))
+    if options.head_lr_scale != 1.0:
+        parts.append(_scaled(dict.fromkeys(head, options.head_lr_scale)))
+    if options.freeze:
+        trained = [name for name, declared in model.declarations().items() if isinstance(declared, nn.Param)]
+        frozen = models.freeze(dict.fromkeys(trained), *options.freeze.split(","))
+        parts.append(optax.masked(optax.set_to_zero(), frozen))
+    return optax.chain(*parts)
+
+
+def _direction(options: Options, model: nn.Module) -> list[optax.GradientTransformation]:
+    """The direction of an update of an optimiser with decoupled weight decay, before the learning rate."""
+    if options.opt == "lion":
+        return [optax.scale_by_lion()]
+    if options.opt == "adafactor":
+        return [optax.adafactor(None, multiply_by_parameter_scale=False), optax.scale(-1.0)]
+    if options.opt == "muon":
+        def matrices(params: Any) -> Any:  # kernels [height, width, in, out] are matrices with three reduced axes
+            specification = optax.contrib.MuonDimensionNumbers
+            return {
+                name: specification(tuple(range(x.ndim - 1)), x.ndim - 1) if x.ndim in (2, 4) else None
+                for name, x in params.items()
+            }
+
+        muon = optax.contrib.muon(1.0, beta=options.momentum, muon_weight_dimension_numbers=matrices)
+        return [muon, optax.scale(-1.0)]
+    return [optax.scale_by_adam(eps=1e-6 if options.opt == "lamb" else 1e-8)]
+
+
+def _scaled(scales: dict[str, float]) -> optax.GradientTransformation:
+    """Multiplies the updates of some parameters."""
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return {name: value * scales.get(name, 1.0) for name, value in updates.items()}, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def loss(options: Options) -> losses.Loss:
+    """The loss that the options describe. Of a model with auxiliary outputs it takes the main output."""
+    kind = losses.binary_cross_entropy if options.bce else losses.cross_entropy
+    value = kind(label_smoothing=options.label_smoothing)
+    return lambda output, labels: value(getattr(output, "logits", output), labels)
+
+
+def average(options: Options, steps_per_epoch: int) -> EMA | None:
+    """The moving average that the options describe."""
+    if not options.model_ema:
+        return None
+    return EMA.scaled(
+        options.model_ema_decay, batch_size=options.batch_size, epochs=max(1, options.epochs),
+        every=options.model_ema_steps, steps_per_epoch=steps_per_epoch,
+        warmup_steps=int(options.lr_warmup_epochs * steps_per_epoch),
+    )
+
+
+class Recomputed:
+    """A model whose activations are computed again in the backward pass; only outputs of matrix products are kept.
+
+    Args:
+        model: the description.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+
+    def apply(self, params: Any, state: Any, x: jax.Array, *, train: bool, key: jax.Array) -> Any:
+        """`model.apply`, under `jax.checkpoint`."""
+        def kept(primitive: Any, *_: Any, **__: Any) -> bool:
+            return primitive.name.startswith(("conv", "dot_general"))
+
+        @functools.partial(jax.checkpoint, policy=kept)
+        def run(params: Any, state: Any, x: jax.Array, key: jax.Array) -> Any:
+            return self.model.apply(params, state, x, train=train, key=key)
+
+        return run(params, state, x, key)
+

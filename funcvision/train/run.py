@@ -1,0 +1,268 @@
+"""A run from its options to its results: what `funcvision train RECIPE` does."""
+
+import functools
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from ..data import DataLoader
+from ..vision import models
+from . import outputs
+from .building import Recomputed
+from .checkpoints import Checkpoints
+from .data_spec import Data, SkipUnreadable, in_memory, open_data
+from .evaluation import DEFAULT as LOSS_AND_ACCURACY
+from .evaluation import accuracy, evaluate
+from .log import JSONLines, Log, TensorBoard
+from .loop import fit
+from .options import OptionError
+from .placement import with_automatic_axes
+from .preparation import Preparation, evaluation_loader, prepared_for, train_loader
+from .recipe import Recipe
+from .state import TrainState, create
+from .step import make_step
+
+__all__ = ["evaluate_file", "evaluate_run", "open_for", "run", "start_processes"]
+
+
+def start_processes(recipe: Recipe) -> None:
+    """Connects the processes of a run of several; must be called before jax is used.
+
+    They are named by `coordinator`, `num_processes` and `process_id`, or by the variables of SLURM or Open MPI.
+
+    Raises:
+        OptionError: only some of the three options are given.
+    """
+    if recipe.use_deterministic:
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    given = (recipe.coordinator, recipe.num_processes, recipe.process_id)
+    launched = any(int(os.environ.get(name, 1)) > 1 for name in ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"))
+    if given == (None, None, None) and not launched:
+        return
+    if None in given and not launched:
+        raise OptionError("coordinator, num-processes and process-id belong together: give all three")
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(*given)
+
+
+def open_for(recipe: Recipe, spec: str | None = None) -> Data:
+    """The data set of a run, in memory if the options say so.
+
+    Args:
+        recipe: the options.
+        spec: another data set than that of the options.
+    """
+    data = open_data(spec or recipe.data, download=recipe.download, seed=recipe.seed)
+    if recipe.in_memory:
+        return in_memory(
+            data, resize=recipe.val_resize_size, crop=recipe.val_crop_size, interpolation=recipe.interpolation,
+            workers=max(1, recipe.workers),
+        )
+    return data
+
+
+def run(name: str, recipe: Recipe, *, progress: bool = True) -> dict[str, Any]:
+    """Trains, and writes the results into the folder `recipe.out`.
+
+    Args:
+        name: of the recipe.
+        recipe: the options.
+        progress: show a bar on stderr.
+
+    Returns:
+        What was reached: "finished", "step", and the figures of the test set. A run that SIGTERM ended is not finished.
+
+    Raises:
+        OptionError: options contradict each other, the data set or the number of devices.
+        FloatingPointError: a loss or a gradient is not finite; the message names the step.
+    """
+    out, started = pathlib.Path(recipe.out), time.perf_counter()
+    _check_folder(recipe, out)
+    mesh, processes = _mesh(recipe), jax.process_count()
+    data = open_for(recipe)
+    preparation = prepared_for(recipe, data)
+    loader = train_loader(recipe, data, processes=processes)
+    model = recipe.build_model(len(data.classes), preparation.channels)
+    schedule, average = recipe.build_rate(len(loader)), recipe.build_average(len(loader))
+    optimizer = recipe.build_optimizer(model, schedule, len(data.classes), preparation.channels)
+    weights_key, run_key = jax.random.split(jax.random.key(recipe.seed))
+    params, buffers = recipe.initial_arrays(model, data, preparation, weights_key)
+    state = create(
+        model, optimizer, key=run_key, ema=average, mesh=mesh, shard=None if recipe.shard == "none" else recipe.shard,
+        params=params, state=buffers,
+    )
+    precision = "bfloat16" if recipe.amp else "float32"
+    step = make_step(
+        Recomputed(model) if recipe.remat else model,  # pyright: ignore[reportArgumentType]
+        recipe.build_loss(), optimizer, augment=recipe.build_augment(data, preparation), ema=average,
+        accumulate=recipe.accumulate, precision=precision, clip=recipe.clip_grad_norm,
+    )
+    judge = _judge(recipe, model, data, preparation, precision)
+    if recipe.test_only:
+        return {"finished": True, "step": int(state.step), **judge(state)}
+    write = functools.partial(outputs.write_result, out, name, recipe, data.classes, preparation)
+    write(finished=False, steps_per_epoch=len(loader))
+    _say(f"{recipe.model}: {sum(x.size for x in state.params.values()):,} parameters, {len(data.train):,} training and "
+         f"{len(data.test):,} test images of {len(data.classes)} classes, {len(jax.devices())} device(s), "
+         f"{recipe.epochs} epochs of {len(loader)} steps -> {out}")
+    with Checkpoints(out / "checkpoints") as checkpoints:
+        state, resume = _resumed(recipe, state, checkpoints)
+        logs: list[Log] = [JSONLines(out / "metrics.jsonl")]
+        logs += [TensorBoard(out)] if recipe.tensorboard else []
+        try:
+            state = fit(
+                state, step, loader, epochs=recipe.epochs, evaluate=judge, checkpoints=checkpoints, logs=logs,
+                resume=resume, save_every=recipe.save_every or None, on_nan=recipe.on_nan, progress=progress,
+            )
+        finally:
+            for log in logs:
+                log.close()
+        best = checkpoints.best
+    figures: dict[str, Any] = {"finished": int(state.step) >= recipe.epochs * len(loader), "step": int(state.step)}
+    if isinstance(loader.dataset, SkipUnreadable):
+        figures["unreadable_images"] = len(loader.dataset.skipped)
+    if figures["finished"]:
+        outputs.save_weights(out, model, state)
+        figures |= _last_evaluation(out) | {"best_step": best, "seconds": round(time.perf_counter() - started, 1)}
+        if jax.process_index() == 0:
+            outputs.draw_curves(out, schedule)
+    write(steps_per_epoch=len(loader), **figures)
+    return figures
+
+
+def evaluate_run(
+    path: str, spec: str | None = None, *, ema: bool = False, batch_size: int | None = None
+) -> dict[str, float]:
+    """Loss and accuracy of the model of a run on the test part of a data set.
+
+    Args:
+        path: the folder of the run, or a file or checkpoint in it; see `outputs.find_run`.
+        spec: the data set; by default that of the run.
+        ema: evaluate the average of the model.
+        batch_size: images of a batch.
+
+    Raises:
+        ValueError: the data set has other classes than the run.
+    """
+    found = outputs.load_run(path, ema=ema)
+    data = open_for(found.recipe, spec)
+    if len(data.classes) != len(found.classes):
+        raise ValueError(f"{path} has {len(found.classes)} classes, and the data set has {len(data.classes)}")
+    loader = evaluation_loader(data, found.preparation, batch_size or found.recipe.batch_size, workers=found.recipe.workers)
+    precision = "bfloat16" if found.recipe.amp else "float32"
+    state = TrainState(found.params, found.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
+    return evaluate(
+        found.model, state, loader, _metrics(len(data.classes)), prepare=found.preparation.normalize().batch,
+        precision=precision,
+    )
+
+
+def evaluate_file(checkpoint: str, spec: str, *, entry: str | None = None, batch_size: int = 64) -> dict[str, float]:
+    """Loss and accuracy of a classifier on the test part of a data set, with its published preparation.
+
+    Args:
+        checkpoint: a file of weights, or `NAME:WEIGHTS` for published ones.
+        spec: the data set.
+        entry: the entry of the file that holds the weights.
+        batch_size: images of a batch.
+
+    Raises:
+        ValueError: the weights cannot be loaded, or the data set has another number of classes.
+    """
+    name, colon, weights = checkpoint.partition(":")
+    published = bool(colon) and not os.path.exists(checkpoint)
+    predictor = models.Predictor.load(
+        name if published else None, weights if published else checkpoint, entry=entry, dtype="float32"
+    )
+    data = open_data(spec)
+    loader = DataLoader(data.test, batch_size, transform=_Prepared(predictor.preset))
+    state = TrainState(predictor.params, predictor.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
+    return evaluate(predictor.model, state, loader, _metrics(len(data.classes)))
+
+
+class _Prepared:
+    """(image, label) with the image prepared by a preset."""
+
+    def __init__(self, preset: Any):
+        self.preset = preset
+
+    def __call__(self, sample: Any, *, key: Any) -> Any:
+        image, label = sample
+        return self.preset(image), label
+
+
+def _metrics(classes: int) -> dict[str, Any]:
+    """The figures of an evaluation; with many classes also the share of labels among the five highest scores."""
+    return LOSS_AND_ACCURACY | ({"accuracy_top5": accuracy(5)} if classes > 20 else {})
+
+
+def _judge(
+    recipe: Recipe, model: Any, data: Data, preparation: Preparation, precision: str
+) -> Callable[[TrainState], Mapping[str, float]]:
+    """What evaluates a state on the test set."""
+    loader = evaluation_loader(
+        data, preparation, max(1, recipe.batch_size // jax.process_count()), workers=recipe.workers,
+        skip_unreadable=recipe.on_unreadable == "skip",
+    )
+    prepare, metrics = preparation.normalize().batch, _metrics(len(data.classes))
+
+    def judge(state: TrainState) -> Mapping[str, float]:
+        return evaluate(
+            model, state, loader, metrics, prepare=prepare, ema=state.ema is not None, precision=precision
+        )
+
+    return judge
+
+
+def _mesh(recipe: Recipe) -> Any:
+    """The devices of the run as a mesh; None for one device."""
+    count = len(jax.devices())
+    if count == 1 and recipe.shard == "none":
+        return None
+    if recipe.batch_size % (count * recipe.accumulate):
+        parts = f" and accumulate={recipe.accumulate} parts" * (recipe.accumulate > 1)
+        raise OptionError(f"batch-size={recipe.batch_size} must divide evenly over {count} devices{parts}")
+    if not recipe.sync_bn:
+        raise OptionError("sync-bn=false is not supported on several devices: statistics are of the global batch")
+    return with_automatic_axes(jax.make_mesh((count,), ("data",)))
+
+
+def _check_folder(recipe: Recipe, out: pathlib.Path) -> None:
+    """Refuses to begin anew in the folder of another run."""
+    kept = (out / "checkpoints").is_dir() and any((out / "checkpoints").iterdir())
+    if recipe.resume != "auto" and kept and not recipe.test_only:
+        raise OptionError(f"{out} holds the checkpoints of a run: choose another folder with out=, or continue the run "
+                          f"with resume=auto")
+    if recipe.resume not in ("auto", "none"):
+        outputs.checkpoints_of(recipe.resume)
+
+
+def _resumed(recipe: Recipe, state: TrainState, checkpoints: Checkpoints) -> tuple[TrainState, bool]:
+    """The state to start from, and whether `fit` looks for a checkpoint of its own."""
+    if recipe.resume in ("auto", "none"):
+        return state, recipe.resume == "auto"
+    folder, number = outputs.checkpoints_of(recipe.resume)
+    with Checkpoints(folder, last=1_000_000) as others:  # another run's checkpoints are only read
+        return others.restore(state, step=number)[0], False
+
+
+def _last_evaluation(out: pathlib.Path) -> dict[str, float]:
+    """The figures of the last evaluation in the log."""
+    if jax.process_index():
+        return {}
+    with (out / "metrics.jsonl").open(encoding="utf-8") as file:
+        rows = [row for line in file if "images_per_second" in (row := json.loads(line))]
+    kept = ("val_loss", "val_accuracy", "val_accuracy_top5", "images_per_second", "data_wait", "skipped")
+    return {name: rows[-1][name] for name in kept if name in rows[-1]} if rows else {}
+
+
+def _say(text: str) -> None:
+    if jax.process_index() == 0:
+        print(text, file=sys.stderr)
+
