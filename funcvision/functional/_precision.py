@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["accumulation_dtype", "at_least_float32"]
+__all__ = ["accumulation_dtype", "at_least_float32", "weight_for"]
 
 
 def accumulation_dtype(dtype: Any) -> np.dtype:
@@ -28,3 +28,17 @@ def at_least_float32(x: jax.Array) -> jax.Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(f"a floating-point array is needed and this one, of shape {x.shape}, is {x.dtype}: cast it")
     return x.astype(accumulation_dtype(x.dtype))
+
+
+def weight_for(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """A weight in the dtype of the input `x`.
+
+    Raises:
+        TypeError: the input holds integers and the weight does not. Cast to integers it would be nearly all zeros.
+    """
+    if jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(weight.dtype, jnp.inexact):
+        raise TypeError(
+            f"the input, of shape {x.shape}, is {x.dtype}, and the weight is {weight.dtype}: cast the input to a "
+            "floating-point dtype"
+        )
+    return weight.astype(x.dtype)

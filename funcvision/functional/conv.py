@@ -8,6 +8,7 @@ import jax
 from ._check import Padding, Size, channels_last, integer, integers, padding_pairs, shape
 from ._conv import convolve, convolve_transposed
 from ._mesh import broadcast_to
+from ._precision import weight_for
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -139,7 +140,7 @@ def _conv(
     for size, k, d, (low, high) in zip(x.shape[-axes - 1 :], weight.shape, dilations, pads, strict=False):
         if size + low + high < d * (k - 1) + 1:
             raise ValueError(f"{name}: kernel {weight.shape[:axes]} is larger than the padded image of shape {x.shape}")
-    y = convolve(_one_batch_axis(x, axes), weight.astype(x.dtype), strides, pads, dilations, groups)
+    y = convolve(_one_batch_axis(x, axes), weight_for(x, weight), strides, pads, dilations, groups)
     return _finish(y, x, axes, bias)
 
 
@@ -164,7 +165,7 @@ def _conv_transpose(
     out = tuple(size + e for size, e in zip(sizes, extra, strict=True))
     if min(out) < 1:
         raise ValueError(f"{name}: the output of {x.shape} would have {out} pixels; give less padding or more pixels")
-    y = convolve_transposed(_one_batch_axis(x, axes), weight.astype(x.dtype), strides, pads, extra, dilations, groups)
+    y = convolve_transposed(_one_batch_axis(x, axes), weight_for(x, weight), strides, pads, extra, dilations, groups)
     return _finish(y, x, axes, bias)
 
 

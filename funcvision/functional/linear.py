@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ._mesh import broadcast_to, by_compiler, sharded_axes
+from ._precision import weight_for
 
 __all__ = ["bilinear", "linear"]
 
@@ -22,12 +23,13 @@ def linear(x: jax.Array, weight: jax.Array, bias: jax.Array | None = None) -> ja
         [..., out] in the dtype of `x`.
 
     Raises:
+        TypeError: `x` holds integers and `weight` does not.
         ValueError: the last axis of `x` is not the first of `weight`.
     """
     if x.shape[-1:] != weight.shape[:1]:
         raise ValueError(f"linear takes [..., {weight.shape[0]}] for a weight {weight.shape} and got {x.shape}")
     y = by_compiler(
-        _product, x, weight.astype(x.dtype), result=lambda: (*sharded_axes(x)[:-1], sharded_axes(weight)[-1])
+        _product, x, weight_for(x, weight), result=lambda: (*sharded_axes(x)[:-1], sharded_axes(weight)[-1])
     )
     return y if bias is None else y + broadcast_to(bias.astype(x.dtype), y.shape, y)
 
@@ -63,5 +65,5 @@ def bilinear(x1: jax.Array, x2: jax.Array, weight: jax.Array, bias: jax.Array | 
             f"bilinear takes [..., {weight.shape[1]}] and [..., {weight.shape[2]}] for a weight {weight.shape} and got "
             f"{x1.shape} and {x2.shape}"
         )
-    y = jnp.einsum("...i,oij,...j->...o", x1, weight.astype(x1.dtype), x2)
+    y = jnp.einsum("...i,oij,...j->...o", x1, weight_for(x1, weight), x2)
     return y if bias is None else y + broadcast_to(bias.astype(x1.dtype), y.shape, y)

@@ -136,3 +136,14 @@ def test_traced_values_are_not_interpreted():
         return function(eager.Tensor(array)).array
 
     np.testing.assert_array_equal(traced(np.ones(3, np.float32)), [2, 2, 2])
+
+
+def test_draws_of_new_shapes_compile_nothing():
+    eager.randn(2), eager.rand(2), eager.empty(2).normal_(), eager.empty(2).uniform_(-1, 1)
+    with compilations() as found:
+        for length in (101, 102, 103):
+            drawn = [eager.randn(length), eager.empty(length).normal_(3, 0.5), eager.empty(length).uniform_(-0.1, 0.1)]
+            assert all(np.isfinite(part.numpy()).all() for part in (*drawn, eager.rand(length)))
+            assert abs(drawn[1].mean().item() - 3) < 0.3
+            assert drawn[2].abs().max().item() < 0.1
+    assert found == []

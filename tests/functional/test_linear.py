@@ -19,6 +19,21 @@ def test_on_a_mesh(spec, kind):
     np.testing.assert_allclose(y, x @ weight + jnp.broadcast_to(bias, (4, 6, 5)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("function", "shape", "weight"), [
+    (F.linear, (2, 3), (3, 5)), (F.conv2d, (1, 4, 4, 3), (3, 3, 3, 5)),
+    (F.conv_transpose2d, (1, 4, 4, 3), (3, 3, 3, 5)),
+])
+def test_integers_with_a_weight_of_floats_are_refused(function, shape, weight):
+    """The weight would be cast to integers, which are zeros."""
+    with pytest.raises(TypeError, match=r"is uint8, and the weight is float32: cast the input"):
+        function(jnp.ones(shape, jnp.uint8), jnp.full(weight, 0.5))
+
+
+def test_integers_with_a_weight_of_integers():
+    y = F.linear(jnp.arange(3)[None], jnp.arange(6).reshape(3, 2))
+    np.testing.assert_array_equal(y, [[10, 13]])
+
+
 @pytest.mark.parametrize(("leading", "features"), [((), 3), ((0, 2), 3), ((2, 4), 0), ((2, 1, 0), 0)])
 def test_empty_axes(leading, features):
     y = F.linear(jnp.ones((*leading, features)), jnp.ones((features, 5)))

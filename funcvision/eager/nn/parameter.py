@@ -25,6 +25,9 @@ class Parameter(Tensor):
             )
         self._requires_grad = requires_grad
 
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
 
 class Buffer(Tensor):
     """A Tensor that is not trained. A module registers it as a buffer.
