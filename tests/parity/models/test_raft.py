@@ -143,7 +143,7 @@ def test_other_parts_and_channels():
     mask = raft.MaskPredictor(96, 16)
     model = models.get_model("raft_small", mask_predictor=mask, in_channels=1, num_levels=2, radius=2)
     arrays = jax.eval_shape(model.init, jax.random.key(0))
-    assert arrays[0]["mask_predictor.conv.weight"].shape == (576, 16, 1, 1)
+    assert model.declarations()["mask_predictor.conv.weight"].shape == (576, 16, 1, 1)
     assert model.declarations()["update_block.motion_encoder.convcorr1.0.weight"].shape[1] == 2 * 25
     flow, _ = jax.eval_shape(
         lambda params, state, image: model.apply(params, state, image, image, num_flow_updates=2, last_only=True),
@@ -153,7 +153,8 @@ def test_other_parts_and_channels():
 
 
 def test_preset():
+    torch.set_default_dtype(torch.float32)
     images = [np.random.default_rng(seed).integers(0, 256, (2, 9, 7, 3), np.uint8) for seed in range(2)]
     theirs = torchvision.transforms._presets.OpticalFlow()(*(torch.from_numpy(x).permute(0, 3, 1, 2) for x in images))
     for ours, expected in zip(models.find_weights("raft_small", "DEFAULT").transforms()(*images), theirs, strict=True):
-        assert_close(ours, expected.permute(0, 2, 3, 1).float(), rtol=1e-6)
+        assert_close(ours, expected.permute(0, 2, 3, 1), rtol=1e-6)
