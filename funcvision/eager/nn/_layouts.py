@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Layout", "behind", "channels_first", "layout_of"]
+__all__ = ["Layout", "behind", "channels_first", "in_torchs_layout", "layout_of"]
 
 Layout = int | str | None
 """Where the channels are: an int says how many spatial axes follow them, "second" that they are axis 1, and "classes"
@@ -42,6 +42,12 @@ def layout_of(name: str) -> Layout:
         return 2
     spatial = re.search(r"([123])d(_with_indices)?$", name)
     return int(spatial[1]) if spatial else None
+
+
+def in_torchs_layout(error: ValueError, layout: Layout) -> RuntimeError:
+    """An error about the arguments of a call, in torch's class. If channels were moved, it says so."""
+    moved = "" if layout is None else ". Here the channels stand last; those of a Tensor stand before its pixels"
+    return RuntimeError(f"{error}{moved}")
 
 
 def _axis(ndim: int, layout: Layout) -> int:

@@ -18,7 +18,7 @@ from ..random import next_key
 from ..tensor import Tensor
 from ._additions import MEMBERS
 from ._initial_values import initial_values
-from ._layouts import Layout, channels_first, layout_of
+from ._layouts import Layout, channels_first, in_torchs_layout, layout_of
 from ._packed import called_packed
 from .module import Module
 from .parameter import Parameter
@@ -63,7 +63,10 @@ class Lifted(Module):
         if params.keys() | state.keys() != vars(self)["_declared"]:
             params, state = _read(self, layer)
         key = next_key() if self.training and vars(self)["_draws"] else None
-        output, new_state = run(vars(self)["_operation"], (self.training, params, state, key, args, kwargs), {})
+        try:
+            output, new_state = run(vars(self)["_operation"], (self.training, params, state, key, args, kwargs), {})
+        except ValueError as error:
+            raise in_torchs_layout(error, layout_of(type(layer).__name__)) from error
         for name, array in new_state.items():
             state[name].array = array
         return output
@@ -239,6 +242,11 @@ _CONTAINERS = (
 )
 
 
+def _text(layer: type[pure.Module]) -> str:
+    """The text of a layer without its examples, whose arrays have the channels last."""
+    return (layer.__doc__ or "").partition("\n\n    >>>")[0].rstrip()
+
+
 @functools.cache
 def lifted_layers() -> dict[str, type[Lifted]]:
     """A class of Tensors for each layer of `funcvision.nn`, by name."""
@@ -247,7 +255,7 @@ def lifted_layers() -> dict[str, type[Lifted]]:
         layer = getattr(pure, name)
         is_layer = isinstance(layer, type) and issubclass(layer, pure.Module) and layer is not pure.Module
         if is_layer and name not in _CONTAINERS:
-            members = {"described": layer, "__doc__": layer.__doc__, "__module__": "funcvision.eager.nn"}
+            members = {"described": layer, "__doc__": _text(layer), "__module__": "funcvision.eager.nn"}
             made[name] = type(name, (Lifted,), {**members, **MEMBERS.get(name, {})})
     return made
 

@@ -20,7 +20,7 @@ from .._operation import Operation
 from .._trace import pure as of_arrays
 from ..random import next_key
 from ..tensor import Tensor
-from ._layouts import behind, channels_first, layout_of
+from ._layouts import behind, channels_first, in_torchs_layout, layout_of
 
 KEYS = ("key", "dropout_key")
 NEED_VALUES = ("one_hot",)  # the shape of their result depends on the values of their input, so they are not compiled
@@ -68,7 +68,10 @@ def _lifted(name: str) -> Callable[..., Any]:
                 kwargs[option] = value
         if "input" in kwargs and first != "input":
             args, kwargs = (kwargs["input"], *args), {key: value for key, value in kwargs.items() if key != "input"}
-        output = run(operation, args, kwargs)[0]
+        try:
+            output = run(operation, args, kwargs)[0]
+        except ValueError as error:
+            raise in_torchs_layout(error, layout_of(name)) from error
         return args[0]._become(output) if writes else output
 
     return lifted

@@ -147,7 +147,7 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: T, gain: float = 1, generator: Any = None) -> T:
-    """A (semi-)orthogonal matrix [out, in * kernel] times `gain` (Saxe et al. 2013, https://arxiv.org/abs/1312.6120)."""
+    """A (semi-)orthogonal matrix [out, in * kernel] times `gain` (Saxe et al., https://arxiv.org/abs/1312.6120)."""
     if len(tensor.shape) >= 2 and 0 in tensor.shape:
         return tensor
     return _initialize(tensor, pure.orthogonal(float(gain)), generator)
