@@ -168,7 +168,7 @@ def in_range(index: Any, size: int, axis: int) -> jax.Array:
     return on_device(np.where(values < 0, values + size, values).astype(np.int32))
 
 
-def get(x: jax.Array, starts: list[jax.Array], arrays: list[jax.Array], index: Index) -> jax.Array:
+def get(x: jax.Array, starts: list[Any], arrays: list[jax.Array], index: Index) -> jax.Array:
     """`x[index]`."""
     whole = [0 if size == 0 else (size - 1) * step + 1 for size, step in zip(index.sizes, index.steps, strict=True)]
     if tuple(whole) != x.shape:

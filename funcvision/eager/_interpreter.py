@@ -101,7 +101,7 @@ class Plan:
         if not export.is_symbolic_dim(value):
             return value
         if value not in self._known:
-            self._known[value] = int(value._evaluate(self._sizes))
+            self._known[value] = int(value._evaluate(self._sizes))  # pyright: ignore[reportArgumentType]
         return self._known[value]
 
     def _inline(self, closed: ClosedJaxpr, inputs: Sequence[int], wanted: Sequence[bool]) -> list[Any]:

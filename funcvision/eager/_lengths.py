@@ -81,7 +81,7 @@ class _Form:
 
     __slots__ = ("is_refused", "last", "templates")
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: tuple[int, ...]):
         self.last = sizes
         self.templates: list[tuple[Sizes, Template]] = []
         self.is_refused = False
@@ -133,7 +133,7 @@ class Lengths:
         return found
 
 
-def _pattern(before: Sizes, sizes: Sequence[int]) -> Sizes | None:
+def _pattern(before: Sequence[int], sizes: Sequence[int]) -> Sizes | None:
     """The sizes with None where they differ from those before, if one size took the place of one other."""
     changes = {(old, new) for old, new in zip(before, sizes, strict=True) if old != new}
     if len(changes) != 1:

@@ -30,12 +30,12 @@ def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     return jax.random.uniform(key, shape, dtype)
 
 
-def _standard_normal(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+def _normals(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     return jax.random.normal(key, shape, dtype)
 
 
-# Lifted, because a lifted function of small shapes compiles nothing in its first calls.
-_uniform, _standard_normal = lift(_uniform), lift(_standard_normal)
+# A lifted function of small shapes compiles nothing in its first calls.
+_lifted_uniform, _lifted_normals = lift(_uniform), lift(_normals)
 
 
 def _drawn(
@@ -50,7 +50,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform random numbers in [0, 1)."""
-    return _drawn(_uniform, size, dtype, key_for(key, generator), device, requires_grad)
+    return _drawn(_lifted_uniform, size, dtype, key_for(key, generator), device, requires_grad)
 
 
 @creates
@@ -59,7 +59,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal random numbers."""
-    return _drawn(_standard_normal, size, dtype, key_for(key, generator), device, requires_grad)
+    return _drawn(_lifted_normals, size, dtype, key_for(key, generator), device, requires_grad)
 
 
 @creates

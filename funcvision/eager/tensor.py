@@ -217,7 +217,8 @@ def _shown_replaced(starts: Sequence[int], static: _indexing.Index, base: "Tenso
 
 def _strides_of(strides: Any, static: _indexing.Index) -> tuple[int, ...]:
     """The strides of a view at an index, from those of its base, which may be a function."""
-    return static.strides(strides() if callable(strides) else strides)
+    found: Any = strides() if callable(strides) else strides
+    return static.strides(found)
 
 
 class Tensor(
@@ -295,7 +296,7 @@ class Tensor(
         result = _get(self, starts, arrays, static)
         return result if arrays else self._shows(result, static, starts)
 
-    def _shows(self, result: "Tensor", static: _indexing.Index, starts: list[Any]) -> "Tensor":
+    def _shows(self, result: "Tensor", static: _indexing.Index, starts: Sequence[int]) -> "Tensor":
         """Makes `result` the view of the elements at an index without arrays. `starts` may leave out zeros."""
         return self._has_view(
             result, functools.partial(_shown, starts, static), functools.partial(_shown_replaced, starts, static),

@@ -48,9 +48,7 @@ def test_a_further_length_is_not_traced(traces, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(_tiered.Tiered, "_interpreted", refuse)
-        with compilations() as found:
-            results = {length: sum_of_results(length) for length in (12, 40)}
-    assert found == []
+        results = {length: sum_of_results(length) for length in (12, 40)}
     assert len(traces) == count
     monkeypatch.setattr(_tiered, "LARGEST", 0)
     for operation in _operations():
