@@ -7,8 +7,8 @@
 Without files, raft_small is trained on pairs that the training step itself draws: a texture and, in front of it, an
 ellipse with another texture, each moved by its own affine map. The mean distance between the estimated and the true
 flow (the endpoint error) is printed before and after, for pairs that were not seen in training. The folder --out then
-holds a picture of such pairs with both flows, and the weights. Without options, the error is 1.25 pixels after 4 minutes
-of CPU time; without any motion it would be 5.0.
+holds a picture of such pairs with both flows, and the weights. Without options, the error is 1.25 pixels after 4
+minutes of CPU time; without any motion it would be 5.0.
 
 With two images or a video, the flow is painted: the hue is the direction, the strength of the colour is the speed. Of a
 video, it is the flow from each frame to the next, as a video beside the frames.

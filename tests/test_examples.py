@@ -20,13 +20,19 @@ from funcvision.vision import io
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 
-def run(name: str, folder: pathlib.Path, *arguments: str) -> str:
+QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
+
+def run(name: str, folder: pathlib.Path, *arguments: str, xla_flags: str | None = None) -> str:
     """Runs an example as a user would, without the settings of the tests, and returns what it prints.
 
-    `folder` is the working directory and the home directory of the example.
+    `folder` is the working directory and the home directory of the example. `xla_flags` are for large models, which
+    take longer to compile than to train for the few steps of a test.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_NUMPY_", "XLA_FLAGS"))}
     environment |= {"HOME": str(folder), "PYTHONPATH": str(EXAMPLES.parent)}
+    if xla_flags is not None:
+        environment["XLA_FLAGS"] = xla_flags
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -185,7 +191,7 @@ def test_eager_gan(tmp_path):
 
 def test_classify_video(tmp_path):
     small = ("--length", "16", "--test", "8", "--batch-size", "4", "--epochs", "1", "--frames", "4", "--size", "12")
-    printed = run("classify_video.py", tmp_path, *small)
+    printed = run("classify_video.py", tmp_path, *small, xla_flags=QUICK_COMPILATION)
     assert 0 <= float(re.search(r"test accuracy ([\d.]+)% of videos", printed)[1]) <= 100
     assert_drawn(tmp_path / "out" / "digits_r3d_18.png")
 
@@ -228,14 +234,16 @@ def test_classify_video_on_data_in_the_layout_of_kinetics(tmp_path, monkeypatch)
 
 
 def test_optical_flow(tmp_path, monkeypatch):
-    printed = run("optical_flow.py", tmp_path, "--steps", "2", "--batch-size", "1", "--updates", "2", "--test", "4")
+    small = ("--steps", "2", "--batch-size", "1", "--updates", "2", "--test", "4")
+    printed = run("optical_flow.py", tmp_path, *small, xla_flags=QUICK_COMPILATION)
     errors = [float(found) for found in re.findall(r"endpoint error ([\d.]+)", printed)]
     assert len(errors) == 2
     assert_drawn(tmp_path / "out" / "flow.png")
     film = np.random.default_rng(0).integers(0, 256, (3, 90, 134, 3), np.uint8)
     io.write_video(tmp_path / "film.mp4", film, fps=10)
     printed = run(
-        "optical_flow.py", tmp_path, "film.mp4", "--weights", "out/raft_small.safetensors", "--updates", "1"
+        "optical_flow.py", tmp_path, "film.mp4", "--weights", "out/raft_small.safetensors", "--updates", "1",
+        xla_flags=QUICK_COMPILATION,
     )
     assert printed.startswith("2 flows")
     assert io.VideoReader(tmp_path / "out" / "flow.mp4")[:].shape == (2, 90, 268, 3)
