@@ -97,4 +97,4 @@ def _inputs(function: "Any", batch: int, side: int) -> "list[np.ndarray]":
         raise ValueError(f"{function.name} has the dimension {unknown[0]!r}; bench knows batch, height and width")
     if shape and isinstance(shape[0], int) and shape[0] != batch:
         raise ValueError(f"{function.name} takes batches of {shape[0]}: pass --batch-sizes {shape[0]}")
-    return [np.zeros([known.get(size, size) for size in shape], dtype)]
+    return [np.zeros([known[size] if isinstance(size, str) else size for size in shape], dtype)]

