@@ -20,9 +20,10 @@ COMPARED = 2  # losses: the first checks the forward pass; the second, 4% lower,
 
 
 PIXELS = {"inception_v3": 299, "swin_v2_t": 256}  # the other models take 224
-CLIPS = dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), (16, 112, 112)) | dict.fromkeys(
-    ("s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t"), (16, 224, 224)
-)  # frames, height and width
+CLIPS: dict[str, tuple[int, int, int]] = {  # frames, height and width
+    **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), (16, 112, 112)),
+    **dict.fromkeys(("s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t"), (16, 224, 224)),
+}
 
 
 def torch_model(name: str, randomised: bool = False) -> Any:
@@ -115,10 +116,12 @@ def theirs(
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     images, labels = batch(name, size)
     layout = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
-    options = {"memory_format": layout if channels_last else torch.contiguous_format}
-    x = torch.from_numpy(images).movedim(-1, 1).contiguous(**options)
+    chosen = layout if channels_last else torch.contiguous_format
+    x = torch.from_numpy(images).movedim(-1, 1).contiguous(memory_format=chosen)
     y = torch.from_numpy(labels)
-    model = torch_model(name, randomised).to(**options) if channels_last else torch_model(name, randomised)
+    model = torch_model(name, randomised)
+    if channels_last:
+        model = model.to(memory_format=layout)
     call = torch.compile(model) if compiled else model
 
     if task == "infer":
