@@ -5,7 +5,8 @@
     python examples/finetune.py photos --model resnet18 --weights resnet18-f37072fd.pth
     python examples/finetune.py photos --weights none --epochs 30        # random initial weights, for comparison
 
-If there are `photos/train/CLASS/*` and `photos/test/CLASS/*`, they are the training and the test set. Weights are
+If there are `photos/train/CLASS/*` and `photos/test/CLASS/*` or `val`, they are the training and the test set.
+Weights are
 downloaded the first time. The classifier is freshly initialised, and its learning rate is ten times that of the other
 layers. Augmentation, forward pass, backward pass and update are one compiled step, with a key for each image. The
 folder --out receives the weights, the names of the classes and a picture. To use them:
@@ -14,7 +15,6 @@ folder --out receives the weights, the names of the classes and a picture. To us
 """
 
 import argparse
-import functools
 import pathlib
 from typing import Any
 
@@ -23,29 +23,15 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import optax
-from tqdm import tqdm
 
-from funcvision import enable_compilation_cache
-from funcvision import functional as F
+from funcvision import enable_compilation_cache, train
 from funcvision.data import DataLoader, Subset
-from funcvision.vision import convert, datasets, models, transforms
+from funcvision.train.data_spec import open_data
+from funcvision.vision import convert, models, transforms
 from funcvision.vision.transforms.presets import ImageClassificationTrain
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-
-
-def split(root: pathlib.Path, seed: int) -> tuple[Any, Any, list[str]]:
-    """Training set, test set and classes of a folder."""
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        train, test = (datasets.ImageFolder(root / part, exif=True) for part in ("train", "test"))
-        if train.classes != test.classes:
-            raise SystemExit(f"{root}: train has the classes {train.classes}, test {test.classes}")
-        return train, test, train.classes
-    whole = datasets.ImageFolder(root, exif=True)
-    order = np.random.default_rng(seed).permutation(len(whole))
-    count = max(1, len(whole) // 5)
-    return Subset(whole, order[count:]), Subset(whole, order[:count]), whole.classes
 
 
 def load(options: argparse.Namespace, classes: int, key: jax.Array) -> Any:
@@ -88,7 +74,8 @@ def main(arguments: list[str] | None = None) -> float:
     options = parser.parse_args(arguments)
     enable_compilation_cache()  # the second run need not compile
 
-    train, test, classes = split(options.root, options.seed)
+    data = open_data(f"folder:{options.root}", seed=options.seed)
+    classes = list(data.classes)
     model, params, state = load(options, len(classes), jax.random.key(options.seed))
     frozen = models.freeze(params, *options.freeze)
     print(f"{options.model}: {sum(p.size for n, p in params.items() if not frozen[n]):,} parameters are trained")
@@ -102,52 +89,34 @@ def main(arguments: list[str] | None = None) -> float:
     to_float = [transforms.ToDtype(jnp.float32, scale=True), transforms.Normalize(mean, std)]
     prepare = transforms.Compose([transforms.CenterCrop(size), *to_float])
 
-    batch_size = min(options.batch_size, len(train))
-    loader = DataLoader(train, batch_size, shuffle=True, drop_last=True, seed=options.seed, transform=host)
+    batch_size = min(options.batch_size, len(data.train))
+    loader = DataLoader(data.train, batch_size, shuffle=True, drop_last=True, seed=options.seed, transform=host)
     steps = options.epochs * len(loader)
     body_lr = options.lr if options.weights == "none" else options.lr / 10
     optimizer = make_optimizer(params, classifier(options.model, len(classes)), frozen, options.lr, body_lr, steps)
-    moments = optimizer.init(params)
+    criterion = train.losses.cross_entropy(label_smoothing=0.1)
+    step = train.make_step(
+        model, lambda output, labels: criterion(getattr(output, "logits", output), labels), optimizer,
+        augment=lambda batch, key: (augment.batch(batch[0], key=key), batch[1]),
+    )  # GoogLeNet and Inception v3 return several outputs, the main one as `logits`
+    start = train.create(model, optimizer, key=jax.random.key(options.seed + 1), params=params, state=state)
+    test, accuracies = DataLoader(data.test, batch_size, transform=host), []
 
-    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-    def step(params, state, moments, images, labels, key):
-        augment_key, layer_key = jax.random.split(key)
-        x = augment.batch(images, key=augment_key)
+    def evaluate(state: train.TrainState) -> dict[str, float]:
+        figures = train.evaluate(model, state, test, prepare=prepare.batch)
+        accuracies.append(figures["accuracy"])
+        return figures
 
-        def objective(params):
-            output, new_state = model.apply(params, state, x, train=True, key=layer_key)
-            logits = output.logits if hasattr(output, "logits") else output  # GoogLeNet and Inception v3 return several
-            return F.cross_entropy(logits, labels, label_smoothing=0.1), new_state
-
-        (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
-        updates, moments = optimizer.update(gradients, moments, params)
-        return optax.apply_updates(params, updates), state, moments, loss
-
-    @jax.jit
-    def predict(params, state, images):
-        return jax.nn.softmax(model.apply(params, state, prepare.batch(images))[0])
-
-    losses, accuracies, key = [], [], jax.random.key(options.seed + 1)
-    with tqdm(total=steps, unit="step", dynamic_ncols=True) as bar:
-        for epoch in range(options.epochs):
-            for images, labels in loader:
-                one = jax.random.fold_in(key, len(losses))
-                params, state, moments, loss = step(params, state, moments, images, labels, one)
-                losses.append(loss)  # do not wait for it: the next batch is loaded in the meantime
-                bar.update()
-            hits = [
-                labels == np.asarray(predict(params, state, images)).argmax(-1)
-                for images, labels in DataLoader(test, batch_size, transform=host)
-            ]
-            accuracies.append(float(np.concatenate(hits).mean()))
-            bar.set_description(f"epoch {epoch + 1}: loss {float(loss):.3f}, test accuracy {accuracies[-1]:.2%}")
+    end = train.fit(start, step, loader, epochs=options.epochs, evaluate=evaluate)
+    params, state = end.params, end.state
 
     options.out.mkdir(parents=True, exist_ok=True)
     convert.save(options.out / "finetuned.safetensors", model, params, state, overwrite=True)
     (options.out / "classes.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
-    spread = Subset(test, np.linspace(0, len(test) - 1, min(24, len(test))).astype(int))
+    spread = Subset(data.test, np.linspace(0, len(data.test) - 1, min(24, len(data.test))).astype(int))
     images, labels = next(iter(DataLoader(spread, len(spread), transform=host)))
-    draw(options.out / "finetuned.png", images, labels, np.asarray(predict(params, state, images)), classes, accuracies)
+    predict = jax.jit(lambda x: jax.nn.softmax(model.apply(params, state, prepare.batch(x))[0]))
+    draw(options.out / "finetuned.png", images, labels, np.asarray(predict(images)), classes, accuracies)
     print(f"test accuracy {accuracies[-1]:.2%}; see {options.out / 'finetuned.png'}")
     return accuracies[-1]
 

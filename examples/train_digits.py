@@ -5,8 +5,9 @@
     python examples/train_digits.py --data cifar10 --root data --model resnet18
     python examples/train_digits.py --data folder --root photos --size 32       # train/CLASS/*, test/CLASS/*
 
-Augmentation, forward pass, backward pass and update are one compiled step, and each image is augmented with a key of
-its own. At the end, a picture of predictions and curves is written to the folder --out.
+Augmentation, forward pass, backward pass and update are one compiled step of `funcvision.train`, and each image is
+augmented with a key of its own. `funcvision train digits` does the same with more options. At the end, a picture of
+predictions and curves is written to the folder --out.
 
 Measured on two CPU cores that did other work too:
 
@@ -16,173 +17,95 @@ Measured on two CPU cores that did other work too:
 """
 
 import argparse
-import functools
 import pathlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import optax
-from tqdm import tqdm
 
-from funcvision import enable_compilation_cache, nn
-from funcvision import functional as F
-from funcvision.data import ArrayDataset, DataLoader, Subset
-from funcvision.vision import datasets, models, transforms
-from funcvision.vision.models.resnet import BasicBlock
+from funcvision import enable_compilation_cache, nn, train
+from funcvision.data import DataLoader, Subset
+from funcvision.train.data_spec import Data, in_memory, open_data
+from funcvision.train.options import Options
+from funcvision.train.preparation import augmentation, prepared_for
+from funcvision.train.small_models import SmallResNet
+from funcvision.vision import models
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-TABLES = {
-    "mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10,
-    "cifar100": datasets.CIFAR100,
-}
+TABLES = {"mnist": "mnist", "fashion_mnist": "fashionmnist", "cifar10": "cifar10", "cifar100": "cifar100"}
 
 
-class Task(NamedTuple):
-    """What to learn.
-
-    Attributes:
-        train: a data set of pairs (image [height, width, channels] uint8, label).
-        test: another one, of the same form.
-        classes: the name of each label.
-        flip: whether a mirrored image still belongs to its class; a mirrored digit does not.
-        transform: prepares an image in the loader's workers.
-    """
-
-    train: Any
-    test: Any
-    classes: list[str]
-    flip: bool
-    transform: Callable[..., Any] | None = None
+def load(options: argparse.Namespace) -> Data:
+    """The data set, in memory as arrays."""
+    spec = "digits" if options.data == "digits" else f"{TABLES.get(options.data, options.data)}:{options.root}"
+    size = 28 if "mnist" in options.data else options.size
+    return in_memory(open_data(spec, download=options.download), resize=size, crop=size)
 
 
-class SmallResNet(nn.Module):
-    """A ResNet for small images (He et al. 2015, https://arxiv.org/abs/1512.03385, section 4.2).
+class Losses:
+    """A log of `train.fit` that keeps the loss of each step."""
 
-    A 3x3 convolution, then three stages of blocks with two convolutions each, then the mean over all pixels.
-    """
+    def __init__(self):
+        self.values = []
 
-    def __init__(self, num_classes: int, in_channels: int, width: int = 32, blocks: int = 1):
-        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        stages, channels = [], width
-        for stage in range(3):
-            for i in range(blocks):
-                stride = 2 if stage and i == 0 else 1
-                stages.append(BasicBlock(channels, width * 2**stage, stride=stride))
-                channels = width * 2**stage
-        self.stages = nn.Sequential(*stages)
-        self.fc = nn.Linear(channels, num_classes)
+    def write(self, step: int, values: Any) -> None:
+        if "loss" in values:
+            self.values.append(values["loss"])
 
-    def forward(self, x):
-        x = self.stages(F.relu(self.bn1(self.conv1(x))))
-        return self.fc(x.mean((-3, -2)))
+    def rewind(self, step: int) -> None:
+        self.values = self.values[:step]
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
-def digits() -> Task:
-    """The 1,797 digits of 8x8 pixels in scikit-learn; a fifth of them is the test set."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    images = (images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
-    order = np.random.default_rng(0).permutation(len(labels))
-    test, train = order[: len(order) // 5], order[len(order) // 5 :]
-    parts = (ArrayDataset((images[part], labels[part].astype(np.int32))) for part in (train, test))
-    return Task(*parts, [str(digit) for digit in range(10)], flip=False)
-
-
-def table(name: str, root: str, download: bool) -> Task:
-    """A published data set, loaded into memory as a whole."""
-    parts = [TABLES[name](root, train=train, download=download) for train in (True, False)]
-    images = [part.data if part.data.ndim == 4 else part.data[..., None] for part in parts]
-    arrays = (ArrayDataset((x, np.asarray(part.targets, np.int32))) for x, part in zip(images, parts, strict=True))
-    return Task(*arrays, list(parts[0].classes), flip="mnist" not in name)
-
-
-def folder(root: str, size: int) -> Task:
-    """Images in folders named by class, resized and cropped to size x size pixels."""
-    host = transforms.Compose([transforms.Resize(size), transforms.CenterCrop(size), transforms.ToImage()])
-    parts = [datasets.ImageFolder(pathlib.Path(root) / part, exif=True) for part in ("train", "test")]
-    return Task(*parts, list(parts[0].classes), flip=True, transform=host)
-
-
-def statistics(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over a thousand training images, in [0, 1]."""
-    sample = DataLoader(task.train, 1000, shuffle=True, transform=task.transform)
-    images = next(iter(sample))[0].astype(np.float32) / 255
-    return images.mean((0, 1, 2)), images.std((0, 1, 2))
-
-
-def train(options: argparse.Namespace, task: Task) -> float:
+def learn(options: argparse.Namespace, data: Data) -> float:
     """Trains a model, draws the picture, and returns the accuracy on the test set."""
-    mean, std = statistics(task)
-    loaders = [
-        DataLoader(part, size, shuffle=shuffle, drop_last=shuffle, seed=options.seed, transform=task.transform)
-        for part, size, shuffle in ((task.train, options.batch_size, True), (task.test, 250, False))
-    ]
-    height, width, channels = next(iter(loaders[1]))[0].shape[1:]
+    height, _, channels = data.shape
+    moves = Options(random_crop_padding=max(1, height // 8), hflip=0.5 if channels == 3 else 0.0)  # no mirrored digits
+    preparation = prepared_for(moves, data)
+    images_only, prepare = augmentation(moves, data.shape, preparation), preparation.normalize()
+    loader = DataLoader(data.train, options.batch_size, shuffle=True, drop_last=True, seed=options.seed)
+    test = DataLoader(data.test, 250)
+    classes = len(data.classes)
     if options.model == "small":
-        model: nn.Module = SmallResNet(len(task.classes), channels, options.width, options.blocks)
+        model: nn.Module = SmallResNet(classes, in_channels=channels, width=options.width, blocks=options.blocks)
     else:
-        model = models.get_model(options.model, num_classes=len(task.classes), in_channels=channels)
-    to_float = [transforms.ToDtype(jnp.float32, scale=True), transforms.Normalize(mean.tolist(), std.tolist())]
-    move = [transforms.RandomCrop((height, width), padding=max(1, height // 8))]
-    move += [transforms.RandomHorizontalFlip()] * task.flip
-    augment, prepare = transforms.Compose([*move, *to_float]), transforms.Compose(to_float)
+        model = models.get_model(options.model, num_classes=classes, in_channels=channels)
 
-    steps = options.epochs * len(loaders[0])
-    rate = optax.cosine_onecycle_schedule(steps, options.lr, pct_start=0.2)
-    decay = optax.add_decayed_weights(5e-4, mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params))
+    rate = optax.cosine_onecycle_schedule(options.epochs * len(loader), options.lr, pct_start=0.2)
+    decay = train.weight_decay(model, 5e-4, norm=0.0, bias=0.0)
     optimizer = optax.chain(decay, optax.sgd(rate, momentum=0.9, nesterov=True))
+    step = train.make_step(
+        model, train.losses.cross_entropy(label_smoothing=0.1), optimizer,
+        augment=lambda batch, key: (images_only.batch(batch[0], key=key), batch[1]),
+    )
+    state = train.create(model, optimizer, key=jax.random.key(options.seed))
+    print(f"{options.model}: {sum(p.size for p in state.params.values()):,} parameters on {jax.devices()[0]}")
+    losses, accuracies = Losses(), []
 
-    @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-    def step(params, state, moments, images, labels, key):
-        augment_key, layer_key = jax.random.split(key)
-        x = augment.batch(images, key=augment_key)
+    def evaluate(state: train.TrainState) -> dict[str, float]:
+        figures = train.evaluate(model, state, test, prepare=prepare.batch)
+        accuracies.append(figures["accuracy"])
+        return figures
 
-        def objective(params):
-            logits, new_state = model.apply(params, state, x, train=True, key=layer_key)
-            return F.cross_entropy(logits, labels, label_smoothing=0.1), new_state
-
-        (loss, state), gradients = jax.value_and_grad(objective, has_aux=True)(params)
-        updates, moments = optimizer.update(gradients, moments, params)
-        return optax.apply_updates(params, updates), state, moments, loss
-
-    @jax.jit
-    def predict(params, state, images):
-        return model.apply(params, state, prepare.batch(images))[0].argmax(-1)
-
-    params, state = model.init(jax.random.key(options.seed))
-    moments = optimizer.init(params)
-    print(f"{options.model}: {sum(p.size for p in params.values()):,} parameters on {jax.devices()[0]}")
-    losses, accuracies, key = [], [], jax.random.key(options.seed + 1)
-    with tqdm(total=steps, unit="step", dynamic_ncols=True) as bar:
-        for epoch in range(options.epochs):
-            for images, labels in loaders[0]:
-                params, state, moments, loss = step(
-                    params, state, moments, images, labels, jax.random.fold_in(key, len(losses))
-                )
-                losses.append(loss)  # an array that is still being computed; meanwhile the next batch is loaded
-                bar.update()
-            hits = [labels == np.asarray(predict(params, state, images)) for images, labels in loaders[1]]
-            accuracies.append(float(np.concatenate(hits).mean()))
-            bar.set_description(f"epoch {epoch + 1}: loss {float(loss):.3f}, test accuracy {accuracies[-1]:.2%}")
+    state = train.fit(state, step, loader, epochs=options.epochs, evaluate=evaluate, logs=[losses])
     picture = pathlib.Path(options.out) / f"{options.data}.png"
-    spread = Subset(task.test, np.linspace(0, len(task.test) - 1, min(50, len(task.test))).astype(int))
-    images, labels = next(iter(DataLoader(spread, 50, transform=task.transform)))
-    guesses = np.asarray(predict(params, state, images))
-    draw(picture, (images, labels, guesses), task.classes, np.asarray(losses), accuracies)
+    spread = Subset(data.test, np.linspace(0, len(data.test) - 1, min(50, len(data.test))).astype(int))
+    images, labels = next(iter(DataLoader(spread, 50)))
+    scores = jax.jit(lambda x: model.apply(state.params, state.state, prepare.batch(x))[0])(images)
+    guesses = np.asarray(scores.argmax(-1))
+    draw(picture, (images, labels, guesses), data.classes, np.asarray(losses.values), accuracies)
     print(f"test accuracy {accuracies[-1]:.2%}; see {picture}")
     return accuracies[-1]
 
 
 def draw(
-    path: pathlib.Path, batch: tuple[np.ndarray, np.ndarray, np.ndarray], classes: list[str], losses: np.ndarray,
+    path: pathlib.Path, batch: tuple[np.ndarray, np.ndarray, np.ndarray], classes: tuple[str, ...], losses: np.ndarray,
     accuracies: list[float],
 ) -> None:
     """Draws test images with their predictions, the wrong ones in red, and below them the curves of the training."""
@@ -222,13 +145,7 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--out", default="out")
     options = parser.parse_args(arguments)
     enable_compilation_cache()  # a second run need not compile again
-    if options.data == "digits":
-        task = digits()
-    elif options.data == "folder":
-        task = folder(options.root, options.size)
-    else:
-        task = table(options.data, options.root, options.download)
-    return train(options, task)
+    return learn(options, load(options))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import functools
 import sys
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import jax
 import optax
@@ -140,7 +140,7 @@ def _direction(options: Options, model: nn.Module) -> list[optax.GradientTransfo
             name: optax.contrib.MuonDimensionNumbers(tuple(range(count - 1)), count - 1) if count in (2, 4) else None
             for name, count in axes.items()
         }
-        muon = optax.contrib.muon(1.0, beta=options.momentum, muon_weight_dimension_numbers=matrices)
+        muon = optax.contrib.muon(1.0, beta=options.momentum, muon_weight_dimension_numbers=cast(Any, matrices))
         return [muon, optax.scale(-1.0)]
     return [optax.scale_by_adam(eps=1e-6 if options.opt == "lamb" else 1e-8)]
 

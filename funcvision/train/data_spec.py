@@ -71,7 +71,7 @@ def _digits() -> Data:
     order = np.random.default_rng(0).permutation(len(labels))
     test, train = order[: len(order) // 5], order[len(order) // 5 :]
     parts = (ArrayDataset((images[part], labels[part].astype(np.int32))) for part in (train, test))
-    return Data(*parts, tuple(str(digit) for digit in range(10)), (8, 8, 1))
+    return Data(next(parts), next(parts), tuple(str(digit) for digit in range(10)), (8, 8, 1))
 
 
 def _folder(root: pathlib.Path, seed: int) -> Data:
@@ -127,7 +127,7 @@ def in_memory(data: Data, *, resize: int, crop: int, interpolation: str = "bilin
         images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         parts.append(ArrayDataset((images, labels.astype(np.int32))))
     height, width, channels = parts[0][0][0].shape
-    return Data(*parts, data.classes, (height, width, channels))
+    return Data(parts[0], parts[1], data.classes, (height, width, channels))
 
 
 class SkipUnreadable:

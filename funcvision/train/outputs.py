@@ -202,9 +202,8 @@ def load_run(path: str | os.PathLike[str], *, ema: bool = False) -> Run:
     out, part = found
     result = json.loads((out / RESULT).read_text(encoding="utf-8"))
     recipe = from_dict(find_recipe(result["recipe"]), result["options"])
-    preparation = Preparation(**{
-        name: tuple(value) if isinstance(value, list) else value for name, value in result["preparation"].items()
-    })
+    saved: dict[str, Any] = result["preparation"]
+    preparation = Preparation(**saved | {name: tuple(saved[name]) for name in ("mean", "std")})
     classes = tuple(result["classes"])
     model = recipe.build_model(len(classes), preparation.channels)
     if part == "" and (out / WEIGHTS).is_file():

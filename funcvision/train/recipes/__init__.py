@@ -1,3 +1,3 @@
 """Recipes: one module each, with a class `Recipe` and with cost and result in its docstring."""
 
-__all__: list[str] = []
+__all__ = []
