@@ -74,7 +74,9 @@ class Operation:
         self.jit = jit
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
-        self.lengths, self.on_host = Lengths(), on_host
+        # A function of the user may compare a size with a number, which a trace for all lengths would answer wrongly.
+        is_own = getattr(getattr(function, "func", function), "__module__", "").startswith("funcvision.")
+        self.lengths, self.on_host = Lengths() if is_own else None, on_host
         self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":
@@ -110,6 +112,8 @@ class Operation:
         if interpret and is_new and not is_committed(arrays):
             if self.on_host is not None:
                 functions = self.on_host(found.form, found.mask, [part[:2] for part in key[2:] if len(part) == 4])
+            elif self.lengths is None:
+                functions = None
             else:
                 functions = self.lengths.find(key, lambda: Program(self, found.form, found.mask))
             if functions is not None:

@@ -143,3 +143,10 @@ def test_parts_of_an_axis():
     for part in y.unbind(1)[1:]:
         part.fill_(7)
     assert y.tolist() == [[0, 7, 7]] * 2
+
+
+def test_functions_of_the_user_are_traced_for_each_length():
+    """They may compare a size with a number."""
+    doubled_at_12 = eager.lift(lambda x: x * 2 if x.shape[0] == 12 else x)
+    results = [doubled_at_12(eager.ones(n)).sum().item() for n in (10, 11, 12, 13)]
+    assert results == [10, 11, 24, 13]
