@@ -62,11 +62,13 @@ class Operation:
         recompute: store only those intermediates for the pullback that are costly to compute, and compute the others
             again. It is for long functions, which are not interpreted.
         on_host: makes the functions that compute a call in numpy; see `_joining`.
+        any_length: whether one trace may serve arrays of any length; by default only of functions of this package.
     """
 
     def __init__(
         self, function: Callable[..., Any], *, name: str, has_aux: bool = False, jit: bool = True,
         recompute: bool = False, on_host: Callable[..., HostFunctions | None] | None = None,
+        any_length: bool | None = None,
     ):
         self.function = function if has_aux else _without_aux(function)
         self.recompute = recompute and jit
@@ -75,8 +77,9 @@ class Operation:
         self._programs: dict[Any, Program] = {}
         self.compiled_only: set[Form] = set()  # forms that the interpreter cannot run
         # A function of the user may compare a size with a number, which a trace for all lengths would answer wrongly.
-        is_own = getattr(getattr(function, "func", function), "__module__", "").startswith("funcvision.")
-        self.lengths, self.on_host = Lengths() if is_own else None, on_host
+        if any_length is None:
+            any_length = getattr(getattr(function, "func", function), "__module__", "").startswith("funcvision.")
+        self.lengths, self.on_host = Lengths() if any_length else None, on_host
         self.pullbacks: dict[Any, Operation] = {}  # by the form of the call; see `_recorded_backward`
 
     def program(self, key: Sequence[Any], arrays: Sequence[Any], is_traced: bool) -> "Program":

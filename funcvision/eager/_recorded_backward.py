@@ -23,7 +23,7 @@ def pull_recorded(node: Node, cotangents: Sequence[Cotangent | None], retain: bo
     if node.call is None:
         return node.pull(cotangents, retain)
     node.checked()
-    program, arrays = node.call if isinstance(node.call, Call) else (node.call, node.held)
+    program, arrays = node.call if isinstance(node.call, Call) else (node.call, node.held or ())
     edges = dict(zip(program.chosen, node.edges, strict=True))
     edges |= {-1 - index: Edge(node, index) for index in range(len(node.outputs))}
     places = range(len(arrays)) if program.held is None else program.held

@@ -203,7 +203,8 @@ def load_run(path: str | os.PathLike[str], *, ema: bool = False) -> Run:
     result = json.loads((out / RESULT).read_text(encoding="utf-8"))
     recipe = from_dict(find_recipe(result["recipe"]), result["options"])
     saved: dict[str, Any] = result["preparation"]
-    preparation = Preparation(**saved | {name: tuple(saved[name]) for name in ("mean", "std")})
+    options: dict[str, Any] = saved | {name: tuple(saved[name]) for name in ("mean", "std")}
+    preparation = Preparation(**options)
     classes = tuple(result["classes"])
     model = recipe.build_model(len(classes), preparation.channels)
     if part == "" and (out / WEIGHTS).is_file():

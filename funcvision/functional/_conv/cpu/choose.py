@@ -52,7 +52,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
     if may_use_winograd and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
         return run(winograd.value)
     if len(geometry.kernel) == 3:
-        by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, _assumed_batch(x), geometry)
+        clips = x.shape[0] if isinstance(x.shape[0], int) else 1
+        by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, clips, geometry)
         return run(functools.partial(frames.value_by_input_frames if by_input else frames.value, again))
     return dense.value(x, weight, geometry, precision)
 
