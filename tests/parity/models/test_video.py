@@ -54,7 +54,10 @@ def test_whole_models(name, train):
     options |= {"stochastic_depth_prob": 0.0} if name.startswith(("swin3d", "mvit")) else {}
     options |= {"dropout": 0.0} if name.startswith("mvit") else {}
     ours = models.get_model(name, num_classes=5, **options)
-    theirs = getattr(reference, name)(num_classes=5, **options)
+    theirs = getattr(reference, name)(num_classes=5, **({} if name.startswith("swin3d") else options))
+    for module in theirs.modules():  # torchvision's builders of swin3d have this probability fixed
+        if isinstance(module, torchvision.ops.StochasticDepth):
+            module.p = 0.0
     sizes = {"s3d": (1, 14, 224, 224, 3), "mvit_v1_b": (1, 16, 224, 224, 3), "mvit_v2_s": (1, 16, 224, 224, 3)}
     clips = random(0, *sizes.get(name, (2, 6, 33, 41, 3)))
     assert_layer_equal(ours, theirs, [clips], dtype="float64", train=train, channels_last=True, rtol=1e-8)
