@@ -4,7 +4,7 @@ import pathlib
 import re
 from types import ModuleType
 
-__all__ = ["SCRIPTS", "exchanged", "imported"]
+__all__ = ["SCRIPTS", "doubled", "exchanged", "imported"]
 
 FOLDER = pathlib.Path(__file__).parent / "scripts"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -30,10 +30,17 @@ def exchanged(source: str) -> str:
     return "\n".join(lines)
 
 
-def imported(name: str, *, torch: bool) -> ModuleType:
-    """A script as a module, under torch or under `funcvision.eager`."""
+def doubled(source: str) -> str:
+    """The source with float64 in place of float32."""
+    source = source.replace("np.float32", "np.float64").replace("torch.float32", "torch.float64")
+    return source.replace("dtype=torch.float)", "dtype=torch.double)").replace(".float()", ".double()")
+
+
+def imported(name: str, *, torch: bool, double: bool = False) -> ModuleType:
+    """A script as a module, under torch or under `funcvision.eager`, and in float64 if `double` is set."""
     path = FOLDER / f"{name}.py"
     source = path.read_text(encoding="utf-8")
+    source = doubled(source) if double else source
     module = ModuleType(f"{name}_{'torch' if torch else 'eager'}")
     exec(compile(source if torch else exchanged(source), str(path), "exec"), vars(module))
     return module
