@@ -40,6 +40,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in slow]
 
 
+_MOST_MEMORY = 5 << 30  # bytes of a process; the compiled programs of all tests together would take more
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Between two files of tests, forgets compiled programs if they take too much memory."""
+    pages = pathlib.Path("/proc/self/statm")
+    if (nextitem is None or nextitem.path != item.path) and pages.exists():
+        resident = int(pages.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        if resident > _MOST_MEMORY:
+            import jax
+
+            jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:
     """The folder of real data sets beside a development checkout. Where there is none, the test is skipped."""

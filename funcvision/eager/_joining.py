@@ -22,6 +22,8 @@ def stack_on_host(form: Any, mask: Sequence[bool], avals: Avals) -> HostFunction
         mask: for each array of the call whether to differentiate it.
         avals: shape and dtype of each array.
     """
+    if not avals:
+        return None
     axis = _axis_of_list(form, len(mask))
     shape, dtype = avals[0]
     if axis is None or any(aval != avals[0] for aval in avals) or not -len(shape) - 1 <= axis <= len(shape):
@@ -41,6 +43,8 @@ def stack_on_host(form: Any, mask: Sequence[bool], avals: Avals) -> HostFunction
 
 def cat_on_host(form: Any, mask: Sequence[bool], avals: Avals) -> HostFunctions | None:
     """The functions for one form of call, or None if there are none; see `stack_on_host`."""
+    if not avals:
+        return None
     axis = _axis_of_list(form, len(mask))
     shape, dtype = avals[0]
     if axis is None or not -len(shape) <= axis < len(shape):

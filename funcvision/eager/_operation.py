@@ -86,7 +86,7 @@ class Operation:
         """What runs a call on arrays of these shapes and dtypes.
 
         Args:
-            key: the structure of the arguments, whether there are 64-bit dtypes, and a tuple for each leaf; see
+            key: the structure of the arguments, the dtypes of numbers, and a tuple for each leaf; see
                 `record`.
             arrays: the arrays and numbers of the call.
             is_traced: jax traces an array, so the function is called as it is.

@@ -30,6 +30,8 @@ class Packed(Sequence[Any]):
             self._items.append((is_array, packed[id(array)] if is_array else array))
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
         is_array, item = self._items[index]
         return self._array(item) if is_array else item
 

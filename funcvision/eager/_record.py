@@ -15,6 +15,7 @@ from ._modes import mode
 from ._operation import Operation, any_traced, differentiable
 from ._packing import Packed
 from ._tiered import on_device
+from .dtypes import default_dtype
 
 __all__ = ["record"]
 
@@ -49,7 +50,7 @@ def record(
     recording = trace is None and mode.recording
     # In `key` there is for an array (shape, dtype, whether it is weak, whether it is differentiated); for a number
     # (NUMBER, class); for a static argument (class, value).
-    key: list[Any] = [structure, jax.config.jax_enable_x64]  # pyright: ignore[reportAttributeAccessIssue]
+    key: list[Any] = [structure, (jax.config.jax_enable_x64, default_dtype())]  # pyright: ignore
     tensors, arrays = [], []
     is_recorded = False
     for leaf in leaves:

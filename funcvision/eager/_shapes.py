@@ -137,13 +137,25 @@ def unbind(x: jax.Array, dim: int = 0) -> tuple[jax.Array, ...]:
 
 
 def cat(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:
-    """Arrays concatenated along an existing axis. Their dtypes are promoted."""
+    """Arrays concatenated along an existing axis. Their dtypes are promoted.
+
+    Raises:
+        ValueError: there are no arrays.
+    """
+    if not tensors:
+        raise ValueError("cat needs at least one Tensor; got an empty list")
     with jax.numpy_dtype_promotion("standard"):
         return jnp.concatenate(list(tensors), dim)
 
 
 def stack(tensors: Sequence[jax.Array], dim: int = 0) -> jax.Array:
-    """Arrays of one shape joined along a new axis. Their dtypes are promoted."""
+    """Arrays of one shape joined along a new axis. Their dtypes are promoted.
+
+    Raises:
+        RuntimeError: there are no arrays.
+    """
+    if not tensors:
+        raise RuntimeError("stack needs at least one Tensor; got an empty list")
     with jax.numpy_dtype_promotion("standard"):
         return jnp.stack(list(tensors), dim)
 

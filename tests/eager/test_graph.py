@@ -364,7 +364,7 @@ def test_lifted_functions_are_all_of_functional():
 
 
 def test_errors_of_functions_come_through():
-    with pytest.raises(ValueError, match="conv2d takes"):
+    with pytest.raises(RuntimeError, match=r"conv2d takes.*the channels stand last"):
         F.conv2d(eager.ones(1, 3, 8, 8), eager.ones(3, 4, 3, 3))
 
 
@@ -374,7 +374,7 @@ def test_pure_functions_refuse_tensors():
     x = leaf(1.0, 2.0)
     with pytest.raises(AttributeError, match=r"'astype'.*funcvision\.eager\.nn\.functional"):
         functional.softmax(x)
-    with pytest.raises(TypeError, match="Tensor"):
+    with pytest.raises(RuntimeError, match="got a Tensor"):
         jax.jit(lambda x: x * 2)(x)
-    with pytest.raises(TypeError, match="Tensor"):
+    with pytest.raises(RuntimeError, match="got a Tensor"):
         jnp.sin(x)

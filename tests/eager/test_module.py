@@ -98,7 +98,7 @@ def test_a_call_is_one_node_and_compiles_once():
 def test_parameters_are_not_copied_for_backward():
     net = eager.Module(nn.Linear(64, 64))
     x = eager.Tensor(jnp.ones((2, 64)), requires_grad=True)
-    held = jax.tree.leaves(net(x)._node.pullback.args)
+    held = jax.tree.leaves(net(x)._node.held)
     assert any(array is net.params["weight"] for array in held)
     assert sum(array.size for array in held) == 64 * 64 + 2 * 64
 
@@ -106,7 +106,7 @@ def test_parameters_are_not_copied_for_backward():
 def test_what_is_held_for_backward_is_what_is_costly_to_compute():
     net = eager.Module(Net())
     parameters = {id(array) for array in net.params.values()}
-    held = [array for array in jax.tree.leaves(net(X)._node.pullback.args) if id(array) not in parameters]
+    held = [array for array in jax.tree.leaves(net(X)._node.held) if id(array) not in parameters]
     image, features = X.size, 5 * 6 * 6 * 4
     outputs = 2 * features  # of the convolution and of the relu
     assert sum(array.size for array in held) < image + outputs + 200
