@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .. import functional as F
 from ..functional._check import integer, shape
+from ..functional._precision import accumulation_dtype
 from ..functional.norm import cross_map_lrn
 from . import init
 from .init import Initializer
@@ -59,7 +60,7 @@ class _BatchNorm(_Tracked):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked = self.num_batches_tracked + 1
             if momentum is None:
-                momentum = 1 / self.num_batches_tracked.astype(jnp.float32)
+                momentum = 1 / self.num_batches_tracked.astype(accumulation_dtype(x.dtype))
         y, statistics = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training,
             0.0 if momentum is None else momentum, self.eps,

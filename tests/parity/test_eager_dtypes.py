@@ -141,6 +141,7 @@ def test_the_default_dtype():
             for make in (
                 lambda t: t.tensor(1.0), lambda t: t.zeros(2), lambda t: t.tensor(1) / 2, lambda t: t.tensor(1j),
                 lambda t: t.arange(2) * 1.0, lambda t: t.ones(2, dtype=t.float32) * 2.0, lambda t: t.rand(2),
+                    lambda t: t.nn.Linear(2, 1).weight, lambda t: t.nn.BatchNorm1d(2).running_mean,
             ):  # fmt: skip
                 assert same(make(eager).dtype, make(torch).dtype)
         finally:

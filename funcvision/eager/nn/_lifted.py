@@ -14,6 +14,7 @@ from ...nn._declarations import Declaration
 from .._lift import run
 from .._operation import Operation
 from .._trace import pure as of_arrays
+from ..dtypes import default_dtype
 from ..random import next_key
 from ..tensor import Tensor
 from ._additions import MEMBERS
@@ -42,7 +43,7 @@ class Lifted(Module):
             kwargs = {"dim": 1} | kwargs  # the pure face counts from the end
         args, kwargs = _descriptions(args), dict(zip(kwargs, _descriptions(kwargs.values()), strict=True))
         layer = type(self).described(*args, **kwargs)
-        _fill(self, layer, initial_values(layer, next_key(), np.dtype(np.float32 if dtype is None else dtype)))
+        _fill(self, layer, initial_values(layer, next_key(), np.dtype(default_dtype() if dtype is None else dtype)))
         if device is not None:
             self.to(device)
 
