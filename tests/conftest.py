@@ -22,10 +22,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # tested code turns the cache
 HAS_TORCH = bool(importlib.util.find_spec("torch") and importlib.util.find_spec("torchvision"))
 MISSING = "tests/parity is NOT run: it compares with torch 2.13 and torchvision 0.28, which are not installed"
 
+collect_ignore = ["ports/scripts"]  # test_ports.py reads and runs them; they import torch
 if not HAS_TORCH:
     if os.environ.get("FUNCVISION_REQUIRE_TORCH"):
         raise pytest.UsageError(MISSING)
-    collect_ignore = ["parity"]
+    collect_ignore.append("parity")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
