@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..functional._p_norm import p_norm
 from ._elementwise import sign
 from ._shapes import axis_of
 
@@ -37,24 +38,19 @@ def vector_norm(x: jax.Array, p: float, dim: Any, keepdim: bool) -> jax.Array:
     axes = tuple(axis_of(x, axis) for axis in axes) if x.ndim else ()
     if (p < 0 or math.isinf(p)) and not math.prod(x.shape[axis] for axis in axes):
         raise RuntimeError(f"the {p}-norm of no elements is not defined: axes {axes} of shape {x.shape}")
-    norm = _norm(jnp.abs(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x, p, axes)
+    norm = p_norm if p > 0 else _norm
+    norm = norm(jnp.abs(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x, p, axes)
     return norm if keepdim else jnp.squeeze(norm, axes)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _norm(x: jax.Array, p: float, axes: tuple[int, ...]) -> jax.Array:
-    """The norm over axes, which are kept with size 1."""
+    """The norm over axes, which are kept with size 1, for a `p` that is not positive."""
     size = jnp.abs(x)
-    if p == math.inf:
-        return jnp.max(size, axes, keepdims=True)
     if p == -math.inf:
         return jnp.min(size, axes, keepdims=True)
     if p == 0:
         return jnp.sum((x != 0).astype(x.dtype), axes, keepdims=True)
-    if p == 1:
-        return jnp.sum(size, axes, keepdims=True)
-    if p == 2:
-        return jnp.sqrt(jnp.sum(x * x, axes, keepdims=True))
     return jnp.sum(size**p, axes, keepdims=True) ** (1 / p)
 
 
@@ -72,17 +68,10 @@ def _slope(x: jax.Array, norm: jax.Array, p: float, axes: tuple[int, ...]) -> ja
     norm = jnp.broadcast_to(norm, x.shape)
     if p == 0:
         return jnp.zeros_like(x)
-    if p == 1:
-        return sign(x)
     if math.isinf(p):  # elements of the same size, and those that are NaN, share the gradient
         chosen = ((jnp.abs(x) == norm) | jnp.isnan(x)).astype(x.dtype)
         return sign(x) * chosen / jnp.broadcast_to(jnp.sum(chosen, axes, keepdims=True), x.shape)
     zero, origin = norm == 0, x == 0
     base = jnp.where(zero, 1, norm)
-    if p == 2:
-        return jnp.where(zero, 0, x / base)
-    if p < 1:
-        power = jnp.where(origin, 0, jnp.where(origin, 1, jnp.abs(x)) ** (p - 1))
-        return sign(x) * power * jnp.where(zero, 0.0 ** (1 - p), base ** (1 - p))
-    power = sign(x) * jnp.abs(x) ** (p - 1) if p < 2 else x * jnp.abs(x) ** (p - 2)
-    return jnp.where(zero, 0, power / base ** (p - 1))
+    power = jnp.where(origin, 0, jnp.where(origin, 1, jnp.abs(x)) ** (p - 1))
+    return sign(x) * power * jnp.where(zero, 0.0 ** (1 - p), base ** (1 - p))
