@@ -19,7 +19,7 @@ from ._limits import check_divisor
 from ._rules import with_rules
 from .dtypes import default_dtype
 
-__all__ = ["MathMethods", "of_floats"]
+__all__ = ["MathMethods", "of_floats", "x_log_y"]
 
 
 class Parts(NamedTuple):
@@ -193,17 +193,19 @@ def nextafter(input: Operand, other: Operand) -> jax.Array:
     return _next(*together(input, other))
 
 
-_x_log_y = with_rules(
-    special.xlogy,
-    lambda t, z, x, y: jnp.where((x == 0) & (y <= 0), 0, t) * jnp.where((x == 0) & (y <= 0), 0, jnp.log(y)),
-    lambda t, z, x, y: t * (x / y),
-)
+def _x_log_y_by_x(tangent: Any, result: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    is_masked = (x == 0) & (y <= 0)
+    return jnp.where(is_masked, 0, tangent) * jnp.log(jnp.where(is_masked, 1, y))
+
+
+x_log_y = with_rules(special.xlogy, _x_log_y_by_x, lambda t, z, x, y: t * (x / y))
+"""x log(y), which is 0 where x is 0. There the derivative with respect to x is 0 if y is 0, too."""
 
 
 def xlogy(input: Operand, other: Operand) -> jax.Array:
     """`input * log(other)`; 0 where `input` is 0, unless `other` is NaN."""
     x, y = together(input, other, real=True)
-    return jnp.where(jnp.isnan(y), y, _x_log_y(x, y))
+    return jnp.where(jnp.isnan(y), y, x_log_y(x, y))
 
 
 def _takes_first(x: jax.Array, y: jax.Array, larger: jax.Array) -> jax.Array:

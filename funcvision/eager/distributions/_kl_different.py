@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.scipy import special
 
-from ._special import xlogy
+from .._math import x_log_y as xlogy
 from .bernoulli import Bernoulli, Binomial, Poisson
 from .beta import Beta
 from .continuous_bernoulli import ContinuousBernoulli

@@ -11,9 +11,9 @@ from jax.scipy import special
 from ... import functional as F
 from .._arithmetic import clamp
 from .._base import as_array
+from .._math import x_log_y as xlogy
 from . import constraints
 from ._lifted import lazy, lifted, lifted_property
-from ._special import xlogy
 from .distribution import Distribution, Univariate, as_parameters, scored
 
 __all__ = [

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax.scipy import special
 
 from .._elementwise import together
+from .._math import x_log_y as xlogy
 from . import constraints
 from ._lifted import lifted, lifted_property
-from ._special import xlogy
 from .distribution import Distribution, Univariate, as_parameters, scored
 from .gamma import at_least_tiny
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
+from .._math import x_log_y as xlogy
 from . import constraints
 from ._lifted import lifted, lifted_property
-from ._special import xlogy
 from .distribution import Univariate, aligned, scored
 
 __all__ = ["Chi2", "Exponential", "FisherSnedecor", "Gamma", "at_least_tiny", "gamma_draw"]
