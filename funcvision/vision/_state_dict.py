@@ -3,7 +3,7 @@
 from typing import Any
 
 from .._weight_files.pickles import Global, Placeholder
-from .._weight_files.torch_pickle import Tensor, why_unreadable
+from .._weight_files.torch_pickle import QuantizedTensor, Tensor, why_unreadable
 from ..functional._check import listed
 
 __all__ = ["find_state_dict"]
@@ -21,10 +21,13 @@ _MODULE_ATTRIBUTES = ("_parameters", "_buffers", "_modules")
 _COMPILED_MODULE = "torch._dynamo.eval_frame.OptimizedModule"  # what torch.compile makes of a module
 _EXTRA_STATE = "_extra_state"  # the last part of the name under which torch saves what a module keeps besides tensors
 
+_PACKED = "._packed_params."
+_QUANTISED_DTYPES = ("torch.qint8", "torch.float16")
+
 Path = tuple[str, ...]
 
 
-def find_state_dict(content: Any, entry: str | None) -> tuple[dict[str, Tensor], str | None]:
+def find_state_dict(content: Any, entry: str | None) -> tuple[dict[str, Tensor | QuantizedTensor], str | None]:
     """The dict of tensors in what a checkpoint holds.
 
     Args:
@@ -53,7 +56,9 @@ def find_state_dict(content: Any, entry: str | None) -> tuple[dict[str, Tensor],
             taken = repr(".".join(path)[:80])
             choice = f"has weights in its entry {taken}, which are read, and in {names}: choose with entry= or --entry"
     where = f"in its entry {'.'.join(path)!r}" if path else "at its top"
-    return _checked(_tensors_of_module(content) if _structure(content) else content, where), choice
+    if _structure(content):
+        content = _tensors_of_module(content)
+    return _checked(_unpacked(content) if type(content) is dict else content, where), choice
 
 
 def _entry(content: Any, entry: str) -> tuple[Any, Path]:
@@ -122,11 +127,30 @@ def _is_tensor(value: Any) -> bool:
     return type(value) is Tensor or why_unreadable(value) is not None
 
 
-def _checked(content: Any, where: str) -> dict[str, Tensor]:
+def _unpacked(content: dict[Any, Any]) -> dict[Any, Any]:
+    """The content with the packed parameters of quantised linear layers under the names of the layers.
+
+    Torch packs them as `fc._packed_params._packed_params`, a tuple of weight and bias, and before torch 1.6 as
+    `fc._packed_params.weight` and `.bias`. Beside them is `fc._packed_params.dtype`, which is that of the weight.
+    """
+    found: dict[Any, Any] = {}
+    for name, value in content.items():
+        layer, packed, last = name.rpartition(_PACKED) if type(name) is str else ("", "", "")
+        if packed and last == "dtype" and isinstance(value, Global) and value.name in _QUANTISED_DTYPES:
+            continue
+        if packed and last == "_packed_params" and type(value) is tuple and len(value) == 2:
+            weight, bias = value
+            found |= {f"{layer}.weight": weight} | ({} if bias is None else {f"{layer}.bias": bias})
+        else:
+            found[f"{layer}.{last}" if packed and last in ("weight", "bias") else name] = value
+    return found
+
+
+def _checked(content: Any, where: str) -> dict[str, Tensor | QuantizedTensor]:
     """The content if it is a dict of tensors by name, without the extra state of modules."""
     if type(content) is not dict or not content or not all(type(name) is str for name in content):
         raise ValueError(why_unreadable(content) or f"has no state dict {where}: there {_describe(content)}")
-    others = [name for name, value in content.items() if type(value) is not Tensor]
+    others = [name for name, value in content.items() if not isinstance(value, Tensor | QuantizedTensor)]
     others = [name for name in others if name.rpartition(".")[2] != _EXTRA_STATE]
     if others:
         if reason := next(filter(None, (why_unreadable(content[name]) for name in others)), None):
@@ -136,7 +160,7 @@ def _checked(content: Any, where: str) -> dict[str, Tensor]:
             f"has no plain state dict {where}: {listed(others)} {verb}. "
             "Say where the weights are: entry=..., or --entry on the command line"
         )
-    return {name: value for name, value in content.items() if type(value) is Tensor}
+    return {name: value for name, value in content.items() if isinstance(value, Tensor | QuantizedTensor)}
 
 
 # Whole models

@@ -20,6 +20,7 @@ import numpy as np
 from .. import nn
 from .._weight_files import mapping, safetensors_file, torch_file
 from .._weight_files.element_types import BY_DTYPE
+from .._weight_files.torch_pickle import QuantizedTensor, Tensor
 from ..functional._check import listed
 from ..nn._array_faults import array_faults, describe_faults
 from ..nn._declarations import Declaration
@@ -56,6 +57,10 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     `funcvision.vision.convert` names the rest. A whole model (`torch.save(model, path)`) gives its tensors under the
     names that its `state_dict` has. What modules keep besides tensors (`_extra_state`) is left out.
 
+    A quantised tensor gives two arrays: its integers under its own name, and under `NAME_scale` its scale in float32,
+    for all numbers or for each index of the first axis. If a zero point is not 0, `NAME_zero_point` holds the zero
+    points. The packed parameters of a quantised linear layer, `fc._packed_params`, become `fc.weight` and `fc.bias`.
+
     If a checkpoint holds more than the weights, the usual entries are tried: `state_dict`, `model` and the like, and
     then any other entry that is a dict of tensors. Where several entries hold weights, a warning of the same logger
     says which one is read. Names are left as they are; see `match_names` for those of wrapped models.
@@ -73,7 +78,10 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     try:
         found, choice = find_state_dict(file.content, entry)
         file.check_expansion(found.values())
-        arrays = {name: file.array(tensor) for name, tensor in found.items()}
+        arrays = {}
+        for name, tensor in found.items():
+            quantised = isinstance(tensor, QuantizedTensor)
+            arrays |= _quantised(file, name, tensor) if quantised else {name: file.array(tensor)}
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} {error}{file.foreign_clause()}") from error
     if file.foreign:
@@ -82,6 +90,18 @@ def read_torch(path: str | os.PathLike[str], *, entry: str | None = None) -> Ten
     if choice:
         _log.warning("%s %s", os.fspath(path), choice)
     return arrays
+
+
+def _quantised(file: torch_file.TorchFile, name: str, tensor: QuantizedTensor) -> Tensors:
+    """The arrays of a quantised tensor; see `read_torch`."""
+    if tensor.axis not in (0, None):
+        what = f"a quantised tensor {name[:80]!r} with scales for the indices of axis {tensor.axis}, not 0"
+        raise ValueError(f"has {what}")
+    scale, zero_point = (
+        file.array(one) if isinstance(one, Tensor) else one for one in (tensor.scale, tensor.zero_point)
+    )
+    arrays = {name: file.array(tensor.integers), f"{name}_scale": scale.astype(np.float32)}
+    return arrays | ({f"{name}_zero_point": zero_point} if np.any(zero_point) else {})
 
 
 def read(path: str | os.PathLike[str], *, entry: str | None = None) -> Tensors:
@@ -298,7 +318,7 @@ def _stored(name: str, array: np.ndarray, axes: tuple[int, ...], dtype: np.dtype
 def to_torch(model: nn.Module, params: Mapping[str, Any], state: Mapping[str, Any]) -> Tensors:
     """The state dict of a model: C-contiguous numpy arrays with torch's names, order and axis orders.
 
-    Integers become int64, the type of torch's counters and indices.
+    Integers become int64, the type of torch's counters and indices; 8-bit ones, which are weights, stay as they are.
 
     Raises:
         ValueError: `params` and `state` do not fit the model; the message lists everything that differs.
@@ -326,7 +346,8 @@ def _torch_views(model: nn.Module, params: Mapping[str, Any], state: Mapping[str
         if name in views and views[name].ndim == len(declaration.axes):
             views[name] = views[name].transpose(np.argsort(declaration.axes))
     views = conform(model, views, what=what)
-    integers = {name for name, one in model.declarations().items() if _kind(one.dtype_for(jnp.float32)) == "integer"}
+    types = {name: one.dtype_for(jnp.float32) for name, one in model.declarations().items()}
+    integers = {name for name, dtype in types.items() if _kind(dtype) == "integer" and dtype.itemsize > 1}
     return {name: view.astype(np.int64) if name in integers else view for name, view in views.items()}
 
 

@@ -368,8 +368,6 @@ class Subclass(torch.Tensor):
     pass
 
 
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*[Qq]uantiz:UserWarning")
 @pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning")
 @pytest.mark.filterwarnings("ignore:ComplexHalf:UserWarning")
 def test_other_kinds_of_tensor_are_refused(save):
@@ -377,7 +375,6 @@ def test_other_kinds_of_tensor_are_refused(save):
     for tensor, message in (
         (dense.to_sparse(), r"holds a sparse tensor \(torch\._utils"),
         (dense.to_sparse_csr(), r"holds a sparse tensor \(torch\._utils"),
-        (torch.quantize_per_tensor(dense, 0.1, 0, torch.qint8), "holds a quantised tensor"),
         (torch.empty(3, device="meta"), "holds a meta tensor"),
         (dense.to(torch.complex32), r"of type torch\.complex32, which numpy does not have"),
         (dense.as_subclass(Subclass), "holds a tensor subclass"),

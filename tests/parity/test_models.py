@@ -186,7 +186,7 @@ def test_loss_of_a_training_step_equals_torchs_over_three_steps():
             assert_close(value, loss.detach(), rtol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "vgg11_bn"])
+@pytest.mark.parametrize("name", ["resnet50", pytest.param("vgg11_bn", marks=pytest.mark.slow)])
 def test_initial_weights_follow_torchvisions_distributions(name):
     assert_initial_distributions_equal(models.get_model(name, num_classes=500), lambda: theirs(name, num_classes=500))
 

@@ -11,6 +11,7 @@ import torch
 import torchvision
 
 from funcvision import nn, train
+from funcvision.train.recipe import Recipe
 from funcvision.vision import models, transforms
 from tests.train.tiny import MLP, ConvNet
 
@@ -117,14 +118,24 @@ def test_schedules_equal_torchs_step_for_step(kind, method, warmup):
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_twenty_steps_equal_torchs(network):
-    """SGD with momentum, decay groups, warm-up with cosine, smoothing, MixUp, average and clipping, in float64."""
+def test_twenty_steps_of_a_recipe_equal_torchs(network):
+    """SGD with momentum, decay groups, warm-up with cosine, smoothing, MixUp, average and clipping, in float64.
+
+    The options of the recipe describe all of this but the draws of MixUp, which both sides are given.
+    """
     random = np.random.default_rng(1)
     shape = (8,) if network == "mlp" else (8, 8, 3)
     images = random.normal(size=(EPOCHS * STEPS, BATCH, *shape))
     labels = random.integers(0, CLASSES, (EPOCHS * STEPS, BATCH))
     shares = random.beta(0.2, 0.2, EPOCHS * STEPS)
-    warmup, decay, every, clip = 1, 0.9, 2, 0.5
+    recipe = Recipe(
+        epochs=EPOCHS, batch_size=BATCH, opt="sgd", lr=0.1, momentum=0.9, weight_decay=1e-2, norm_weight_decay=0.0,
+        bias_weight_decay=1e-3, label_smoothing=0.1, clip_grad_norm=0.5, model_ema=True, model_ema_steps=2,
+        model_ema_decay=0.97, lr_scheduler="cosineannealinglr", lr_min=1e-3, lr_per_epoch=True, lr_warmup_epochs=1.0,
+        lr_warmup_method="linear", lr_warmup_decay=0.01,
+    )
+    warmup, every, clip = 1, 2, 0.5
+    decay = 1 - min(1.0, (1 - 0.97) * BATCH * every / EPOCHS)  # torchvision's `adjust`
 
     net: torch.nn.Module = (TorchMLP() if network == "mlp" else TorchConvNet()).double()
     start = {name: value.numpy().copy() for name, value in net.state_dict().items()}
@@ -154,14 +165,13 @@ def test_twenty_steps_equal_torchs(network):
 
     with jax.enable_x64(True):
         model: nn.Module = MLP() if network == "mlp" else ConvNet()
-        rule = train.EMA(decay, every, steps_per_epoch=STEPS, warmup_steps=warmup * STEPS)
-        sgd = optax.sgd(our_schedule("cosine", "linear", warmup, 0.01), momentum=0.9)
-        chain = optax.chain(train.weight_decay(model, 1e-2, norm=0.0, bias=1e-3), sgd)
+        rule = recipe.build_average(STEPS)
+        chain = recipe.build_optimizer(model, recipe.build_rate(STEPS), CLASSES, 3)
         params, buffers = from_torch(model, start)
         state = train.create(model, chain, key=jax.random.key(0), ema=rule, params=params, state=buffers)
         step = train.make_step(
-            model, train.losses.cross_entropy(label_smoothing=0.1), chain, augment=mixed, ema=rule,
-            precision="float64", clip=clip,
+            model, recipe.build_loss(), chain, augment=mixed, ema=rule, precision="float64",
+            clip=recipe.clip_grad_norm,
         )
         ours = []
         for x, y, share in zip(images, labels, shares, strict=True):

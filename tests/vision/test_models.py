@@ -20,8 +20,19 @@ def shapes_of(name, **options):
 @pytest.mark.parametrize("name", models.list_models())
 def test_recognise_each_by_its_shapes(name):
     found, model = models.recognise(shapes_of(name))
-    assert found == name.replace("_320", "")  # which has the same arrays
+    assert found == name.replace("_320", "").replace("quantized_", "")  # which has the same arrays
     assert {key: one.shape for key, one in model.declarations().items()} == shapes_of(name)
+
+
+@pytest.mark.parametrize("name", models.list_models("quantization"))
+def test_recognise_models_of_integers(name):
+    for backend, shape in (("fbgemm", (9,)), ("qnnpack", ())):
+        shapes = shapes_of(name, quantize=True, backend=backend, num_classes=9)
+        found, model = models.recognise(shapes)
+        assert found == name
+        declared = model.declarations()
+        assert {key: one.shape for key, one in declared.items()} == shapes
+        assert [one.shape for key, one in declared.items() if key.endswith(".weight_scale")][-1] == shape
 
 
 def test_recognise_other_numbers_of_classes_and_channels_and_old_checkpoints():

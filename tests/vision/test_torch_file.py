@@ -398,3 +398,50 @@ def test_any_bytes_for_a_pickle_raise_nothing_but_value_errors(pickled):
     for start in (b"", b"\x80\x02", b"\x80\x02}(", b"\x80\x02ctorch\nSize\n", b"\x80\x02cos\nsystem\n)R"):
         with contextlib.suppress(ValueError):  # the test is that nothing else is raised
             TorchPickle().read(io.BytesIO(start + pickled + b"."))
+
+
+# Quantised tensors
+
+
+def quantised_file(tmp_path, quantiser, storage="QInt8Storage"):
+    """A file with one quantised tensor of 2 x 3 integers; the quantiser is given as pickle instructions."""
+    plain = lambda value: pickle.dumps(value, 2)[2:-1]
+    start = f"}}X\1\0\0\0wctorch._utils\n_rebuild_qtensor\n((X\7\0\0\0storagectorch\n{storage}\n".encode()
+    view = plain(0) + plain((2, 3)) + plain((3, 1))
+    pickled = start + plain("0") + plain("cpu") + plain(6) + b"tQ" + view + b"(" + quantiser + b"t" + plain(False)
+    return zip_file(tmp_path / "w.pth", pickled + b"}tRs.", {"0": bytes(range(6))})
+
+
+def quantiser(scheme, *values):
+    return f"ctorch\n{scheme}\n".encode() + b"".join(pickle.dumps(value, 2)[2:-1] for value in values)
+
+
+def test_quantised_tensors_with_scales_in_the_pickle(tmp_path):
+    """Files of the first releases with quantisation have lists of scales."""
+    found = convert.read_torch(quantised_file(tmp_path, quantiser("per_tensor_affine", 0.5, 3)))
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "w": [[0, 1, 2], [3, 4, 5]], "w_scale": 0.5, "w_zero_point": 3,
+    }  # fmt: skip
+    found = convert.read_torch(quantised_file(tmp_path, quantiser("per_channel_affine", [0.5, 0.25], [0, 0], 0)))
+    assert found["w"].dtype == np.int8
+    assert found.keys() == {"w", "w_scale"}
+    assert found["w_scale"].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize(("scheme", "values", "message"), [
+    ("per_tensor_affine", (0.5,), "not what torch writes"),
+    ("per_tensor_affine", ("0.5", 3), "not what torch writes"),
+    ("per_tensor_affine", (0.5, 1 << 100), "are not numbers"),
+    ("per_channel_affine", ([0.5], [0], 0), "not what torch writes"),
+    ("per_channel_affine", ([0.5, 0.25], [0, 0], 7), "not what torch writes"),
+    ("per_channel_affine", ([0.5, "x"], [0, 0], 0), "are not numbers"),
+    ("per_channel_affine_float_qparams", ([0.5, 0.25], [0.5, 0.0], 0), "not what torch writes"),
+])  # fmt: skip
+def test_quantised_tensors_that_are_damaged(tmp_path, scheme, values, message):
+    with pytest.raises(ValueError, match=message):
+        convert.read_torch(quantised_file(tmp_path, quantiser(scheme, *values)))
+
+
+def test_quantised_tensors_of_smaller_integers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds a quantised tensor"):
+        convert.read_torch(quantised_file(tmp_path, quantiser("per_tensor_affine", 0.5, 3), storage="QUInt4x2Storage"))

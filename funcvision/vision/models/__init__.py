@@ -1,6 +1,6 @@
 """torchvision's models: descriptions whose parameters have torchvision's names."""
 
-from . import detection, optical_flow, segmentation, video
+from . import detection, optical_flow, quantization, segmentation, video
 from ._zoo import (
     Predictor,
     Weights,
@@ -94,7 +94,7 @@ from .vision_transformer import (
 )
 
 __all__ = [
-    "detection", "optical_flow", "segmentation", "video",
+    "detection", "optical_flow", "quantization", "segmentation", "video",
     "Predictor", "Weights", "classify", "count_operations", "features", "find_weights", "freeze",
     "freeze_backbone", "get_model", "identify_weights", "imagenet_classes", "list_models", "load", "recognise",
     "register", "weights",

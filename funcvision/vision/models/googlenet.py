@@ -58,7 +58,9 @@ class Inception(nn.Module):
         )
 
     def forward(self, x: jax.Array) -> jax.Array:
-        branches = self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)
+        return self._joined((self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)))
+
+    def _joined(self, branches: Sequence[jax.Array]) -> jax.Array:
         return jnp.concatenate(branches, axis=-1)
 
 
@@ -141,9 +143,7 @@ class GoogLeNet(nn.Module):
 
         Height and width are 15 or more. In training, a model with auxiliary heads returns `GoogLeNetOutputs`.
         """
-        if self.transform_input:
-            x = rescale(x)
-        x = self.maxpool1(self.conv1(x))
+        x = self.maxpool1(self.conv1(self._input(x)))
         x = self.maxpool2(self.conv3(self.conv2(x)))
         x = self.maxpool3(self.inception3b(self.inception3a(x)))
         block4a = self.inception4a(x)
@@ -154,6 +154,9 @@ class GoogLeNet(nn.Module):
         if self.training and self.aux1 is not None and self.aux2 is not None:
             return GoogLeNetOutputs(logits, self.aux2(block4d), self.aux1(block4a))
         return logits
+
+    def _input(self, x: jax.Array) -> jax.Array:
+        return rescale(x) if self.transform_input else x
 
 
 def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

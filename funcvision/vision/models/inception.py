@@ -26,7 +26,12 @@ class InceptionOutputs(NamedTuple):
     aux_logits: jax.Array
 
 
-class InceptionA(nn.Module):
+class _Block(nn.Module):
+    def _joined(self, branches: Sequence[jax.Array]) -> jax.Array:
+        return jnp.concatenate(branches, axis=-1)
+
+
+class InceptionA(_Block):
     """Parallel branches with a 1x1, a 5x5, two 3x3, and average pooling; 224 + `pool_features` output channels."""
 
     def __init__(self, in_channels: int, pool_features: int, *, conv_block: Block = BasicConv2d):
@@ -46,10 +51,10 @@ class InceptionA(nn.Module):
             self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))),
             self.branch_pool(self.avg_pool2d(x)),
         )
-        return jnp.concatenate(branches, axis=-1)
+        return self._joined(branches)
 
 
-class InceptionB(nn.Module):
+class InceptionB(_Block):
     """Halves the resolution in parallel branches with a 3x3, two 3x3, and max pooling; adds 480 channels."""
 
     def __init__(self, in_channels: int, *, conv_block: Block = BasicConv2d):
@@ -65,10 +70,10 @@ class InceptionB(nn.Module):
             self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))),
             self.max_pool2d(x),
         )
-        return jnp.concatenate(branches, axis=-1)
+        return self._joined(branches)
 
 
-class InceptionC(nn.Module):
+class InceptionC(_Block):
     """Parallel branches with a 1x1, a 7x7, two 7x7, and average pooling; 768 output channels.
 
     Each 7x7 convolution is factorised into a 1x7 and a 7x1.
@@ -97,10 +102,10 @@ class InceptionC(nn.Module):
             self.branch7x7dbl_5(self.branch7x7dbl_4(double)),
             self.branch_pool(self.avg_pool2d(x)),
         )
-        return jnp.concatenate(branches, axis=-1)
+        return self._joined(branches)
 
 
-class InceptionD(nn.Module):
+class InceptionD(_Block):
     """Halves the resolution in parallel branches with a 3x3, a 7x7 and a 3x3, and max pooling; adds 512 channels."""
 
     def __init__(self, in_channels: int, *, conv_block: Block = BasicConv2d):
@@ -118,10 +123,10 @@ class InceptionD(nn.Module):
             self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))),
             self.max_pool2d(x),
         )
-        return jnp.concatenate(branches, axis=-1)
+        return self._joined(branches)
 
 
-class InceptionE(nn.Module):
+class InceptionE(_Block):
     """Parallel branches with a 1x1, a 3x3, two 3x3, and average pooling; 2048 output channels.
 
     The last 3x3 convolution of a branch is a 1x3 and a 3x1 in parallel.
@@ -148,7 +153,7 @@ class InceptionE(nn.Module):
             self.branch3x3dbl_3a(double), self.branch3x3dbl_3b(double),
             self.branch_pool(self.avg_pool2d(x)),
         )
-        return jnp.concatenate(branches, axis=-1)
+        return self._joined(branches)
 
 
 class _AuxLinear(nn.Linear):
@@ -242,9 +247,7 @@ class Inception3(nn.Module):
         Height and width are 75 or more. In training, a model with an auxiliary head returns `InceptionOutputs`, and
         height and width are 299 or more.
         """
-        if self.transform_input:
-            x = rescale(x)
-        x = self.maxpool1(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))))
+        x = self.maxpool1(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(self._input(x)))))
         x = self.maxpool2(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x)))
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
         block6e = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))
@@ -253,6 +256,9 @@ class Inception3(nn.Module):
         if self.training and self.AuxLogits is not None:
             return InceptionOutputs(logits, self.AuxLogits(block6e))
         return logits
+
+    def _input(self, x: jax.Array) -> jax.Array:
+        return rescale(x) if self.transform_input else x
 
 
 def _read_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from ._channels import make_divisible
 from ._initial import fan_out_normal
 from ._zoo.registry import register
 
-__all__ = ["InvertedResidual", "InvertedResidualConfig", "MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"]
+__all__ = [
+    "InvertedResidual", "InvertedResidualConfig", "MobileNetV3", "large_setting", "mobilenet_v3_large",
+    "mobilenet_v3_small",
+]
 
 Layer = Callable[..., nn.Module]
 Activation = Literal["RE", "HS"]
@@ -180,8 +183,17 @@ def _mobilenet_v3(
     rows: Rows, last_channel: int, num_classes: int, width_mult: float, reduced_tail: bool, dilated: bool,
     options: dict[str, Any],
 ) -> MobileNetV3:
-    last_channel = make_divisible(last_channel // (2 if reduced_tail else 1) * width_mult)
+    last_channel = _last_channel(last_channel, width_mult, reduced_tail)
     return MobileNetV3(_setting(rows, width_mult, reduced_tail, dilated), last_channel, num_classes, **options)
+
+
+def _last_channel(last_channel: int, width_mult: float, reduced_tail: bool) -> int:
+    return make_divisible(last_channel // (2 if reduced_tail else 1) * width_mult)
+
+
+def large_setting(width_mult: float, reduced_tail: bool, dilated: bool) -> tuple[list[InvertedResidualConfig], int]:
+    """The first two arguments of `MobileNetV3` for MobileNetV3-Large; see `mobilenet_v3_large`."""
+    return _setting(LARGE, width_mult, reduced_tail, dilated), _last_channel(1280, width_mult, reduced_tail)
 
 
 @register

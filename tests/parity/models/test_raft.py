@@ -38,7 +38,7 @@ def _calm(theirs):
         theirs.update_block.flow_head.conv2.weight.mul_(0.1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param("raft_large", marks=pytest.mark.slow), "raft_small"])
 def test_flows_and_gradients(name):
     theirs = getattr(reference, name)().double().eval()
     ours = models.get_model(name)

@@ -40,7 +40,7 @@ def tensors(weights: Weights) -> dict[str, np.ndarray]:
 
 def _convert(weights: Weights, path: pathlib.Path) -> None:
     source = _in_torch_hub(weights) or _download(weights)
-    model = get_model(weights.model)
+    model = get_model(weights.model, **weights.options)
     found = convert.match_names(model, convert.read(source), what=f"the tensors of {source.name}")
     axes = {name: one.axes for name, one in model.declarations().items() if name in found}
     total = sum(tensor.nbytes for tensor in found.values())

@@ -143,6 +143,8 @@ def build(
     tensors = checkpoint.tensors
     if options or checkpoint.entry:
         tensors = _fitted(checkpoint.name, model, tensors, key)
+    else:
+        tensors = adapt_tensors(checkpoint.name, model, tensors)
     return model, *convert.from_torch(model, tensors, dtype=dtype, share=checkpoint.entry is not None)
 
 

@@ -26,6 +26,7 @@ class Prepared(NamedTuple):
 
     Attributes:
         name: of the model.
+        task: of the model; that of a quantised classifier is "classification".
         model: the description.
         params: its parameters.
         state: its other arrays.
@@ -36,6 +37,7 @@ class Prepared(NamedTuple):
     """
 
     name: str
+    task: str
     model: Any
     params: nn.Arrays
     state: nn.Arrays
@@ -46,8 +48,9 @@ class Prepared(NamedTuple):
 
 
 def load_prepared(
-    name: str | None, weights: str | os.PathLike[str], task: str, *, who: str, entry: str | None = None,
-    categories: Sequence[str] | None = None, dtype: Any = None, preset_options: Mapping[str, Any] | None = None,
+    name: str | None, weights: str | os.PathLike[str], task: str | tuple[str, ...], *, who: str,
+    entry: str | None = None, categories: Sequence[str] | None = None, dtype: Any = None,
+    preset_options: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """A model with published weights, or with those of a file, and what belongs to them.
 
@@ -57,7 +60,7 @@ def load_prepared(
     Args:
         name: of the model; None to recognise the model of a file.
         weights: the name of published weights, or a path.
-        task: for which the model must be.
+        task: for which the model must be; or several, of which it must be for one.
         who: the name of the caller, for errors.
         entry: the entry of a checkpoint that holds the weights.
         categories: the names of the classes; the published ones by default, if their number is the model's.
@@ -70,10 +73,13 @@ def load_prepared(
         DownloadError: the weights are not on this machine and could not be downloaded.
     """
     checkpoint = open_checkpoint(name, weights, entry=entry)
-    if (own_task := task_of(checkpoint.name)) != task:
-        raise ValueError(f"{who} takes models for {task}; {checkpoint.name} is one for {own_task}")
+    tasks = (task,) if isinstance(task, str) else task
+    own_task = task_of(checkpoint.name)
+    own_task = "classification" if own_task == "quantization" else own_task  # quantised models are classifiers
+    if own_task not in tasks:
+        raise ValueError(f"{who} takes models for {', '.join(tasks)}; {checkpoint.name} is one for {own_task}")
     chosen, reason = _weights_for(checkpoint)
-    preset, usual = _PRESETS[task]
+    preset, usual = _PRESETS[own_task]
     published: Mapping[str, Any] = chosen.preset_options if chosen else usual
     prepared_by = {**published, **(preset_options or {})}
     options: dict[str, Any] = {}
@@ -86,7 +92,7 @@ def load_prepared(
     model, params, state = build(checkpoint, options, dtype=dtype)
     arguments = ", ".join(f"{name}={value}" for name, value in prepared_by.items())
     return Prepared(
-        checkpoint.name, model, params, state, getattr(presets, preset)(**prepared_by),
+        checkpoint.name, own_task, model, params, state, getattr(presets, preset)(**prepared_by),
         None if categories is None else tuple(categories), chosen, f"{reason}: {arguments}" if arguments else reason,
     )
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.resources
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,13 +168,18 @@ def _rows() -> Iterator[Weights]:
 def _entry(task: str, row: dict[str, str]) -> Weights:
     return Weights(
         model=row["model"], name=row["weights"], task=task, dataset=row["dataset"], url=_SERVER + row["file"],
-        sha256=row["file"].removesuffix(".pth").rpartition("-")[2], mib=float(row["mib"]),
+        sha256=_digest(row["file"]), mib=float(row["mib"]),
         parameters=int(row["parameters"]), gflops=float(row["gflops"]), metrics=_group(row, "metric"),
         categories=_categories(row["categories"]) if row["categories"] else None, preset=row["preset"],
         preset_options=_group(row, "preset"), min_size=int(row["min_size"]), options=_group(row, "option"),
         recipe=row["recipe"], license=row["license"] or None, default=row["default"] == "1",
         clips=_group(row, "clip"),
     )
+
+
+def _digest(file: str) -> str:
+    """The digits of the digest at the end of a file's name, after a hyphen or, in some names, an underscore."""
+    return re.split("[-_]", file.removesuffix(".pth"))[-1]
 
 
 def _group(row: dict[str, str], prefix: str) -> dict[str, Any]:

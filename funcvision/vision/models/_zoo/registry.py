@@ -47,24 +47,25 @@ _entries: dict[str, _Entry] = {}
 def register(builder: B) -> B: ...
 @overload
 def register(
-    *, task: str = "classification", read_options: Callable[[Shapes], dict[str, Any]] = ...,
+    *, task: str = "classification", name: str | None = ..., read_options: Callable[[Shapes], dict[str, Any]] = ...,
     probed: tuple[str, ...] = ..., adapt_tensors: Callable[[Any, Tensors], Tensors] = ...,
     backbone: Backbone | None = ...,
 ) -> Callable[[B], B]: ...
 
 
 def register(
-    builder: Any = None, *, task: str = "classification",
+    builder: Any = None, *, task: str = "classification", name: str | None = None,
     read_options: Callable[[Shapes], dict[str, Any]] = lambda shapes: {},
     probed: tuple[str, ...] = ("num_classes", "in_channels"),
     adapt_tensors: Callable[[Any, Tensors], Tensors] = lambda model, tensors: tensors,
     backbone: Backbone | None = None,
 ) -> Any:
-    """Decorator: adds a builder to the models, under the name of the function.
+    """Decorator: adds a builder to the models.
 
     Args:
         builder: a function that returns a description. All of its arguments have defaults.
         task: one of `TASKS`.
+        name: of the model; by default that of the function.
         read_options: returns options of the builder that the shapes in a checkpoint imply, such as whether there is
             an auxiliary head. It is given the shape of each tensor by name, possibly those of another model's
             checkpoint; options that it cannot read it leaves out.
@@ -84,7 +85,7 @@ def register(
         raise ValueError(f"probed={probed} names {', '.join(sorted(unknown))}; it can name {', '.join(_PROBES)}")
 
     def add(builder: B) -> B:
-        _entries[builder.__name__] = _Entry(builder, task, read_options, probed, adapt_tensors, backbone)
+        _entries[name or builder.__name__] = _Entry(builder, task, read_options, probed, adapt_tensors, backbone)
         return builder
 
     return add if builder is None else add(builder)
@@ -223,15 +224,19 @@ def recognise(shapes: Shapes) -> tuple[str, nn.Module]:
 
 
 def _likeliest_first(names: set[str]) -> list[str]:
-    """All models; first the families whose tensors have the most similar names when numbers in them are ignored."""
+    """All models; first the families whose tensors have the most similar names when numbers in them are ignored.
+
+    Quantisable models come last: of floating-point numbers, they have the tensors of the plain models.
+    """
     patterns = _without_numbers(names)
     families: dict[str, list[str]] = {}
     for name, entry in _entries.items():
         families.setdefault(entry.builder.__module__, []).append(name)
 
-    def likeness(members: list[str]) -> float:
-        own = _without_numbers(_without_counters(_entries[members[0]].builder().declarations()))
-        return len(own & patterns) / len(own | patterns)
+    def likeness(members: list[str]) -> tuple[bool, float]:
+        entry = _entries[members[0]]
+        own = _without_numbers(_without_counters(entry.builder().declarations()))
+        return entry.task != "quantization", len(own & patterns) / len(own | patterns)
 
     return [name for members in sorted(families.values(), key=likeness, reverse=True) for name in members]
 

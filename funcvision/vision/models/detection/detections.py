@@ -13,7 +13,7 @@ from ._paste import paste_masks
 from ._serialization import exportable
 from .batch import DetectionBatch, Detector, Size, batch
 
-__all__ = ["Detections", "predict"]
+__all__ = ["Detections", "of_image", "predict"]
 
 _COMPILED_MODELS = 8  # models whose compiled functions are kept for further calls of `predict`
 
@@ -67,7 +67,7 @@ def predict(
     """
     prepared = batch(model, images, canvas=canvas)
     found = jax.tree.map(np.asarray, _compiled(model)(params, state, prepared))
-    return [_of_image(found, prepared, i) for i in range(len(found.boxes))]
+    return [of_image(found, prepared, i) for i in range(len(found.boxes))]
 
 
 @functools.lru_cache(maxsize=_COMPILED_MODELS)
@@ -76,7 +76,7 @@ def _compiled(model: nn.Module) -> Callable[[nn.Arrays, nn.Arrays, DetectionBatc
     return jax.jit(lambda params, state, prepared: model.apply(params, state, prepared)[0])
 
 
-def _of_image(found: Detections, prepared: DetectionBatch, index: int) -> dict[str, np.ndarray]:
+def of_image(found: Detections, prepared: DetectionBatch, index: int) -> dict[str, np.ndarray]:
     """What was found in one image, in its own pixels."""
     valid = found.valid[index]
     height, width = map(int, prepared.original_sizes[index])

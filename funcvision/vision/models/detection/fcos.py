@@ -99,7 +99,7 @@ class _Branch(nn.Module):
     def forward(self, x: Sequence[jax.Array]) -> list[list[jax.Array]]:
         maps = [self.conv(level) for level in x]
         return [
-            [getattr(self, name)(level).reshape(len(level), -1, numbers) for level in maps]
+            [getattr(self, name)(level).reshape(level.shape[0], -1, numbers) for level in maps]
             for name, numbers in self._numbers.items()
         ]
 

@@ -117,7 +117,7 @@ class _Branch(nn.Module):
 
     def forward(self, x: Sequence[jax.Array]) -> list[jax.Array]:
         maps = [getattr(self, self._last)(self.conv(level)) for level in x]
-        return [level.reshape(len(level), -1, self._outputs) for level in maps]
+        return [level.reshape(level.shape[0], -1, self._outputs) for level in maps]
 
 
 class RetinaNet(Detector):

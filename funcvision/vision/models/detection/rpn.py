@@ -49,8 +49,8 @@ class RPNHead(nn.Module):
         They have the shapes [batch, anchors] and [batch, anchors, 4].
         """
         maps = [self.conv(level) for level in x]
-        logits = [self.cls_logits(level).reshape(len(level), -1) for level in maps]
-        return logits, [self.bbox_pred(level).reshape(len(level), -1, 4) for level in maps]
+        logits = [self.cls_logits(level).reshape(level.shape[0], -1) for level in maps]
+        return logits, [self.bbox_pred(level).reshape(level.shape[0], -1, 4) for level in maps]
 
 
 class RegionProposalNetwork(nn.Module):

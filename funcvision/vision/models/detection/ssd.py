@@ -51,7 +51,7 @@ class SSDScoringHead(nn.Module):
     def forward(self, x: Sequence[jax.Array]) -> jax.Array:
         """Maps feature maps to [batch, boxes, num_columns]."""
         found = [module(level) for module, level in zip(self.module_list, x, strict=True)]
-        return jnp.concatenate([level.reshape(len(level), -1, self.num_columns) for level in found], 1)
+        return jnp.concatenate([level.reshape(level.shape[0], -1, self.num_columns) for level in found], 1)
 
 
 class SSDHead(nn.Module):

@@ -105,7 +105,9 @@ def _with_masks_and_points():
     return targets
 
 
-@pytest.mark.parametrize(("kind", "version"), [("faster", 1), ("faster", 2), ("mask", 1), ("keypoint", 1)])
+@pytest.mark.parametrize(("kind", "version"), [
+    ("faster", 1), pytest.param("faster", 2, marks=pytest.mark.slow), ("mask", 1), ("keypoint", 1),
+])  # fmt: skip
 def test_losses(kind, version):
     assert_losses_equal(*_pair(kind, version), prepare=_spread, targets=_with_masks_and_points(), rtol=RATIO)
 

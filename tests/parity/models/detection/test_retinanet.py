@@ -44,7 +44,7 @@ def test_predictions(version):
     assert_predictions_equal(*_pair(version))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_losses(version):
     assert_losses_equal(*_pair(version))
 
