@@ -1,20 +1,26 @@
 """Reads files that `save` and `save_function` write, and runs what they hold."""
 
+import contextlib
+import functools
+import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.export
 import numpy as np
 
-from . import _file, _trees
+from . import _file, _trees, _verdicts
 from ._file import ExportError
-from ._inspect import inspect
+from ._inspect import Inspection, objection_to_claims
 from ._promise import check_promise, promise
 
 __all__ = ["LoadedFunction", "load"]
 
 FORMAT = 1  # the newest format that this version reads
+
+_MIN_OPERATIONS_PER_BYTE = 30  # of arrays and one image, from which on reading all arrays for each image costs little
 
 
 class LoadedFunction:
@@ -25,6 +31,7 @@ class LoadedFunction:
     Attributes:
         path: of the file.
         name: of the model or function.
+        task: of the model: "classification", "detection", "segmentation" or "video"; None for another function.
         arrays: the arrays of the file, as the function takes them.
         platforms: those that the function runs on.
         categories: the names of the classes; None where they are not known.
@@ -39,6 +46,7 @@ class LoadedFunction:
     def __init__(self, path: str, header: dict[str, Any], arrays: Any, exported: list[jax.export.Exported]):
         self.path, self.arrays = path, arrays
         self.name: str = header["name"]
+        self.task: str | None = header.get("task", "classification" if header["preset"] else None)
         self.platforms = tuple(header["platforms"])
         self.categories = None if header["categories"] is None else tuple(header["categories"])
         self.preset: dict[str, Any] | None = header["preset"]
@@ -49,7 +57,9 @@ class LoadedFunction:
         self.promise = promise(header["jax"])
         self._limits: dict[str, int] = header["limits"]
         self._arrays_structure = header["arrays"]["structure"]
-        self._calls = [jax.jit(one.call) for one in exported]
+        self._calls: list[Callable[..., Any]] = [jax.jit(one.call) for one in exported]
+        for index, single in self._by_image(header).items():
+            self._calls[index] = jax.jit(functools.partial(_image_by_image, exported[single].call))
 
     def __call__(self, *inputs: Any) -> Any:
         """The output for inputs of the shapes and dtypes in `programs`, with the arrays of the file."""
@@ -97,8 +107,49 @@ class LoadedFunction:
             for size, want in zip(shape, wanted, strict=True)
         )
 
+    def _by_image(self, header: dict[str, Any]) -> dict[int, int]:
+        """The programs for any number of images that are replaced by a loop, and the program for one image in it.
+
+        On a CPU, XLA inlines parts of a program with a symbolic batch which it should compile apart, and convolutions
+        cannot be lowered by the number of pixels. So the program for one image is faster, except for a model that
+        computes little with large arrays, as it reads these for each image.
+        """
+        if self.task is None or jax.default_backend() != "cpu":
+            return {}
+        leaves, operations = header["arrays"]["leaves"], header.get("operations", [0] * len(self.programs))
+        least = _MIN_OPERATIONS_PER_BYTE * sum(
+            math.prod(leaf["shape"]) * np.dtype(leaf["dtype"]).itemsize for leaf in leaves
+        )
+        found = {}
+        for index, program in enumerate(self.programs):
+            symbol = program["inputs"]["leaves"][0]["shape"][0]
+            for single, other in enumerate(self.programs):
+                fits = isinstance(symbol, str) and other["inputs"] == _with_one_image(program["inputs"])
+                if fits and operations[single] >= least:
+                    found[index] = single
+        return found
+
     def __repr__(self) -> str:
         return f"LoadedFunction({self.name!r}, from {self.path!r}, {self.promise})"
+
+
+def _with_one_image(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The description of inputs with a batch of one."""
+    return inputs | {"leaves": [leaf | {"shape": [1, *leaf["shape"][1:]]} for leaf in inputs["leaves"]]}
+
+
+def _image_by_image(call: Callable[..., Any], weights: list[Any], leaves: list[Any]) -> list[Any]:
+    """The output for a batch, by a loop over its images.
+
+    Args:
+        call: the program for one image.
+        weights: the arrays of the file.
+        leaves: the inputs; the first axis of each is the batch.
+    """
+    def one(image: list[Any]) -> list[Any]:
+        return [result[0] for result in call(weights, [leaf[None] for leaf in image])]
+
+    return jax.lax.map(one, leaves)
 
 
 def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> LoadedFunction:
@@ -108,8 +159,9 @@ def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> Load
     processes share those whose size is a multiple of 64 bytes.
 
     A file is refused, before anything of it runs, if its digest is wrong, its parts do not fit together, or a program
-    could do more than compute with its arguments. The last is found by a separate process, which takes about a second.
-    The programs of a file may still take much time and memory when they are called.
+    could do more than compute with its arguments. The last is found by a separate process, the first time that programs
+    are loaded on this machine: programs that pass are remembered in `$FUNCVISION_HOME` (`~/.cache/funcvision`). The
+    programs of a file may still take much time and memory when they are called.
 
     Args:
         path: of the file.
@@ -126,13 +178,10 @@ def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> Load
         _check_version(where, header)
         count = len(header["programs"])
         programs = [tensors.pop(_file.program_name(index)).tobytes() for index in range(count)]
-        arrays = _arrays(header["arrays"], tensors)
-        check_promise(where, header["jax"])
         if not programs:
             raise ExportError("it has no program")
-        if inspect_programs and (reason := inspect(programs)) is not None:
-            raise ExportError(f"a program is refused: {reason}")
-        exported = [jax.export.deserialize(bytearray(program)) for program in programs]
+        check_promise(where, header["jax"])
+        arrays, exported = _arrays_and_programs(header, tensors, programs, inspect_programs=inspect_programs)
         for one, description in zip(exported, header["programs"], strict=True):
             _check_program(header, one, description)
         return LoadedFunction(where, header, arrays, exported)
@@ -144,6 +193,35 @@ def load(path: str | os.PathLike[str], *, inspect_programs: bool = True) -> Load
         raise ExportError(
             f"{where} is not a sound file of funcvision.export: {type(error).__name__}: {str(error)[:200]}"
         ) from error
+
+
+def _arrays_and_programs(
+    header: dict[str, Any], tensors: dict[str, np.ndarray], programs: list[bytes], *, inspect_programs: bool
+) -> tuple[Any, list[jax.export.Exported]]:
+    """The arrays on the device, and the programs, which a separate process inspects at the same time."""
+    verdict = _verdicts.digest(programs)
+    inspect_programs = inspect_programs and not _verdicts.has_passed(verdict)
+    with Inspection() if inspect_programs else contextlib.nullcontext() as inspection:
+        arrays = _arrays(header["arrays"], tensors)
+        exported = [_deserialized(program) for program in programs]
+        if inspection is not None:
+            if (reason := inspection.objection(exported)) is not None:
+                raise ExportError(f"a program is refused: {reason}")
+            _verdicts.remember(verdict)
+    return arrays, exported
+
+
+def _deserialized(program: bytes) -> jax.export.Exported:
+    """A program whose MLIR has not been read yet, which is left to the inspection."""
+    try:
+        exported = jax.export.deserialize(bytearray(program))
+        reason = objection_to_claims(exported)
+    except Exception as error:
+        reason = f"jax cannot read it ({type(error).__name__}: {str(error)[:200]})"
+        raise ExportError(f"a program is refused: {reason}") from error
+    if reason is not None:
+        raise ExportError(f"a program is refused: {reason}")
+    return exported
 
 
 def _check_version(where: str, header: dict[str, Any]) -> None:
@@ -189,5 +267,12 @@ def _check_program(header: dict[str, Any], exported: jax.export.Exported, descri
         raise ExportError("a program has other derivatives than the header says")
     if not isinstance(header["name"], str) or not isinstance(header["license"], str | None):
         raise ExportError("its name or licence is not text")
+    if not isinstance(header.get("task"), str | None):
+        raise ExportError("its task is not text")
+    preset = header["preset"]
+    if preset is not None and not (isinstance(preset, dict) and isinstance(preset.get("options"), dict)):
+        raise ExportError("its preset has no options")
+    if header.get("task") is not None and not all(leaf["shape"] for leaf in inputs["leaves"] + output["leaves"]):
+        raise ExportError("its program for a batch has arrays without the axis of the batch")
     if not all(isinstance(limit, int) for limit in header["limits"].values()):
         raise ExportError("its smallest sizes are not whole numbers")

@@ -1,6 +1,7 @@
 """Writes models and functions with their arrays to files that `load` reads."""
 
 import contextlib
+import dataclasses
 import datetime
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from . import _file, _trees
+from . import _file, _tasks, _trees
 from ._inspect import objection
 
 __all__ = ["save", "save_function"]
@@ -34,33 +35,37 @@ def save(
     path: str | os.PathLike[str], model: Model, params: Mapping[str, Any], state: Mapping[str, Any], *,
     image_size: ImageSize | None = None, preset: Any = None, categories: Sequence[str] | None = None,
     prepare_from: tuple[int, int] | None = None, platforms: Sequence[str] = PLATFORMS,
-    batch: int | str | Sequence[int | str] = "symbolic", dtype: Any = None, in_channels: int = 3,
-    gradients: bool = False, name: str | None = None, license: str | None = None, overwrite: bool = False,
+    batch: int | str | Sequence[int | str] = (1, "symbolic"), dtype: Any = None, in_channels: int = 3,
+    gradients: bool = False, task: str = "classification", frames: int | None = None, name: str | None = None,
+    license: str | None = None, overwrite: bool = False,
 ) -> None:
     """Writes a model with its arrays to a file that runs without the code of the model.
 
-    The loaded function takes images [batch, height, width, channels] and returns what the model returns in inference,
-    such as logits. With `prepare_from` it takes uint8 images of that size and returns probabilities: the preset and the
-    softmax are part of the program.
+    What the loaded function takes and returns depends on the task; `docs/deploy.md` has it as a table. A classifier
+    takes prepared images [batch, height, width, channels] and returns logits. With `prepare_from` it takes uint8 images
+    of that size and returns probabilities: the preset and the softmax are part of the program.
 
     Args:
         path: of the file, by convention with the ending ".fv".
         model: a description of `funcvision.nn`, such as one of `vision.models`.
         params: its parameters.
         state: its other arrays.
-        image_size: (height, width) in pixels; a list of such pairs, with a program for each; "symbolic" for any size
-            from 64 pixels; or dimensions as `jax.export.symbolic_shape` reads them, such as "32*h, 32*w". Not every
-            model can be traced with symbolic sizes.
+        image_size: (height, width) in pixels, for a detector of the canvas; a list of such pairs, with a program for
+            each; "symbolic" for any size from 64 pixels; or dimensions as `jax.export.symbolic_shape` reads them, such
+            as "32*h, 32*w". Not every model can be traced with symbolic sizes.
         preset: prepares images, as those in `vision.transforms.presets`. Its name and its `options` are stored.
         categories: the names of the classes.
         prepare_from: (height, width) of the uint8 images that the program itself prepares by `preset`; it replaces
-            `image_size`.
+            `image_size`. For classifiers only.
         platforms: those that the program shall run on: "cpu", "cuda", "rocm", "tpu".
         batch: the number of images in a batch, or "symbolic" for any number; or several of these, with a program for
-            each. Of several programs that fit, the first is used. On a CPU, programs for a fixed number are faster.
+            each. Of several programs that fit, the first is used. On a CPU, a loop over the program for one image
+            usually takes the place of the symbolic one, which is slower.
         dtype: of the images and the parameters; by default float32 images, and parameters as they are.
         in_channels: the number of channels of an image.
         gradients: also store the derivative, so that the loaded function can be differentiated once.
+        task: "classification", "segmentation", "detection" or "video".
+        frames: of a clip; for the task "video" only.
         name: of the model, stored for readers.
         license: the terms of use of the weights, stored for readers.
         overwrite: replace a file that exists.
@@ -75,12 +80,16 @@ def save(
         raise ValueError("give either image_size=(height, width) or prepare_from=(height, width)")
     if prepare_from is not None and preset is None:
         raise ValueError("prepare_from puts the preparation into the program: give the preset that prepares images")
+    if prepare_from is not None and task != "classification":
+        raise ValueError(f"prepare_from is for classifiers, and this is a model for {task}: give image_size")
+    call, specify = _tasks.program(task, frames)
     images = jnp.dtype(jnp.float32 if dtype is None else dtype)
 
-    def function(arrays: Mapping[str, Any], x: Any) -> Any:
+    def function(arrays: Mapping[str, Any], *inputs: Any) -> Any:
         if prepare_from is not None:
-            x = preset(x).astype(images)
-        output = model.apply({key: arrays[key] for key in params}, {key: arrays[key] for key in state}, x)[0]
+            inputs = (preset(inputs[0]).astype(images),)
+        held = ({key: arrays[key] for key in kind} for kind in (params, state))
+        output = call(model, *held, *inputs)
         return output if prepare_from is None else jax.nn.softmax(output.astype(jnp.float32))
 
     batches = [batch] if isinstance(batch, int | str) else list(batch)
@@ -91,12 +100,13 @@ def save(
         jax.export.symbolic_shape(f"{first}, {size}, {in_channels}", constraints=constraints)
         for first in firsts for size in _sizes(prepare_from if image_size is None else image_size)
     ]
-    inputs = [(jax.ShapeDtypeStruct(shape, images if prepare_from is None else np.uint8),) for shape in shapes]
+    inputs = [specify(tuple(shape), images if prepare_from is None else np.uint8) for shape in shapes]
     arrays = {key: _cast(array, dtype) for key, array in {**params, **state}.items()}
     _write(
         path, function, arrays, inputs, platforms=platforms, gradients=gradients, overwrite=overwrite, limits=limits,
         notes={
-            "name": name or type(model).__name__, "license": license, "preset": _described(preset),
+            "name": name or type(model).__name__, "task": task, "license": license,
+            "preset": _described(getattr(model, "preparation", None) if task == "detection" else preset),
             "prepared": prepare_from is not None, "categories": None if categories is None else list(categories),
         },
     )
@@ -132,7 +142,10 @@ def save_function(
     own = name or getattr(function, "__name__", type(function).__name__)
     _write(
         path, function, arrays, [example_inputs], platforms=platforms, gradients=gradients, overwrite=overwrite,
-        limits={}, notes={"name": own, "license": license, "preset": None, "prepared": False, "categories": None},
+        limits={},
+        notes={
+            "name": own, "task": None, "license": license, "preset": None, "prepared": False, "categories": None,
+        },
     )
 
 
@@ -149,12 +162,14 @@ def _write(
     names = [name or "array" for name in _trees.names(structure)]
     if len(set(names)) < len(names):
         raise ValueError("two arrays would have the same name in the file: rename a key that contains a dot")
-    programs, described = [], []
+    programs, counts, described = [], [], []
+    own = notes["name"]
     for example in inputs:
-        program, description = _export(function, arrays, example, tuple(platforms), gradients)
-        if (reason := objection(program)) is not None:
-            raise ValueError(f"the function cannot be exported: {reason}, and load would refuse the file")
+        program, operations, description = _export(own, function, arrays, example, tuple(platforms), gradients)
+        if (reason := objection(jax.export.deserialize(bytearray(program)))) is not None:
+            raise ValueError(f"{own} cannot be exported: {reason}, and load would refuse the file")
         programs.append(program)
+        counts.append(operations)
         described.append(description)
     header = {
         "format": FORMAT,
@@ -166,15 +181,16 @@ def _write(
         "arrays": {
             "structure": structure, "names": names, "leaves": [_described_leaf(array) for array in stored]
         },
-        "programs": described,
+        "programs": described, "operations": counts,
     }
     _file.write(path, dict(zip(names, stored, strict=True)), programs, header, overwrite=overwrite)
 
 
 def _export(
-    function: Callable[..., Any], arrays: Any, inputs: tuple[Any, ...], platforms: tuple[str, ...], gradients: bool
-) -> tuple[bytes, dict[str, Any]]:
-    """The serialised program for one example of the inputs, and its description for the header.
+    name: str, function: Callable[..., Any], arrays: Any, inputs: tuple[Any, ...], platforms: tuple[str, ...],
+    gradients: bool,
+) -> tuple[bytes, float, dict[str, Any]]:
+    """The serialised program for one example of the inputs, its operations, and its description for the header.
 
     The program takes and returns flat lists, so that the file names no Python class.
     """
@@ -194,13 +210,24 @@ def _export(
             exported = jax.export.export(jax.jit(flat), platforms=platforms)(*specs)
             serialized = bytes(exported.serialize(vjp_order=int(gradients)))
     except (jax.errors.JAXTypeError, TypeError, ValueError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         shapes = ", ".join(str(leaf.shape) for leaf in leaves)
-        raise ValueError(f"the function cannot be exported for inputs of shape {shapes}: {reason}") from error
-    return serialized, {
+        remedy = ""
+        if any(not isinstance(size, int) for leaf in leaves for size in leaf.shape):
+            remedy = "; give sizes as numbers where they are symbolic, such as image_size=(224, 224) or batch=1"
+        raise ValueError(f"{name} cannot be exported for inputs of shape {shapes}: {reason}{remedy}") from error
+    return serialized, _operations(flat, specs), {
         "inputs": {"structure": structure, "leaves": [_described_leaf(leaf) for leaf in specs[1]]},
         "output": {"structure": results[0], "leaves": [_described_leaf(leaf) for leaf in exported.out_avals]},
     }
+
+
+def _operations(function: Callable[..., Any], specs: list[Any]) -> float:
+    """XLA's count of the floating-point operations of a call; 0 where it is not known, as for symbolic shapes."""
+    if not all(isinstance(size, int) for leaf in jax.tree.leaves(specs) for size in leaf.shape):
+        return 0
+    costs = jax.jit(function).lower(*specs).cost_analysis()
+    return float((costs or {}).get("flops", 0))
 
 
 @contextlib.contextmanager
@@ -248,7 +275,9 @@ def _described_leaf(leaf: Any) -> dict[str, Any]:
 
 
 def _described(preset: Any) -> dict[str, Any] | None:
-    """Name and options of a preset."""
+    """Name and options of a preset, or of the preparation of a detector."""
     if preset is None:
         return None
+    if dataclasses.is_dataclass(preset) and not isinstance(preset, type):
+        return {"name": "ObjectDetection", "options": dataclasses.asdict(preset)}
     return {"name": type(preset).__name__, "options": dict(getattr(preset, "options", {}))}

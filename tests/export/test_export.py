@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from funcvision import export, nn
 from funcvision import functional as F
-from funcvision.export import _trees
+from funcvision.export import _trees, loading
 from funcvision.vision.transforms.presets import ImageClassification
 
 
@@ -55,7 +55,7 @@ def saved(model, arrays, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "tiny.fv"
     export.save(
         path, model, *arrays, image_size=(32, 48), categories=list("abcde"), license="CC0", name="tiny", gradients=True,
-        preset=ImageClassification(crop_size=32),
+        preset=ImageClassification(crop_size=32), batch="symbolic",
     )
     return path
 
@@ -163,6 +163,50 @@ def test_listed_and_symbolic_sizes(model, arrays, tmp_path):
         symbolic(images(2, 32, 48, 3))
 
 
+def test_pools_of_symbolic_sizes(tmp_path):
+    """Windows without padding, as in VGG and DenseNet, and averages that count the padding, as in Inception."""
+    class Pools(nn.Module):
+        def forward(self, x):
+            x = F.avg_pool2d(F.max_pool2d(x, 3, 2), 2)
+            return F.avg_pool2d(x, 3, 1, 1).mean((1, 2))
+
+    export.save(tmp_path / "p.fv", Pools(), {}, {}, image_size="symbolic", platforms=["cpu"], batch="symbolic")
+    x = images(2, 65, 71, 3)
+    assert_close(export.load(tmp_path / "p.fv", inspect_programs=False)(x), Pools().apply({}, {}, jnp.asarray(x))[0])
+
+
+def test_a_model_without_symbolic_sizes_is_named(tmp_path):
+    class Adaptive(nn.Module):
+        def forward(self, x):
+            return F.adaptive_avg_pool2d(x, 7)
+
+    message = r"^Adaptive cannot be exported for inputs of shape \(1, height, width, 3\): .*image_size=\(224, 224\)"
+    with pytest.raises(ValueError, match=message):
+        export.save(tmp_path / "a.fv", Adaptive(), {}, {}, image_size="symbolic")
+
+
+def test_a_batch_on_a_cpu_runs_image_by_image(model, arrays, tmp_path, monkeypatch):
+    """By default, for a model that computes much with its arrays."""
+    path = tmp_path / "one.fv"
+    export.save(path, model, *arrays, image_size=(64, 48), gradients=True)
+    loop = export.load(path, inspect_programs=False)
+    assert [program["inputs"]["leaves"][0]["shape"][0] for program in loop.programs] == [1, "batch"]
+    monkeypatch.setattr(loading, "_MIN_OPERATIONS_PER_BYTE", 1e9)
+    symbolic = export.load(path, inspect_programs=False)
+    x = images(3, 64, 48, 3)
+
+    def loss(function, x):
+        return jnp.sum(function(x) ** 2)
+
+    has_loop = ["scan" in str(jax.make_jaxpr(one)(x)) for one in (loop, symbolic)]
+    assert has_loop == ([True, False] if jax.default_backend() == "cpu" else [False, False])
+    expected = model.apply(*arrays, jnp.asarray(x))[0]
+    assert_close(loop(x), expected)
+    assert_close(symbolic(x), expected)
+    gradients = [jax.grad(loss, 1)(one, jnp.asarray(x)) for one in (loop, symbolic)]
+    assert_close(*gradients)
+
+
 def test_with_preparation(model, arrays, tmp_path):
     preset = ImageClassification(crop_size=(24, 32), resize_size=36)
     export.save(tmp_path / "p.fv", model, *arrays, preset=preset, prepare_from=(50, 60))
@@ -174,7 +218,7 @@ def test_with_preparation(model, arrays, tmp_path):
 
 
 def test_dtype(model, arrays, tmp_path):
-    export.save(tmp_path / "h.fv", model, *arrays, image_size=(32, 32), dtype="bfloat16")
+    export.save(tmp_path / "h.fv", model, *arrays, image_size=(32, 32), dtype="bfloat16", batch="symbolic")
     loaded = export.load(tmp_path / "h.fv", inspect_programs=False)
     assert loaded.arrays["fc.weight"].dtype == jnp.bfloat16
     assert loaded.arrays["bn1.num_batches_tracked"].dtype == arrays[1]["bn1.num_batches_tracked"].dtype
@@ -227,7 +271,10 @@ def test_what_cannot_be_saved(model, arrays, tmp_path):
         ({"prepare_from": (8, 8)}, "give the preset"),
         ({"image_size": (0, 8)}, "both 1 or more"),
         ({"image_size": []}, "empty list"),
-        ({"image_size": (32, 32), "in_channels": 4}, r"cannot be exported for inputs of shape \(batch, 32, 32, 4\)"),
+        (
+            {"image_size": (8, 8), "in_channels": 4, "batch": "symbolic"},
+            r"cannot be exported for inputs of shape \(batch, 8, 8, 4\)",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             export.save(path, model, *arrays, **options)

@@ -6,6 +6,9 @@ import PIL.Image
 import pytest
 
 from funcvision import cli, export
+from funcvision.train.outputs import write_result
+from funcvision.train.preparation import Preparation
+from funcvision.train.recipe import find_recipe
 from funcvision.vision import convert, models
 
 
@@ -38,6 +41,10 @@ def test_export_bench_classify(checkpoint, tmp_path, capsys):
     assert "images/s" in capsys.readouterr().out
     assert cli.main(["bench", str(out), "--batch-sizes", "2"]) == 2
     assert "takes batches of 1" in capsys.readouterr().err
+    assert cli.main(["bench", str(out), "--seconds", "0.01"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[3:]] == ["1"]
+    assert cli.main(["bench", str(out), "--batch-sizes", "1,many"]) == 2
+    assert "are numbers of images, such as 1,8,32" in capsys.readouterr().err
 
 
 def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
@@ -51,3 +58,26 @@ def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_the_folder_of_a_run(tmp_path, capsys):
+    """Model, classes and preparation are those of the run, here of images with one channel."""
+    recipe, preparation = find_recipe("digits")(), Preparation((0.5,), (0.25,), 12, 8, "bilinear")
+    run, out, picture = tmp_path / "run", tmp_path / "digits.fv", tmp_path / "image.png"
+    write_result(run, "digits", recipe, tuple("zyxwvutsrq"), preparation, steps_per_epoch=1)
+    model = recipe.build_model(10, 1)
+    convert.save(run / "model.safetensors", model, *jax.jit(model.init)(jax.random.key(0)))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(picture)
+    assert cli.main(["export", str(run), "--out", str(out), "--batch", "1", "--platforms", "cpu"]) == 0
+    assert capsys.readouterr().out.startswith("small_resnet: ")
+    loaded = export.load(out)
+    assert (loaded.task, loaded.categories) == ("classification", tuple("zyxwvutsrq"))
+    assert loaded.programs[0]["inputs"]["leaves"][0]["shape"] == [1, 8, 8, 1]
+    assert cli.main(["classify", str(picture), "--weights", str(out), "--top", "3"]) == 0
+    answers = capsys.readouterr().out
+    assert cli.main(["classify", str(picture), "--weights", str(run), "--top", "3"]) == 0
+    assert capsys.readouterr().out == answers
+    for arguments, message in [(["--weights", "x.pth"], "leave out --weights"), (["--entry", "y"], "model_ema only")]:
+        assert cli.main(["export", str(run), "--out", str(out), *arguments]) == 2
+        assert message in capsys.readouterr().err

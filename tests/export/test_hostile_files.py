@@ -116,6 +116,10 @@ def test_headers_that_lie(path, tmp_path, data):
         np.testing.assert_allclose(loaded(x)["y"], affine(arrays, x)["y"])
 
 
+def deserialized(program):
+    return jax.export.deserialize(bytearray(program))
+
+
 def test_swapped_parts(path, tmp_path):
     header, arrays, programs = parts(path)
     export.save_function(tmp_path / "two.fv", lambda arrays, x: {"y": x * arrays["b"][0]}, {"b": jnp.ones(2)}, 1.0)
@@ -146,7 +150,7 @@ def test_a_program_that_calls_native_code(path, tmp_path):
     hidden = dataclasses.replace(exported, disabled_safety_checks=())
     header |= {"gradients": False}
     for program, message in [(exported, "disabled safety checks"), (hidden, "calls 'xla_ffi_python_cpu_callback'")]:
-        assert message in str(_inspect.objection(bytes(program.serialize())))
+        assert message in str(_inspect.objection(deserialized(program.serialize())))
     _file.write(tmp_path / "harm.fv", arrays, [bytes(hidden.serialize())], header, overwrite=True)
     refused(tmp_path / "harm.fv", "calls 'xla_ffi_python_cpu_callback', a function outside the program")
 
@@ -161,7 +165,7 @@ def test_a_derivative_that_calls_native_code(path):
     exported = jax.export.export(jax.jit(function), disabled_checks=[check])(jnp.ones(3))
     vjp = dataclasses.replace(exported.vjp(), disabled_safety_checks=())
     hidden = dataclasses.replace(exported, disabled_safety_checks=(), _get_vjp=lambda _: vjp)
-    assert "calls 'evil'" in str(_inspect.objection(bytes(hidden.serialize(vjp_order=1))))
+    assert "calls 'evil'" in str(_inspect.objection(deserialized(hidden.serialize(vjp_order=1))))
 
 
 def test_a_program_of_damaged_bytes(path, tmp_path):
@@ -173,13 +177,51 @@ def test_a_program_of_damaged_bytes(path, tmp_path):
         damaged[place] = rng.integers(256)
     _file.write(tmp_path / "damaged.fv", arrays, [bytes(damaged)], header, overwrite=True)
     refused(tmp_path / "damaged.fv", "a program is refused")
-    assert _inspect.objection(b"") is not None
-    assert _inspect.objection(program) is None
+    _file.write(tmp_path / "damaged.fv", arrays, [b""], header, overwrite=True)
+    refused(tmp_path / "damaged.fv", "a program is refused: jax cannot read it")
+    module = deserialized(program)
+    assert _inspect.objection(module) is None
+    assert "XLA cannot read it" in str(_inspect.objection(dataclasses.replace(module, mlir_module_serialized=b"ML")))
 
 
-def test_an_inspection_that_crashes(path, monkeypatch):
+def test_an_inspection_that_crashes(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("FUNCVISION_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     refused(path, "its inspection failed with exit status 1")
+
+
+def test_programs_are_inspected_once(path, monkeypatch, tmp_path):
+    """Unless someone else may write to where that is remembered."""
+    monkeypatch.setenv("FUNCVISION_HOME", str(tmp_path))
+    export.load(path, inspect_programs=False)
+    assert not (tmp_path / "inspected").exists()
+    export.load(path)
+    assert len(list((tmp_path / "inspected").iterdir())) == 1
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    export.load(path)
+    (tmp_path / "inspected").chmod(0o770)
+    refused(path, "its inspection failed")
+    (tmp_path / "inspected").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").chmod(0o700)
+    (tmp_path / "inspected").symlink_to(tmp_path / "elsewhere")
+    refused(path, "its inspection failed")
+
+
+def test_a_refused_program_is_not_remembered(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("FUNCVISION_HOME", str(tmp_path))
+    header, arrays, _ = parts(path)
+    call = jax.ffi.ffi_call("evil", jax.ShapeDtypeStruct((4, 2), jnp.float32))
+    specs = [jax.typeof(arrays[name]) for name in header["arrays"]["names"]], [jax.typeof(jnp.ones((4, 3)))]
+    check = jax.export.DisabledSafetyCheck.custom_call("evil")
+    exported = jax.export.export(
+        jax.jit(lambda arrays, inputs: [call(inputs[0])]), platforms=header["platforms"], disabled_checks=[check]
+    )(*specs)
+    hidden = dataclasses.replace(exported, disabled_safety_checks=())
+    _file.write(
+        tmp_path / "harm.fv", arrays, [bytes(hidden.serialize())], header | {"gradients": False}, overwrite=True
+    )
+    for _ in range(2):
+        refused(tmp_path / "harm.fv", "calls 'evil'")
 
 
 def rewritten(path, target, **changes):
