@@ -41,9 +41,9 @@ def torch_model(name: str, randomised: bool = False) -> Any:
     return model
 
 
-def batch(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+def batch(name: str, size: int, pixels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    pixels = PIXELS.get(name, 224)
+    pixels = pixels or PIXELS.get(name, 224)
     sides = CLIPS.get(name, (pixels, pixels))
     return rng.standard_normal((size, *sides, 3), np.float32), rng.integers(0, 400 if name in CLIPS else 1000, size)
 

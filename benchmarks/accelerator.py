@@ -91,7 +91,7 @@ def torchs(name: str, task: str, size: int) -> Prepared:
     y = torch.from_numpy(labels).cuda()
     model = _models.torch_model(name, task == "infer").cuda().to(memory_format=torch.channels_last)
     if task == "train":
-        return _models.prepared(_training(model, x, y), _models.COMPARED)
+        return _models.prepared(torch_training(model, x, y), _models.COMPARED)
     model.eval()
 
     def infer() -> Any:
@@ -105,7 +105,8 @@ def torchs(name: str, task: str, size: int) -> Prepared:
     return infer, logits.cpu().numpy()[None], time.perf_counter() - start
 
 
-def _training(model: Any, x: Any, y: Any) -> Callable[[], float]:
+def torch_training(model: Any, x: Any, y: Any) -> Callable[[], float]:
+    """A step with SGD under autocast to bfloat16."""
     import torch
 
     optimizer = torch.optim.SGD(model.parameters(), lr=_models.RATE, momentum=_models.MOMENTUM)

@@ -84,7 +84,7 @@ class Workers:
         if name not in self._held:
             spawn = multiprocessing.get_context("spawn")
             ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(theirs, len(os.sched_getaffinity(0))), daemon=True)
+            process = spawn.Process(target=_serve, args=(theirs, len(os.sched_getaffinity(0))))
             process.start()
             theirs.close()  # only the process holds it now, so if the process dies, `recv` here ends with EOFError
             self._held[name] = ours, process
@@ -119,11 +119,13 @@ class Result(NamedTuple):
         errors: for each peer with an answer, the largest difference between both answers, relative to the largest
             value.
         first: seconds that the first call of each contender took, in order.
+        medians: seconds of each contender, in order.
     """
 
     ratios: dict[str, float]
     errors: dict[str, float]
     first: list[float]
+    medians: list[float]
 
 
 def compare(
@@ -153,7 +155,7 @@ def compare(
             for i in np.random.default_rng(turn).permutation(len(contenders)):  # in a new order each time
                 time.sleep(PAUSE)
                 times[turn, i] = _ask(pipes[i], True)
-    return Result(report(title, names, times, first), errors, first)
+    return Result(report(title, names, times, first), errors, first, np.median(times, 0).tolist())
 
 
 def _differences(names: Sequence[str], answers: Sequence[np.ndarray | None], rtol: float) -> dict[str, float]:

@@ -19,6 +19,7 @@ TEXT = """# Models
 Every classification model of torchvision 0.28. `models.get_model(name)` and the function of that name return the
 description of a model, `models.load(name, "DEFAULT")` also its weights, `models.weights(name)` lists the published
 ones. `python -m benchmarks models_table` writes this page. `docs/detection.md` has the detectors and segmenters.
+`docs/quantised_models.md` has the models of integers.
 
 - GFLOPs: multiply-adds, in units of 10^9, for one image of the size with which the default weights were measured.
 - Top-1: the accuracy that torchvision reports for its default weights on ImageNet, in percent.

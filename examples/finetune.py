@@ -26,6 +26,7 @@ import optax
 
 from funcvision import enable_compilation_cache, train
 from funcvision.data import DataLoader, Subset
+from funcvision.train.building import Frozen
 from funcvision.train.data_spec import open_data
 from funcvision.vision import convert, models, transforms
 from funcvision.vision.transforms.presets import ImageClassificationTrain
@@ -96,7 +97,8 @@ def main(arguments: list[str] | None = None) -> float:
     optimizer = make_optimizer(params, classifier(options.model, len(classes)), frozen, options.lr, body_lr, steps)
     criterion = train.losses.cross_entropy(label_smoothing=0.1)
     step = train.make_step(
-        model, lambda output, labels: criterion(getattr(output, "logits", output), labels), optimizer,
+        Frozen(model, options.freeze),  # pyright: ignore[reportArgumentType]
+        lambda output, labels: criterion(getattr(output, "logits", output), labels), optimizer,
         augment=lambda batch, key: (augment.batch(batch[0], key=key), batch[1]),
     )  # GoogLeNet and Inception v3 return several outputs, the main one as `logits`
     start = train.create(model, optimizer, key=jax.random.key(options.seed + 1), params=params, state=state)

@@ -21,12 +21,15 @@ MAY_IMPORT = {  # each floor and the floors below it that it may import; "__init
     "data": {"functional"},
     "_weight_files": {"functional"},
     "eager": {"functional", "nn", "data", "_weight_files"},
-    "export": {"_weight_files"},
-    "vision": {"functional", "nn", "data", "eager", "_home", "_weight_files"},
+    "export": {"functional", "_home", "_weight_files", "vision"},  # vision prepares images; running a file needs none
+    "vision": {"functional", "nn", "data", "eager", "quantize", "_home", "_weight_files"},
     "train": {"functional", "nn", "data", "vision"},
-    "cli": {"functional", "nn", "data", "export", "vision", "train", "_home", "_compilation_cache", "__init__"},
+    "quantize": {"functional", "nn"},
+    "serve": {"export", "vision", "__init__"},
+    "cli": {"functional", "nn", "data", "export", "vision", "train", "serve", "_home", "_compilation_cache",
+            "__init__"},
     "__main__": {"cli"},
-    "__init__": {"functional", "nn", "data", "eager", "export", "vision", "train", "_compilation_cache"},
+    "__init__": {"functional", "nn", "data", "eager", "export", "quantize", "vision", "train", "_compilation_cache"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 MODULES = sorted(

@@ -11,6 +11,7 @@ import sys
 import jax
 import numpy as np
 import PIL.Image
+import pytest
 import safetensors.numpy
 
 from examples import classify_video, optical_flow, scattered_digits
@@ -127,6 +128,7 @@ def test_train_detector(tmp_path):
     assert_drawn(tmp_path / "out" / "digits_small.png")
 
 
+@pytest.mark.slow
 def test_train_detector_on_data_in_the_layout_of_coco(tmp_path):
     """With a crowd, an image without objects, categories with gaps between their numbers, and images of two sizes."""
     rng = np.random.default_rng(0)
@@ -189,6 +191,7 @@ def test_eager_gan(tmp_path):
     assert_drawn(tmp_path / "out" / "eager_gan.png")
 
 
+@pytest.mark.slow
 def test_classify_video(tmp_path):
     small = ("--length", "16", "--test", "8", "--batch-size", "4", "--epochs", "1", "--frames", "4", "--size", "12")
     printed = run("classify_video.py", tmp_path, *small, xla_flags=QUICK_COMPILATION)
@@ -233,6 +236,7 @@ def test_classify_video_on_data_in_the_layout_of_kinetics(tmp_path, monkeypatch)
             assert (numbers // (3 if loader is task.train else 2) == labels).all()
 
 
+@pytest.mark.slow
 def test_optical_flow(tmp_path, monkeypatch):
     small = ("--steps", "2", "--batch-size", "1", "--updates", "2", "--test", "4")
     printed = run("optical_flow.py", tmp_path, *small, xla_flags=QUICK_COMPILATION)

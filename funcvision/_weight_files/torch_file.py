@@ -20,7 +20,7 @@ from ..functional._check import listed
 from . import mapping
 from .element_types import BY_DTYPE
 from .pickle_writer import ORDERED_DICT, PickleWriter, named
-from .torch_pickle import Tensor, TorchPickle
+from .torch_pickle import QuantizedTensor, Tensor, TorchPickle
 
 __all__ = ["Call", "Name", "TorchFile", "Written", "state_dict", "write"]
 
@@ -94,7 +94,7 @@ class TorchFile:
             array = np.conj(array)
         return np.negative(array) if tensor.negative else array
 
-    def check_expansion(self, tensors: Iterable[Tensor]) -> None:
+    def check_expansion(self, tensors: Iterable[Tensor | QuantizedTensor]) -> None:
         """Raises ValueError if tensors together are far larger than the file. They may share memory in it."""
         total = sum(tensor.nbytes for tensor in tensors)
         if total > _MAX_EXPANSION * self.size + _EXPANSION_ALLOWANCE:

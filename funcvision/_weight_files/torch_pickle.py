@@ -1,7 +1,8 @@
 """What the names in the pickles of torch's files mean: tensors, storages, shapes and types.
 
-`TorchPickle` reads such pickles. Tensors become `Tensor`s, which say where in the file the numbers lie. Everything else
-that a pickle names, an `argparse.Namespace` or a whole `torch.nn.Module`, becomes an inert `Placeholder`.
+`TorchPickle` reads such pickles. Tensors become `Tensor`s, which say where in the file the numbers lie. Quantised
+tensors become `QuantizedTensor`s, which hold their integers, scales and zero points. Everything else that a pickle
+names, an `argparse.Namespace` or a whole `torch.nn.Module`, becomes an inert `Placeholder`.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import numpy as np
 from .element_types import BY_STORAGE, BY_TORCH
 from .pickles import Global, PickleReader, Placeholder
 
-__all__ = ["Storage", "Tensor", "TorchPickle", "why_unreadable"]
+__all__ = ["QuantizedTensor", "Storage", "Tensor", "TorchPickle", "why_unreadable"]
 
 _MAX_AXES = 64  # torch's and numpy's limit
 _MAX_SIZE = 1 << 62  # no tensor has as many elements along an axis, or as large a stride
@@ -31,6 +32,7 @@ class Storage:
         start: the first element that tensors may use. It is not zero only for the storage views of torch before 0.4.
         view_size: the number of elements that tensors may use; None means all.
         location: the device on which the storage was, `"cpu"` or `"cuda:0"`.
+        quantised: whether the elements are the integers of quantised tensors.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Storage:
     start: int = 0
     view_size: int | None = None
     location: str = "cpu"
+    quantised: bool = False
 
     @property
     def readable(self) -> int:
@@ -78,6 +81,28 @@ class Tensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuantizedTensor:
+    """A quantised tensor: the numbers `(integers - zero_point) * scale`.
+
+    Attributes:
+        integers: the stored integers.
+        scale: of all numbers, or one for each channel.
+        zero_point: as `scale`.
+        axis: of the channels; None if scale and zero point are those of all numbers.
+    """
+
+    integers: Tensor
+    scale: Tensor | np.ndarray
+    zero_point: Tensor | np.ndarray
+    axis: int | None
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the integers, scales and zero points in bytes."""
+        return self.integers.nbytes + self.scale.nbytes + self.zero_point.nbytes
+
+
 class TorchPickle(PickleReader):
     """Reads the pickles of one file.
 
@@ -97,12 +122,13 @@ class TorchPickle(PickleReader):
                 return cls
             case ("storage", Global(name), str(key), location, int(size), *rest) if size >= 0:
                 location = location if type(location) is str else "cpu"
-                storage = Storage(key, _storage_dtype(name), size, location=location)
+                quantised = name.removeprefix("torch.") in _QUANTISED_STORAGES
+                storage = Storage(key, _storage_dtype(name), size, location=location, quantised=quantised)
             case _:
                 raise ValueError("refers to something outside the pickle that is not a storage")
         if self.storages.setdefault(key, storage) != storage:
             raise ValueError(f"declares storage {key[:40]!r} twice, with different types or sizes")
-        if name.removeprefix("torch.") in _QUANTISED_STORAGES:
+        if name.removeprefix("torch.") in _STORAGES_OF_SMALL_INTEGERS:
             return self.placeholder(name, ())
         match rest:
             case [] | [None]:
@@ -114,6 +140,8 @@ class TorchPickle(PickleReader):
 
 def why_unreadable(value: Any) -> str | None:
     """Why a value that is a tensor to torch cannot be read, as a sentence; None if the value is no such tensor."""
+    if isinstance(value, QuantizedTensor):
+        return "holds a quantised tensor, which has no counterpart here: save its `dequantize()`"
     if not isinstance(value, Global | Placeholder):
         return None
     if kind := _OTHER_TENSORS.get(value.name):
@@ -137,6 +165,8 @@ def _storage_dtype(name: str) -> np.dtype:
 def _tensor_v2(arguments: tuple[Any, ...]) -> Any:
     """(storage, offset, shape, strides, requires_grad, hooks, metadata); the metadata may be missing."""
     match arguments:
+        case (Storage(quantised=True), *_):
+            return Placeholder("torch._utils._rebuild_qtensor", arguments)  # without scale and zero point
         case (Storage() as storage, *view):
             return _tensor(storage, storage.dtype, view[:4], *view[5:6])
         case (Placeholder() as quantised, *_):
@@ -159,12 +189,46 @@ def _tensor_v3(arguments: tuple[Any, ...]) -> Any:
     return NotImplemented
 
 
+def _quantized_tensor(arguments: tuple[Any, ...]) -> Any:
+    """(storage, offset, shape, strides, quantiser, requires_grad, hooks).
+
+    The quantiser is (scheme, scale, zero point), for channels (scheme, scales, zero points, axis). Old files have lists
+    of scales and zero points.
+    """
+    match arguments:
+        case (Placeholder() as unreadable, *_):
+            return unreadable
+        case (Storage(quantised=True) as storage, offset, shape, strides, tuple(quantiser), *_):
+            integers = _tensor(storage, storage.dtype, [offset, shape, strides])
+            match quantiser:
+                case (Global("torch.per_tensor_affine"), float(scale), int(zero_point)):
+                    return QuantizedTensor(integers, _numbers(scale, np.float64), _numbers(zero_point, np.int64), None)
+                case (Global("torch.per_channel_affine"), scales, zero_points, int(axis)):
+                    scale, zero_point = _numbers(scales, np.float64), _numbers(zero_points, np.int64)
+                    count = integers.shape[axis : axis + 1] if axis >= 0 else ()
+                    if (scale.shape, zero_point.shape) == (count, count) != ((), ()):
+                        return QuantizedTensor(integers, scale, zero_point, axis)
+            raise ValueError("has a quantised tensor whose scales and zero points are not what torch writes")
+    return NotImplemented
+
+
+def _numbers(value: Any, dtype: Any) -> Tensor | np.ndarray:
+    """Scales or zero points: a tensor as it is, an array of numbers that are in the pickle."""
+    if isinstance(value, Tensor):
+        return value
+    kind = float if dtype is np.float64 else int
+    listed = value if type(value) is list else [value]
+    if not all(type(one) is kind and (kind is float or abs(one) < _MAX_SIZE) for one in listed):
+        raise ValueError("has a quantised tensor whose scales and zero points are not numbers")
+    return np.array(value, dtype)
+
+
 def _parameter(arguments: tuple[Any, ...]) -> Any:
     """(tensor, requires_grad, hooks, state); the state may be missing."""
     match arguments:
         case (Tensor() as data, *rest):
             return dataclasses.replace(data, requires_grad=rest[:1] == [True], parameter=True)
-        case (Placeholder() as data, *_):
+        case (Placeholder() | QuantizedTensor() as data, *_):
             return data
     return NotImplemented
 
@@ -224,6 +288,7 @@ _CALLS = {
     "torch._utils._rebuild_tensor": _tensor_v2,
     "torch._utils._rebuild_tensor_v2": _tensor_v2,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    "torch._utils._rebuild_qtensor": _quantized_tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     _TENSOR_WITH_ATTRIBUTES: _tensor_with_attributes,
@@ -235,12 +300,15 @@ _QUANTISED_STORAGES = {
     for name, dtype in
     {"QUInt8": np.uint8, "QInt8": np.int8, "QInt32": np.int32, "QUInt4x2": np.uint8, "QUInt2x4": np.uint8}.items()
 }  # fmt: skip
+_STORAGES_OF_SMALL_INTEGERS = ("QUInt4x2Storage", "QUInt2x4Storage")  # several integers in a byte
+_QUANTISERS = ("torch.per_tensor_affine", "torch.per_channel_affine")
 _TYPES_WITHOUT_NUMPY = tuple(
     f"torch.{name}"
     for name in ("complex32", "quint8", "qint8", "qint32", "quint4x2", "quint2x4", "float4_e2m1fn_x2")
 )
 _KNOWN = frozenset({
-    *_UNTYPED, *_PLAIN_TENSORS, *_TYPES_WITHOUT_NUMPY,
+    *_UNTYPED, *_PLAIN_TENSORS, *_TYPES_WITHOUT_NUMPY, *_QUANTISERS,
+    *(f"torch.{name}" for name in _QUANTISED_STORAGES if name not in _STORAGES_OF_SMALL_INTEGERS),
     *(f"torch.{storage}" for storage in BY_STORAGE), *(f"torch.{name}" for name in BY_TORCH),
 })  # fmt: skip
 _OTHER_TENSORS = {

@@ -4,7 +4,7 @@ import argparse
 import io
 import sys
 
-from . import bench, classify, convert, datasets, detect, evaluate, export, segment, show, train
+from . import bench, classify, convert, datasets, detect, evaluate, export, segment, serve, show, train
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "convert": convert, "classify": classify, "detect": detect, "segment": segment, "show": show, "datasets": datasets,
     "train": train, "evaluate": evaluate,
-    "export": export, "bench": bench,
+    "export": export, "bench": bench, "serve": serve,
 }
 
 

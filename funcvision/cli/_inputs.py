@@ -1,13 +1,17 @@
-"""The files that several subcommands read: images, the names of classes, runs of training."""
+"""The files that several subcommands read: images, the names of classes, runs of training, exported models."""
 
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any
+
     from PIL import Image
 
-__all__ = ["open_image", "read_names", "run_of"]
+__all__ = ["load_exported", "open_image", "read_names", "run_of"]
 
 
 def open_image(path: str, any_size: bool) -> "Image.Image":
@@ -58,3 +62,25 @@ def run_of(path: str) -> bool:
     from ..train.outputs import find_run
 
     return find_run(path) is not None
+
+
+def load_exported(arguments: "argparse.Namespace", task: str, *, leave_out: "Sequence[str]") -> "Any":
+    """The predictor of the file of `funcvision export` that --weights names.
+
+    Args:
+        arguments: of the subcommand, with `weights` and `classes`.
+        task: for which the model must be.
+        leave_out: options of the subcommand that the file decides on.
+
+    Raises:
+        ValueError: the model is for another task, or one of these options is given.
+    """
+    from .. import export
+
+    if any(getattr(arguments, name) for name in leave_out):
+        names = ", ".join(f"--{name}" for name in leave_out)
+        raise ValueError(f"an exported file has its model and preparation: leave out {names}")
+    function = export.load(arguments.weights)
+    if function.task != task:
+        raise ValueError(f"{arguments.weights} has task {function.task}, and this command is for {task}")
+    return export.predictor(function, categories=read_names(arguments.classes) if arguments.classes else None)

@@ -23,7 +23,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights", metavar="WEIGHTS", default="DEFAULT",
-        help="a torch checkpoint, a .safetensors file, or the name of published weights (default: DEFAULT)",
+        help="a torch checkpoint, a .safetensors file, an exported .fv file, or the name of published weights "
+        "(default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
     parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")

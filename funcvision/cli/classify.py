@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from ._inputs import open_image, read_names, run_of
+from ._inputs import load_exported, open_image, read_names, run_of
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="WEIGHTS", default="DEFAULT",
         help="a run of `funcvision train`, a torch checkpoint, a .safetensors file, an exported .fv file, or the name "
-        "of published weights "
-        "(default: DEFAULT)",
+        "of published weights (default: DEFAULT)",
     )
     parser.add_argument("--model", metavar="NAME", help="the architecture (default: recognised by the tensors)")
     parser.add_argument("--entry", metavar="NAME", help="where in the checkpoint the weights are, as model_ema")
+    parser.add_argument("--recipe", metavar="FILE", help="the file of the recipe of a run, if it is your own")
     parser.add_argument("--classes", metavar="FILE", help="the names of the classes, one a line (default: ImageNet's)")
     parser.add_argument(
         "--clips", type=int, default=1, metavar="N",
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         _classify_by_run(arguments)
         return
     if arguments.weights.endswith(".fv"):
-        _run_exported(arguments)
+        _classify_by_export(arguments)
         return
     video = arguments.image.lower().endswith(_VIDEOS)
     if video:
@@ -85,7 +85,7 @@ def _classify_by_run(arguments: argparse.Namespace) -> None:
     from ..train.outputs import load_run
     from ..vision import models
 
-    found = load_run(arguments.weights, ema=arguments.entry == "model_ema")
+    found = load_run(arguments.weights, ema=arguments.entry == "model_ema", recipe=arguments.recipe)
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
     asked = {name: value for name, value in asked.items() if value is not None}
     preparation = dataclasses.replace(found.preparation, **asked)
@@ -100,24 +100,8 @@ def _classify_by_run(arguments: argparse.Namespace) -> None:
         print(f"{probability:7.2%}  {name}")
 
 
-def _run_exported(arguments: argparse.Namespace) -> None:
+def _classify_by_export(arguments: argparse.Namespace) -> None:
     """Classifies one image by a file that `funcvision export` wrote."""
-    import jax.numpy as jnp
-    import numpy as np
-
-    from .. import export
-    from ..vision.models._zoo.predictor import answers
-    from ..vision.transforms import presets
-
-    function, image = export.load(arguments.weights), open_image(arguments.image, arguments.any_size).convert("RGB")
-    if arguments.model or arguments.entry or arguments.resize or arguments.crop:
-        raise ValueError("an exported file has its model and preparation: leave out --model, --entry, --resize, --crop")
-    if function.prepared:
-        logits = jnp.log(function(np.asarray(image)[None]))
-    elif function.preset is not None and function.preset["name"] == "ImageClassification":
-        logits = function(presets.ImageClassification(**function.preset["options"])(image)[None])
-    else:
-        raise ValueError(f"{arguments.weights} does not say how images are prepared for a classifier")
-    categories = read_names(arguments.classes) if arguments.classes else function.categories
-    for name, probability in answers(logits, categories, arguments.top)[0]:
+    predictor = load_exported(arguments, "classification", leave_out=("model", "entry", "resize", "crop"))
+    for name, probability in predictor(open_image(arguments.image, arguments.any_size), top=arguments.top):
         print(f"{probability:7.2%}  {name}")

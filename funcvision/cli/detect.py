@@ -8,7 +8,7 @@ EXIF orientation says.
 import argparse
 import sys
 
-from ._inputs import open_image, read_names
+from ._inputs import load_exported, open_image, read_names
 from ._outputs import add_model_arguments, add_output_arguments, picture_paths, run_lengths, save_picture, write_json
 
 TYPE_CHECKING = False
@@ -41,11 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
     enable_compilation_cache()
     paths = picture_paths(arguments.images, arguments.out) if arguments.out else None
     images = [open_image(path, arguments.any_size).convert("RGB") for path in arguments.images]
-    predictor = detection.Predictor.load(
-        arguments.model, arguments.weights, entry=arguments.entry, dtype="float32",
-        categories=read_names(arguments.classes) if arguments.classes else None,
-    )
-    print(f"{predictor.name}, prepared {predictor.preparation}", file=sys.stderr)
+    if arguments.weights.endswith(".fv"):
+        predictor: Any = load_exported(arguments, "detection", leave_out=("model", "entry"))
+    else:
+        predictor = detection.Predictor.load(
+            arguments.model, arguments.weights, entry=arguments.entry, dtype="float32",
+            categories=read_names(arguments.classes) if arguments.classes else None,
+        )
+        print(f"{predictor.name}, prepared {predictor.preparation}", file=sys.stderr)
     results = []
     for i, image in enumerate(images):
         found = predictor(image, threshold=arguments.threshold)

@@ -7,7 +7,7 @@ Each class that an image has comes with its name and number and the part of the 
 import argparse
 import sys
 
-from ._inputs import open_image, read_names
+from ._inputs import load_exported, open_image, read_names
 from ._outputs import add_model_arguments, add_output_arguments, picture_paths, run_lengths, save_picture, write_json
 
 TYPE_CHECKING = False
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     import numpy as np
-
-    from ..vision.models.segmentation import Predictor
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -43,12 +41,15 @@ def run(arguments: argparse.Namespace) -> None:
     enable_compilation_cache()
     paths = picture_paths(arguments.images, arguments.out) if arguments.out else None
     images = [open_image(path, arguments.any_size).convert("RGB") for path in arguments.images]
-    predictor = segmentation.Predictor.load(
-        arguments.model, arguments.weights, entry=arguments.entry, dtype="float32",
-        categories=read_names(arguments.classes) if arguments.classes else None,
-        preset_options={} if arguments.resize is None else {"resize_size": arguments.resize},
-    )
-    print(f"{predictor.name}, prepared {predictor.preparation}", file=sys.stderr)
+    if arguments.weights.endswith(".fv"):
+        predictor: Any = load_exported(arguments, "segmentation", leave_out=("model", "entry", "resize"))
+    else:
+        predictor = segmentation.Predictor.load(
+            arguments.model, arguments.weights, entry=arguments.entry, dtype="float32",
+            categories=read_names(arguments.classes) if arguments.classes else None,
+            preset_options={} if arguments.resize is None else {"resize_size": arguments.resize},
+        )
+        print(f"{predictor.name}, prepared {predictor.preparation}", file=sys.stderr)
     results = []
     for i, image in enumerate(images):
         numbers = predictor(image)
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(results, arguments.json)
 
 
-def _classes(numbers: "np.ndarray", predictor: "Predictor") -> "list[dict[str, Any]]":
+def _classes(numbers: "np.ndarray", predictor: "Any") -> "list[dict[str, Any]]":
     """The classes of an image as numbers, strings and lists, the largest first."""
     import numpy as np
 

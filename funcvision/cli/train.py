@@ -5,22 +5,26 @@ recipes, and `funcvision train RECIPE --show` the options of one with their valu
 
 The folder --out receives result.json, curves.png, metrics.jsonl, checkpoints/STEP, model.safetensors and, with
 model-ema, model_ema.safetensors. The same command continues a run that was stopped. The status is 0 at the end and
-after SIGTERM, 2 for a mistake in the input, 3 for a loss that is not finite.
+after SIGTERM; 1 if the run cannot go on, because of a full disk, an image that cannot be read or a dead worker; 2 for a
+mistake in the options; 3 for a loss that is not finite.
 """
 
 import argparse
+import errno
 import sys
 
 __all__ = ["HELP", "add_arguments", "arranged", "run"]
 
 HELP = "train a classifier"
 FLAGS = ("--list", "--show", "-h", "--help")
-NOT_FINITE = 3
+CANNOT_GO_ON, NOT_FINITE, INTERRUPTED = 1, 3, 130
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""What a disk that is full or broken answers to a program that writes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `funcvision train`."""
-    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="the name of a recipe")
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help="the name of a recipe, or your own FILE.py")
     parser.add_argument(
         "options", metavar="KEY=VALUE", nargs="*",
         help="options of the recipe, such as --data SPEC, --out DIR, --resume auto|PATH|none, --epochs 5",
@@ -92,6 +96,7 @@ def _show(recipe: object) -> None:
 def _train(name: str, recipe: object) -> int:
     """Trains and prints what was reached."""
     from .. import enable_compilation_cache
+    from ..data import LoadError
     from ..train.recipe import Recipe
     from ..train.run import run as train
     from ..train.run import start_processes
@@ -105,11 +110,24 @@ def _train(name: str, recipe: object) -> int:
     try:
         figures = train(name, recipe)
     except FloatingPointError as error:
-        print(f"funcvision: {error}", file=sys.stderr)
-        return NOT_FINITE
+        return _failed(str(error), NOT_FINITE)
+    except LoadError as error:
+        return _failed(str(error), CANNOT_GO_ON)
+    except KeyboardInterrupt:
+        return _failed("interrupted; the same command continues from the newest checkpoint", INTERRUPTED)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        return _failed(f"{error.filename or recipe.out}: {error.strerror}", CANNOT_GO_ON)
     if jax.process_index() == 0:
         if not figures["finished"]:
             print(f"stopped after step {figures['step']}; the same command continues from there")
         else:
             print(", ".join(f"{key} {value:.4g}" for key, value in figures.items() if isinstance(value, float)))
     return 0
+
+
+def _failed(reason: str, status: int) -> int:
+    """Prints a reason as one line on stderr; returns the status."""
+    print(f"funcvision: {' '.join(reason.split())}", file=sys.stderr)
+    return status

@@ -1,6 +1,6 @@
 """Loading data: datasets and streams, the order of samples, and loaders that have batches ready ahead of use."""
 
-from ._workers import WorkerInfo, get_worker_info
+from ._workers import LoadError, WorkerInfo, get_worker_info
 from .collate import default_collate, list_collate, pad_collate
 from .dataset import ArrayDataset, ConcatDataset, Dataset, Subset, random_split
 from .loader import DataLoader, device_prefetch
@@ -12,6 +12,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "LoadError",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",

@@ -253,7 +253,7 @@ class _Process:
             self.connection.send(task)
             batch, message, cause = self.connection.recv()
         except (EOFError, OSError) as broken:
-            raise RuntimeError(self._how_it_ended()) from broken
+            raise LoadError(self._how_it_ended()) from broken
         self.payload = None
         if message is not None:
             raise LoadError(message) from cause

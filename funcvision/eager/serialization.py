@@ -18,7 +18,7 @@ from .._weight_files import mapping
 from .._weight_files.element_types import BY_TORCH
 from .._weight_files.pickles import CONTAINERS, Global, Placeholder
 from .._weight_files.torch_file import Call, Name, TorchFile, Written, write
-from .._weight_files.torch_pickle import Storage, TorchPickle, why_unreadable
+from .._weight_files.torch_pickle import QuantizedTensor, Storage, TorchPickle, why_unreadable
 from .._weight_files.torch_pickle import Tensor as Described
 from . import _torch_names, devices, dtypes
 from ._base import as_array
@@ -301,7 +301,7 @@ class _Loaded:
             made = self._tensor(value)
         elif isinstance(value, Global):
             made = self._dtype(value)
-        elif isinstance(value, Storage | Placeholder):
+        elif isinstance(value, Storage | Placeholder | QuantizedTensor):
             reason = why_unreadable(value) or "holds a storage that belongs to no tensor"
             raise pickle.UnpicklingError(f"the file {reason}")
         elif type(value) is list:

@@ -334,7 +334,9 @@ def _windows(
             steps -= 1
         if steps < 0:
             raise ValueError(f"{name}: a window of kernel_size={kernel} is larger than the padded image {x.shape}")
-        windows.append(Window(steps + 1, k, s, d, p, max(steps * s + extent - n - p, 0)))
+        # Without padding nothing is added at the end. Said apart, because a symbolic size decides no comparison.
+        high = 0 if p == 0 and not ceil_mode else max(steps * s + extent - n - p, 0)
+        windows.append(Window(steps + 1, k, s, d, p, high))
     return tuple(windows)
 
 
@@ -343,10 +345,14 @@ def _counts(
 ) -> np.ndarray:
     """The number of elements in each window, counting those up to `margins` pixels outside the image.
 
-    The result has the dtype and the rank of `total`, to divide it by.
+    The result has the dtype and the rank of `total`, to divide it by. An axis along which all windows have the same
+    number has the length 1; its size may be symbolic.
     """
     count = np.ones((), total.dtype)
     for window, n, margin in zip(windows, sizes, margins, strict=False):
+        if isinstance(window.high, int) and max(window.low, window.high) <= margin:
+            count = np.multiply.outer(count, np.full(1, window.size, total.dtype))
+            continue
         ends = np.minimum(window.starts + window.size, n + margin)
         count = np.multiply.outer(count, (ends - np.maximum(window.starts, -margin)).astype(total.dtype))
     return count.reshape((1,) * (total.ndim - 1 - count.ndim) + (*count.shape, 1))

@@ -3,6 +3,7 @@
 import functools
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any, cast
 
 import jax
@@ -17,7 +18,9 @@ from .ema import EMA
 from .options import OptionError, Options
 from .small_models import SMALL_MODELS
 
-__all__ = ["Recomputed", "average", "describe_model", "head_of", "load_model", "loss", "optimizer", "rate"]
+__all__ = [
+    "Frozen", "Recomputed", "average", "describe_model", "head_of", "load_model", "loss", "optimizer", "rate", "trained"
+]
 
 
 def describe_model(options: Options, num_classes: int, in_channels: int) -> nn.Module:
@@ -122,9 +125,7 @@ def optimizer(
     if options.head_lr_scale != 1.0:
         parts.append(_scaled(dict.fromkeys(head, options.head_lr_scale)))
     if options.freeze:
-        trained = [name for name, declared in model.declarations().items() if isinstance(declared, nn.Param)]
-        frozen = models.freeze(dict.fromkeys(trained), *options.freeze.split(","))
-        parts.append(optax.masked(optax.set_to_zero(), frozen))
+        parts.append(optax.masked(optax.set_to_zero(), _is_frozen(model, options.freeze.split(","))))
     return optax.chain(*parts)
 
 
@@ -169,6 +170,38 @@ def average(options: Options, steps_per_epoch: int) -> EMA | None:
         every=options.model_ema_steps, steps_per_epoch=steps_per_epoch,
         warmup_steps=int(options.lr_warmup_epochs * steps_per_epoch),
     )
+
+
+def trained(options: Options, model: nn.Module) -> Any:
+    """The model as the training step calls it: without gradients of what is frozen, recomputed if asked for."""
+    chosen: Any = Frozen(model, options.freeze.split(",")) if options.freeze else model
+    return Recomputed(chosen) if options.remat else chosen
+
+
+class Frozen:
+    """A model without gradients with respect to some parameters.
+
+    The backward pass then ends at the first layer that is trained. An optimiser that only leaves these parameters as
+    they are does not save this time, because the norm of all gradients is a metric of each step.
+
+    Args:
+        model: the description of the model.
+        patterns: of the names of parameters, as `models.freeze` takes them.
+    """
+
+    def __init__(self, model: nn.Module, patterns: Sequence[str]):
+        self.model, self._frozen = model, _is_frozen(model, patterns)
+
+    def apply(self, params: Any, state: Any, x: jax.Array, *, train: bool, key: jax.Array) -> Any:
+        """`model.apply`."""
+        params = {name: jax.lax.stop_gradient(p) if self._frozen[name] else p for name, p in params.items()}
+        return self.model.apply(params, state, x, train=train, key=key)
+
+
+def _is_frozen(model: nn.Module, patterns: Sequence[str]) -> dict[str, bool]:
+    """For each parameter, whether its name matches one of the patterns."""
+    names = [name for name, declared in model.declarations().items() if isinstance(declared, nn.Param)]
+    return models.freeze(dict.fromkeys(names), *patterns)
 
 
 class Recomputed:

@@ -1,7 +1,12 @@
 """Checkpoints of a run: written in the background, complete or absent, and readable on another number of devices."""
 
+import contextlib
+import errno
+import logging
 import math
+import os
 import pathlib
+import re
 from types import TracebackType
 from typing import Any, Literal
 
@@ -48,6 +53,8 @@ class Checkpoints:
             self.folder, preservation_policy=policies.AnyPreservationPolicy(kept), cleanup_tmp_directories=True
         )
         self._pending: Any = None
+        self._failed = False
+        logging.getLogger("absl").addFilter(_is_not_raised)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -85,15 +92,20 @@ class Checkpoints:
             metrics: figures of an evaluation, by which the best checkpoints are chosen.
 
         Raises:
-            OSError: this save could not start, or the previous one failed, as on a full disk.
+            OSError: this save could not start, or the previous one failed, as on a full disk. The message names the
+                checkpoint that is missing, and the newest one that is complete.
         """
         self.wait()
         step = int(state.step)
         if step in self.steps:
             return
-        self._pending = self._checkpointer.save_checkpointables_async(
-            step, _parts(state), custom_metadata={"position": position}, metrics=metrics, force=True
-        )
+        try:
+            pending = self._checkpointer.save_checkpointables_async(
+                step, _parts(state), custom_metadata={"position": position}, metrics=metrics, force=True
+            )
+        except OSError as error:
+            raise self._not_written(step, error) from error
+        self._pending = step, pending
 
     def restore(self, state: TrainState, *, step: int | None = None) -> tuple[TrainState, Any]:
         """A state and the position that was saved with it.
@@ -124,17 +136,43 @@ class Checkpoints:
         return _state(state, found), saved.custom_metadata["position"]
 
     def wait(self) -> None:
-        """Returns when what `save` started is on the disk."""
+        """Returns when what `save` started is on the disk.
+
+        Raises:
+            OSError: it could not be written.
+        """
         if self._pending is not None:
-            pending, self._pending = self._pending, None
-            pending.result()
+            (step, pending), self._pending = self._pending, None
+            try:
+                pending.result()
+            except (OSError, ValueError) as error:  # tensorstore raises ValueError for a full disk
+                self._failed = True
+                raise self._not_written(step, error) from error
+
+    def _not_written(self, step: int, error: Exception) -> OSError:
+        """The error that says which checkpoint could not be written, and which one there is."""
+        found = re.search(r"os_error_code='(\d+)'", str(error))
+        code = int(found[1]) if found else getattr(error, "errno", None) or errno.EIO
+        left = f"checkpoint {self.latest} is complete" if self.steps else "there is no checkpoint before it"
+        return OSError(code, f"{os.strerror(code)}: checkpoint {step} could not be written, {left}", str(self.folder))
 
     def close(self) -> None:
         """Waits, and ends the threads that write."""
         try:
             self.wait()
         finally:
-            self._checkpointer.close()
+            raised = (OSError, ValueError) if self._failed else ()  # orbax raises the same error once more
+            with contextlib.suppress(*raised):
+                self._checkpointer.close()
+            logging.getLogger("absl").removeFilter(_is_not_raised)
+
+
+def _is_not_raised(record: logging.LogRecord) -> bool:
+    """Whether a log record is of no error of orbax' threads: `Checkpoints.wait` raises those.
+
+    orbax logs each such error about a dozen times, each time with a traceback.
+    """
+    return record.exc_info is None or f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
 class _Best:
@@ -182,10 +220,13 @@ def _state(like: TrainState, parts: dict[str, Any]) -> TrainState:
     average = None
     if like.ema is not None:
         average = type(like.ema)(**parts["ema"])
+    key = parts["run"]["key"]
+    if key.is_fully_addressable:  # on a mesh of one device, orbax gives the key the sharding of an array with an axis
+        key = jax.device_put(key, like.key.sharding)
     leaves = [parts["optimizer"][name] for name in sorted(parts.get("optimizer", ()))]
     opt_state = jax.tree.unflatten(jax.tree.structure(like.opt_state), leaves)
     return TrainState(
-        parts["model"]["params"], parts["model"]["state"], opt_state, average, parts["run"]["step"], parts["run"]["key"]
+        parts["model"]["params"], parts["model"]["state"], opt_state, average, parts["run"]["step"], key
     )
 
 

@@ -25,12 +25,14 @@ class Data:
         test: another one, of the same form.
         classes: the name of each label.
         shape: (height, width, channels) if all images are arrays of this shape; None for PIL images.
+        unreadable: how many images others stand in for, where images were decoded in advance.
     """
 
     train: Any
     test: Any
     classes: tuple[str, ...]
     shape: tuple[int, int, int] | None = None
+    unreadable: int = 0
 
 
 def open_data(spec: str, *, download: bool = False, seed: int = 0) -> Data:
@@ -106,7 +108,10 @@ def _published(name: str, root: str | None, download: bool) -> Data:
     return Data(train, test, tuple(str(one) for one in train.categories))
 
 
-def in_memory(data: Data, *, resize: int, crop: int, interpolation: str = "bilinear", workers: int = 2) -> Data:
+def in_memory(
+    data: Data, *, resize: int, crop: int, interpolation: str = "bilinear", workers: int = 2,
+    skip_unreadable: bool = False,
+) -> Data:
     """The same data set with all images decoded, resized and cropped into one array for each part.
 
     Args:
@@ -115,19 +120,22 @@ def in_memory(data: Data, *, resize: int, crop: int, interpolation: str = "bilin
         crop: height and width after the crop of the middle, in pixels.
         interpolation: of resizing.
         workers: threads that decode.
+        skip_unreadable: take the next image in place of one that cannot be read, and count them.
     """
     if data.shape is not None:
         return data
     prepare = transforms.Compose([
         transforms.Resize(resize, interpolation=interpolation), transforms.CenterCrop(crop), transforms.ToImage(),
     ])
-    parts = []
+    parts, unreadable = [], 0
     for part in (data.train, data.test):
+        part = SkipUnreadable(part) if skip_unreadable else part
         batches = list(DataLoader(part, 500, num_workers=workers, transform=prepare, shard=(0, 1)))
         images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         parts.append(ArrayDataset((images, labels.astype(np.int32))))
+        unreadable += len(part.skipped) if isinstance(part, SkipUnreadable) else 0
     height, width, channels = parts[0][0][0].shape
-    return Data(parts[0], parts[1], data.classes, (height, width, channels))
+    return Data(parts[0], parts[1], data.classes, (height, width, channels), unreadable)
 
 
 class SkipUnreadable:

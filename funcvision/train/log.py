@@ -1,10 +1,11 @@
 """Where the figures of a run go: JSON lines, CSV, TensorBoard. With several processes only the first one writes."""
 
+import contextlib
 import csv
 import json
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -44,8 +45,9 @@ class JSONLines:
         """Adds a line."""
         if self._file is not None:
             finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-            self._file.write(json.dumps({"step": step, **finite}) + "\n")  # JSON has no NaN
-            self._file.flush()
+            with _named(self.path):
+                self._file.write(json.dumps({"step": step, **finite}) + "\n")  # JSON has no NaN
+                self._file.flush()
 
     def rewind(self, step: int) -> None:
         """Removes the lines of later steps, and a last line that is not complete."""
@@ -58,7 +60,8 @@ class JSONLines:
     def close(self) -> None:
         """Closes the file."""
         if self._file is not None:
-            self._file.close()
+            with _named(self.path):
+                self._file.close()
 
 
 class CSV:
@@ -81,7 +84,7 @@ class CSV:
             return
         if new := [name for name in values if name not in self._columns]:
             self._rewrite(self._rows(), new)
-        with self.path.open("a", encoding="utf-8", newline="") as file:
+        with _named(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self._columns, restval="", lineterminator="\n").writerow({"step": step, **values})
 
     def rewind(self, step: int) -> None:
@@ -153,5 +156,17 @@ def _complete_lines(path: pathlib.Path) -> list[str]:
 def _replace(path: pathlib.Path, text: str) -> None:
     """Writes a file as a whole: a run that is killed meanwhile leaves the old one or the new one."""
     other = path.with_name(path.name + ".tmp")
-    other.write_text(text, encoding="utf-8")
+    with _named(other):
+        other.write_text(text, encoding="utf-8")
     other.replace(path)
+
+
+@contextlib.contextmanager
+def _named(path: pathlib.Path) -> Iterator[None]:
+    """Adds the name of a file to an error of writing it, as on a full disk, which Python leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

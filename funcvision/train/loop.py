@@ -5,18 +5,17 @@ import contextlib
 import math
 import pathlib
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
-from tqdm import tqdm
 
 from ._position import Position
 from .checkpoints import Checkpoints
 from .log import JSONLines, Log
+from .progress import Progress, Silent, progress_on_stderr
 from .state import TrainState
 from .step import Step
 
@@ -24,6 +23,12 @@ __all__ = ["fit"]
 
 AHEAD = 1
 """Steps that are dispatched before the figures of an earlier one are read, so that the device never waits."""
+
+AT_ONCE = 8
+"""Steps whose figures are read together, which costs short steps less time than to read those of each step alone."""
+
+INTERVAL = 0.1
+"""Seconds after which figures are read even if they are fewer, so that longer steps are shown one by one."""
 
 
 def fit(
@@ -53,7 +58,7 @@ def fit(
         checkpoints: where to save, in place of those in `out`. They stay open.
         logs: where to log, in place of the file in `out`. They stay open.
         on_nan: "raise" stops at a loss or a gradient that is not finite; "skip" goes on without the update.
-        progress: show a bar on stderr.
+        progress: show the progress on stderr: a bar in a terminal or a notebook, a line now and then elsewhere.
 
     Returns:
         The state at the end. If SIGTERM ended the run, `state.step` is below `epochs * len(loader)`.
@@ -80,8 +85,11 @@ def fit(
         for log in logs:
             log.rewind(int(state.step))
         stop = stack.enter_context(_stop_requested())
-        bar = stack.enter_context(_bar(epochs * position.steps, int(state.step), progress))
-        figures = _Figures(int(state.step), logs, bar, on_nan)
+        shown: Progress = Silent()
+        if progress and jax.process_index() == 0:
+            shown = progress_on_stderr(epochs * position.steps, int(state.step))
+        stack.callback(shown.close)
+        figures = _Figures(int(state.step), logs, shown, on_nan)
 
         def save(metrics: Mapping[str, float] | None = None) -> None:
             if checkpoints is not None:
@@ -117,20 +125,19 @@ class _Figures:
     Args:
         step: how many steps were made.
         logs: where the figures are written.
-        bar: shows progress.
+        progress: shows the figures.
         on_nan: what to do about a loss or gradient that is not finite.
     """
 
-    def __init__(self, step: int, logs: Sequence[Log], bar: tqdm, on_nan: str):
-        self.step, self._logs, self._bar, self._on_nan = step, logs, bar, on_nan
+    def __init__(self, step: int, logs: Sequence[Log], progress: Progress, on_nan: str):
+        self.step, self._logs, self._progress, self._on_nan = step, logs, progress, on_nan
         self._pending: collections.deque[tuple[int, Any]] = collections.deque()
         self._epoch = self._skipped = 0
-        self._samples = self._waited = self._started = 0.0
+        self._samples = self._waited = self._started = self._last_read = 0.0
 
     def begin(self, epoch: int) -> None:
         """An epoch begins."""
         self._epoch, self._samples, self._waited, self._started = epoch, 0.0, 0.0, time.perf_counter()
-        self._bar.set_description(f"epoch {epoch + 1}", refresh=False)
 
     def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
         """The batches; measures the time in which the loop waits for them."""
@@ -147,6 +154,10 @@ class _Figures:
         self.step += 1
         self._samples += samples * jax.process_count()
         self._pending.append((self.step, metrics))
+        now = time.perf_counter()
+        if len(self._pending) < AT_ONCE and now - self._last_read < INTERVAL:
+            return
+        self._last_read = now
         while len(self._pending) > AHEAD:
             self._read()
 
@@ -161,9 +172,9 @@ class _Figures:
         values = {f"val_{name}": float(value) for name, value in results.items()}
         speed = {"images_per_second": self._samples / seconds, "data_wait": self._waited / seconds}
         self._log(self.step, values | speed | ({"skipped": self._skipped} if self._skipped else {}))
-        if values and not self._bar.disable:
+        if values:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            self._bar.write(f"epoch {self._epoch + 1}: {shown}", file=sys.stderr)
+            self._progress.say(f"epoch {self._epoch + 1}: {shown}")
 
     def _read(self) -> None:
         step, metrics = self._pending.popleft()
@@ -180,8 +191,7 @@ class _Figures:
         self._log(step, values)
         speed = self._samples / max(time.perf_counter() - self._started, 1e-9)
         shown = ", ".join(f"{name} {values[name]:.4g}" for name in ("loss", "accuracy") if name in values)
-        self._bar.set_postfix_str(f"{shown}, {speed:.0f} images/s", refresh=False)
-        self._bar.update()
+        self._progress.step(self._epoch + 1, f"{shown}, {speed:.0f} images/s")
 
     def _log(self, step: int, values: dict[str, float]) -> None:
         for log in self._logs:
@@ -208,16 +218,6 @@ def _stop_requested() -> Iterator[Callable[[int], bool]]:
         yield lambda step: received.is_set()
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _bar(total: int, done: int, progress: bool) -> tqdm:
-    """A bar that redraws often in a terminal, and writes a line now and then into a pipe or a file."""
-    terminal = sys.stderr.isatty()
-    shown = progress and jax.process_index() == 0
-    return tqdm(
-        total=total, initial=done, unit="step", disable=not shown, dynamic_ncols=terminal,
-        mininterval=0.1 if terminal else 10.0, file=sys.stderr,
-    )
 
 
 def _metrics_file(out: str | pathlib.Path) -> pathlib.Path:

@@ -39,7 +39,8 @@ class Options:
     on_unreadable: Literal["raise", "skip"] = option("raise", "skip takes the next image in place of an unreadable one")
     download: bool = option(False, "fetch the data set if it is missing")
     in_memory: bool = option(False, "decode all images once, at the validation size, and keep them in memory")
-    workers: int = option(2, "threads that load batches")
+    workers: int = option(2, "threads or processes that load batches")
+    worker_kind: Literal["threads", "processes"] = option("threads", "processes suit slow transforms in Python")
     tensorboard: bool = option(False, "also write event files for TensorBoard into OUT")
 
     # The model
@@ -48,7 +49,7 @@ class Options:
     freeze: str = option("", "patterns of parameters that are not trained, as conv1.*,layer1.*")
     remat: bool = option(False, "recompute activations in the backward pass, which saves memory")
     amp: bool = option(False, "compute in bfloat16; parameters stay in float32")
-    sync_bn: bool = option(True, "batch normalisation over the global batch, not the batch of a device")
+    sync_bn: bool = option(True, "batch normalisation over the global batch; false: over the part on each device")
 
     # Optimisation
     batch_size: int = option(128, "images of a step over all devices and processes (torchvision's is per device)")
@@ -104,7 +105,7 @@ class Options:
     # Devices and processes
     shard: Literal["none", "params"] = option("none", "params splits large parameters and moments over the devices")
     use_deterministic: bool = option(False, "deterministic algorithms on GPUs")
-    coordinator: str | None = option(None, "HOST:PORT of the first process of a run of several")
+    coordinator: str | None = option(None, "HOST:PORT of the first process of a run of several; auto: jax finds it")
     num_processes: int | None = option(None, "how many processes the run has")
     process_id: int | None = option(None, "which of them this is, from 0")
 
@@ -135,7 +136,7 @@ def parse(kind: type[Kind], pairs: Iterable[str]) -> Kind:
         written, equals, text = pair.partition("=")
         name = written.replace("-", "_")
         if name not in known:
-            raise OptionError(f"there is no option {written!r}{_closest(name, known)}")
+            raise OptionError(f"there is no option {written!r}{HERE.get(name) or _closest(name, known)}")
         if not equals:
             raise OptionError(f"{written} has no value: write {written}=VALUE or --{written} VALUE")
         values[name] = _value(written, text, known[name])
@@ -219,6 +220,22 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "auto_augment": ("ra", "ta_wide", "augmix", "imagenet", "cifar10", "svhn"),
 }
 """The values of options that are words, beside those whose type lists them."""
+
+HERE: dict[str, str] = {
+    "data_path": ": data=imagenet:ROOT or data=folder:ROOT is torchvision's data-path",
+    "output_dir": ": out is torchvision's output-dir",
+    "device": ": the variable JAX_PLATFORMS chooses the device",
+    "wd": ": write weight-decay",
+    "print_freq": ": metrics.jsonl has a line for each step",
+    "start_epoch": ": resume=auto and resume=PATH know the epoch",
+    "cache_dataset": ": in-memory=true keeps decoded images",
+    "world_size": ": num-processes, process-id and coordinator are the options of a run of several processes",
+    "dist_url": ": coordinator=HOST:PORT is torchvision's dist-url",
+    "use_deterministic_algorithms": ": write use-deterministic",
+    "backend": ": images are read by Pillow, and transformed by funcvision's transforms",
+    "use_v2": ": there is one kind of transforms",
+}
+"""What stands for the options of torchvision's references/classification/train.py whose names are others here."""
 
 SMALLEST: dict[str, float] = {
     "epochs": 0, "batch_size": 1, "accumulate": 1, "save_every": 0, "workers": 0, "model_ema_steps": 1, "ra_reps": 1,

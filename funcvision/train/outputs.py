@@ -1,5 +1,6 @@
 """What a run leaves in its folder: `result.json`, weights, curves. And how these are found and loaded again."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -10,15 +11,17 @@ import sys
 from typing import Any
 
 import jax
+import jaxlib.version
 import numpy as np
 import optax
+import PIL
 
 from .. import nn
 from ..vision import convert
 from .checkpoints import Checkpoints
 from .options import OptionError, as_dict, from_dict
 from .preparation import Preparation
-from .recipe import Recipe, find_recipe
+from .recipe import Recipe, find_recipe, list_recipes
 from .state import TrainState, create
 
 __all__ = ["Run", "draw_curves", "find_run", "load_run", "save_weights", "versions", "whole", "write_result"]
@@ -50,16 +53,16 @@ class Run:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what computes."""
+    """The versions of what computes; that of funcvision only if it is installed."""
     from importlib import metadata
 
-    names = ("jax", "jaxlib", "optax", "numpy", "pillow", "funcvision")
-    known = {name: metadata.version(name) for name in names if metadata.packages_distributions().get(_module(name))}
-    return {"python": platform.python_version(), **known}
-
-
-def _module(package: str) -> str:
-    return {"pillow": "PIL"}.get(package, package)
+    found = {
+        "jax": jax.__version__, "jaxlib": jaxlib.version.__version__, "optax": optax.__version__,
+        "numpy": np.__version__, "pillow": PIL.__version__, "python": platform.python_version(),
+    }
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found["funcvision"] = metadata.version("funcvision")
+    return found
 
 
 def write_result(
@@ -69,7 +72,7 @@ def write_result(
 
     Args:
         out: the folder of the run.
-        name: of the recipe.
+        name: of the recipe, or the path of its file.
         recipe: the options.
         classes: the names of the classes.
         preparation: of images.
@@ -78,7 +81,7 @@ def write_result(
     if jax.process_index():
         return
     result = {
-        "recipe": name, **figures, "options": as_dict(recipe), "classes": list(classes),
+        **_name_and_file(name, recipe), **figures, "options": as_dict(recipe), "classes": list(classes),
         "preparation": dataclasses.asdict(preparation), "versions": versions(),
         "devices": [f"{len(jax.devices())} x {jax.devices()[0].device_kind}"], "processes": jax.process_count(),
     }
@@ -86,6 +89,32 @@ def write_result(
     other = out / (RESULT + ".tmp")
     other.write_text(json.dumps(_finite(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     other.replace(out / RESULT)
+
+
+def _name_and_file(name: str, recipe: Recipe) -> dict[str, str | None]:
+    """How the class of a recipe is found again: by name, by file, or, if both are None, not at all."""
+    if name.endswith(".py"):
+        path = pathlib.Path(name).resolve()
+        return {"recipe": path.stem, "recipe_file": str(path)}
+    named = name in list_recipes() and type(recipe) is find_recipe(name)
+    return {"recipe": name if named else None, "recipe_file": None}
+
+
+def _kind_of_recipe(out: pathlib.Path, result: dict[str, Any]) -> type[Recipe]:
+    """The class of the recipe of a run, if it is one of this library.
+
+    A recipe in a file is a program, and `result.json` may come from someone else: only the user names such a file.
+
+    Raises:
+        OptionError: the recipe is not one of this library.
+    """
+    file, name = result.get("recipe_file"), result["recipe"]
+    if file is not None:
+        raise OptionError(f"{out} was trained by the recipe {file}, a program that runs only if you name it: give "
+                          f"--recipe FILE")
+    if name not in list_recipes():
+        raise OptionError(f"{out} was trained by a class that is in no file: give the recipe, --recipe FILE")
+    return find_recipe(name)
 
 
 def _finite(value: Any) -> Any:
@@ -116,17 +145,25 @@ def save_weights(out: pathlib.Path, model: nn.Module, state: TrainState) -> None
             convert.save(out / name, model, *host, overwrite=True)
 
 
-def draw_curves(out: pathlib.Path, rate: optax.Schedule) -> pathlib.Path | None:
-    """Draws loss, accuracy and learning rate of a run into `curves.png`. It needs matplotlib.
+def draw_curves(
+    out: pathlib.Path, rate: optax.Schedule, *, soft_labels: bool = False
+) -> pathlib.Path | None:
+    """Draws loss, accuracy and learning rate of a run into `curves.png`; only the first process does.
+
+    It needs matplotlib.
 
     Args:
         out: the folder of the run, with its `metrics.jsonl`.
         rate: the learning rate by step.
+        soft_labels: whether the labels of the training images are smoothed or mixed, so that their loss is higher.
 
     Returns:
         The path of the picture; None without matplotlib, which a sentence on stderr says, or without any step.
     """
+    if jax.process_index():
+        return None
     try:
+        from matplotlib import ticker
         from matplotlib.figure import Figure
     except ImportError:
         print(f'no {CURVES}: drawing needs matplotlib, pip install "funcvision[examples]"', file=sys.stderr)
@@ -140,14 +177,17 @@ def draw_curves(out: pathlib.Path, rate: optax.Schedule) -> pathlib.Path | None:
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     numbers = np.array([row["step"] for row in steps])
-    _curve(left, numbers, steps, "loss", "navy", "training")
+    _curve(left, numbers, steps, "loss", "navy", "training, soft labels" if soft_labels else "training")
     left.plot([r["step"] for r in epochs], [r["val_loss"] for r in epochs], ".-", color="darkgreen", label="test")
     left.set(xlabel="step", ylabel="loss", yscale="log")
+    left.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))  # 0.1, 0.2, 0.5, 1, and not powers of ten only
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter(ticker.NullFormatter())
     if "accuracy" in steps[0]:
         _curve(middle, numbers, steps, "accuracy", "navy", "training, augmented")
     middle.plot([r["step"] for r in epochs], [r["val_accuracy"] for r in epochs], ".-", color="darkgreen", label="test")
     last = f"{epochs[-1]['val_accuracy']:.2%} of the test images at the end" if epochs else ""
-    middle.set(xlabel="step", ylabel="accuracy", title=last)
+    middle.set(xlabel="step", ylabel="accuracy", title=last, ylim=(None, 1.02))
     right.plot(numbers, np.asarray(jax.vmap(rate)(numbers - 1)), color="navy")
     right.set(xlabel="step", ylabel="learning rate")
     for axes in (left, middle):
@@ -184,16 +224,20 @@ def find_run(path: str | os.PathLike[str]) -> tuple[pathlib.Path, str] | None:
     return None
 
 
-def load_run(path: str | os.PathLike[str], *, ema: bool = False) -> Run:
+def load_run(
+    path: str | os.PathLike[str], *, ema: bool = False, recipe: str | type[Recipe] | None = None
+) -> Run:
     """The model of a run.
 
     Args:
         path: as for `find_run`. For the folder it is the model at the end, or that of the newest checkpoint if the run
             has not ended.
         ema: load the average of the model.
+        recipe: the class of the recipe, or the path of its file, which is executed. It is needed if the recipe is not
+            one of this library.
 
     Raises:
-        ValueError: the path is of no run, or the run has no average.
+        ValueError: the path is of no run, or the run has no average, or its recipe must be given.
         FileNotFoundError: the run has neither weights nor a checkpoint yet.
     """
     found = find_run(path)
@@ -201,12 +245,16 @@ def load_run(path: str | os.PathLike[str], *, ema: bool = False) -> Run:
         raise ValueError(f"{os.fspath(path)} is no run: there is no {RESULT}")
     out, part = found
     result = json.loads((out / RESULT).read_text(encoding="utf-8"))
-    recipe = from_dict(find_recipe(result["recipe"]), result["options"])
+    if recipe is None:
+        kind = _kind_of_recipe(out, result)
+    else:
+        kind = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    options = from_dict(kind, result["options"])
     saved: dict[str, Any] = result["preparation"]
-    options: dict[str, Any] = saved | {name: tuple(saved[name]) for name in ("mean", "std")}
-    preparation = Preparation(**options)
+    fields: dict[str, Any] = saved | {name: tuple(saved[name]) for name in ("mean", "std")}
+    preparation = Preparation(**fields)
     classes = tuple(result["classes"])
-    model = recipe.build_model(len(classes), preparation.channels)
+    model = options.build_model(len(classes), preparation.channels)
     if part == "" and (out / WEIGHTS).is_file():
         part = WEIGHTS
     if part == WEIGHTS and ema:
@@ -215,17 +263,17 @@ def load_run(path: str | os.PathLike[str], *, ema: bool = False) -> Run:
         if not (out / part).is_file():
             raise ValueError(f"{out} has no {part}: train with model-ema=true")
         params, state = convert.from_torch(model, convert.read(out / part))
-        return Run(recipe, model, params, state, classes, preparation, out / part)
-    average = recipe.build_average(result["steps_per_epoch"])
-    schedule = recipe.build_rate(result["steps_per_epoch"])
-    optimizer = recipe.build_optimizer(model, schedule, len(classes), preparation.channels)
+        return Run(options, model, params, state, classes, preparation, out / part)
+    average = options.build_average(result["steps_per_epoch"])
+    schedule = options.build_rate(result["steps_per_epoch"])
+    optimizer = options.build_optimizer(model, schedule, len(classes), preparation.channels)
     like = create(model, optimizer, key=jax.random.key(0), ema=average)
     with Checkpoints(out / "checkpoints") as checkpoints:
         restored, _ = checkpoints.restore(like, step=int(part) if part.isdigit() else None)
     if ema:
         restored = restored.averaged()
     source = out / "checkpoints" / str(int(restored.step))
-    return Run(recipe, model, restored.params, restored.state, classes, preparation, source)
+    return Run(options, model, restored.params, restored.state, classes, preparation, source)
 
 
 def checkpoints_of(path: str) -> tuple[pathlib.Path, int | None]:

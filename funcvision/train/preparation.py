@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -221,6 +221,8 @@ def train_loader(options: Options, data: Data, *, processes: int = 1) -> DataLoa
     fixed, sizes = data.shape is not None, image_sizes(options)
     if fixed and options.image_size_schedule:
         raise OptionError("image-size-schedule is for images that workers resize: pass in-memory=false")
+    if options.on_unreadable == "skip" and options.worker_kind == "processes":
+        raise OptionError("on-unreadable=skip counts what it skips in this process: pass worker-kind=threads")
     dataset = SkipUnreadable(data.train) if options.on_unreadable == "skip" else data.train
     sampler = RepeatedSampler(len(dataset), options.ra_reps, options.seed) if options.ra_sampler else None
     transform = None
@@ -228,7 +230,7 @@ def train_loader(options: Options, data: Data, *, processes: int = 1) -> DataLoa
         transform = TrainTransform(options, fixed, sizes[0])
     shared: dict[str, Any] = {
         "shuffle": sampler is None, "sampler": sampler, "seed": options.seed, "drop_last": True,
-        "num_workers": options.workers, "transform": transform,
+        "num_workers": options.workers, "workers": options.worker_kind, "transform": transform,
     }
     if len(sizes) == 1:
         return DataLoader(dataset, options.batch_size // processes, **shared)
@@ -236,7 +238,8 @@ def train_loader(options: Options, data: Data, *, processes: int = 1) -> DataLoa
 
 
 def evaluation_loader(
-    data: Data, preparation: Preparation, batch_size: int, *, workers: int = 2, skip_unreadable: bool = False
+    data: Data, preparation: Preparation, batch_size: int, *, workers: int = 2,
+    kind: Literal["threads", "processes"] = "threads", skip_unreadable: bool = False,
 ) -> DataLoader:
     """The loader of test batches of uint8 images.
 
@@ -244,7 +247,8 @@ def evaluation_loader(
         data: the data set.
         preparation: of its images.
         batch_size: images in a batch of this process.
-        workers: threads that load.
+        workers: threads or processes that load.
+        kind: which of the two.
         skip_unreadable: take the next image in place of an unreadable one.
     """
     transform = None
@@ -252,4 +256,4 @@ def evaluation_loader(
         resize = transforms.Resize(preparation.resize_size, interpolation=preparation.interpolation)
         transform = transforms.Compose([resize, transforms.CenterCrop(preparation.crop_size), transforms.ToImage()])
     dataset = SkipUnreadable(data.test) if skip_unreadable else data.test
-    return DataLoader(dataset, batch_size, num_workers=workers, transform=transform)
+    return DataLoader(dataset, batch_size, num_workers=workers, workers=kind, transform=transform)

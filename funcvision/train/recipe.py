@@ -1,8 +1,12 @@
 """`Recipe`: options, and the parts of a run that they describe. A recipe with parts of its own overrides a method."""
 
 import dataclasses
+import difflib
 import importlib
+import importlib.util
+import pathlib
 import pkgutil
+import sys
 from typing import Any
 
 import jax
@@ -82,23 +86,62 @@ class Recipe(Options):
 
 
 def list_recipes() -> list[str]:
-    """The names of the recipes."""
+    """The names of the recipes of this library."""
     from . import recipes
 
     return sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
 
 
 def find_recipe(name: str) -> type[Recipe]:
-    """The recipe of a name.
+    """The recipe of a name or of a Python file.
+
+    Args:
+        name: one of `list_recipes()`; or the path of a file `*.py` with a class `Recipe`. The file is executed, and its
+            folder is added to the end of `sys.path`, for modules beside it.
 
     Raises:
         OptionError: there is no such recipe.
     """
-    import difflib
-
+    if name.endswith(".py"):
+        return _recipe_of_file(pathlib.Path(name))
     names = list_recipes()
     if name not in names:
         near = difflib.get_close_matches(name, names, 2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}, or FILE.py"
         raise OptionError(f"there is no recipe {name!r}: {hint}")
     return importlib.import_module(f"{__package__}.recipes.{name}").Recipe
+
+
+def _recipe_of_file(path: pathlib.Path) -> type[Recipe]:
+    """The class `Recipe` of a Python file."""
+    if not path.is_file():
+        raise OptionError(f"there is no recipe {str(path)!r}: this file does not exist")
+    path = path.resolve()
+    if _file_of_module(path.stem) not in (None, str(path)):
+        raise OptionError(f"the recipe {path} has the name of another module: rename the file")
+    # For modules beside it, and for worker processes, which import it by its name. At the end, because files beside it
+    # may have names of other modules.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise OptionError(f"the recipe {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look up the types of their fields there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    kind = getattr(module, "Recipe", None)
+    if not (isinstance(kind, type) and issubclass(kind, Recipe)):
+        raise OptionError(f"{path} needs a class Recipe, derived from funcvision.train.recipe.Recipe")
+    return kind
+
+
+def _file_of_module(name: str) -> str | None:
+    """The file that `import name` reads; None if there is no such module."""
+    found = sys.modules.get(name) or importlib.util.find_spec(name)
+    if found is None:
+        return None
+    return getattr(found, "__file__", None) or getattr(found, "origin", None) or "built in"

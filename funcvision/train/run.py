@@ -1,6 +1,7 @@
 """A run from its options to its results: what `funcvision train RECIPE` does."""
 
 import functools
+import importlib.util
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ import jax
 from ..data import DataLoader
 from ..vision import models
 from . import outputs
-from .building import Recomputed
+from .building import trained
 from .checkpoints import Checkpoints
 from .data_spec import Data, SkipUnreadable, in_memory, open_data
 from .evaluation import DEFAULT as LOSS_AND_ACCURACY
@@ -34,7 +35,9 @@ __all__ = ["evaluate_file", "evaluate_run", "open_for", "run", "start_processes"
 def start_processes(recipe: Recipe) -> None:
     """Connects the processes of a run of several; must be called before jax is used.
 
-    They are named by `coordinator`, `num_processes` and `process_id`, or by the variables of SLURM or Open MPI.
+    They are named by `coordinator`, `num_processes` and `process_id`; or, if none of these is given, by the variables
+    that SLURM's srun, Open MPI's mpirun, GKE's TPU slices and indexed jobs of Kubernetes set. With `coordinator=auto`
+    `jax.distributed.initialize` looks for all clusters that it knows, such as TPU pods outside of GKE.
 
     Raises:
         OptionError: only some of the three options are given.
@@ -42,13 +45,29 @@ def start_processes(recipe: Recipe) -> None:
     if recipe.use_deterministic:
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
     given = (recipe.coordinator, recipe.num_processes, recipe.process_id)
-    launched = any(int(os.environ.get(name, 1)) > 1 for name in ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"))
-    if given == (None, None, None) and not launched:
+    if given == (None, None, None) and not _is_launched(os.environ):
         return
-    if None in given and not launched:
+    if recipe.coordinator == "auto":
+        given = (None, *given[1:])
+    elif None in given and not _is_launched(os.environ):
         raise OptionError("coordinator, num-processes and process-id belong together: give all three")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(*given)
+
+
+def _is_launched(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher has started this process as one of several, by the variables that jax reads too."""
+    def count(name: str) -> int:
+        return int(environment.get(name) or 1)
+
+    # Without srun, a batch script of SLURM is one process, and has no variables of a step.
+    slurm = count("SLURM_NTASKS") > 1 and "SLURM_STEP_NODELIST" in environment
+    hosts = environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES") or ""
+    gke = "," in hosts or count("MEGASCALE_NUM_SLICES") > 1
+    # An indexed job without the package is taken for a single process: jax could not ask the cluster for the others.
+    indexed = "KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment
+    kubernetes = indexed and importlib.util.find_spec("kubernetes") is not None
+    return slurm or gke or kubernetes or count("OMPI_COMM_WORLD_SIZE") > 1
 
 
 def open_for(recipe: Recipe, spec: str | None = None) -> Data:
@@ -62,7 +81,7 @@ def open_for(recipe: Recipe, spec: str | None = None) -> Data:
     if recipe.in_memory:
         return in_memory(
             data, resize=recipe.val_resize_size, crop=recipe.val_crop_size, interpolation=recipe.interpolation,
-            workers=max(1, recipe.workers),
+            workers=max(1, recipe.workers), skip_unreadable=recipe.on_unreadable == "skip",
         )
     return data
 
@@ -71,9 +90,9 @@ def run(name: str, recipe: Recipe, *, progress: bool = True) -> dict[str, Any]:
     """Trains, and writes the results into the folder `recipe.out`.
 
     Args:
-        name: of the recipe.
+        name: of the recipe, or the path of its file. `evaluate_run` finds a recipe again by this.
         recipe: the options.
-        progress: show a bar on stderr.
+        progress: show the progress on stderr.
 
     Returns:
         What was reached: "finished", "step", and the figures of the test set. A run that SIGTERM ended is not finished.
@@ -94,22 +113,26 @@ def run(name: str, recipe: Recipe, *, progress: bool = True) -> dict[str, Any]:
     weights_key, run_key = jax.random.split(jax.random.key(recipe.seed))
     params, buffers = recipe.initial_arrays(model, data, preparation, weights_key)
     state = create(
-        model, optimizer, key=run_key, ema=average, mesh=mesh, shard=None if recipe.shard == "none" else recipe.shard,
-        params=params, state=buffers,
+        model, optimizer, key=run_key, ema=average, mesh=mesh, params=params, state=buffers,
+        shard=None if mesh is None or recipe.shard == "none" else recipe.shard,
     )
     precision = "bfloat16" if recipe.amp else "float32"
     step = make_step(
-        Recomputed(model) if recipe.remat else model,  # pyright: ignore[reportArgumentType]
-        recipe.build_loss(), optimizer, augment=recipe.build_augment(data, preparation), ema=average,
-        accumulate=recipe.accumulate, precision=precision, clip=recipe.clip_grad_norm,
+        trained(recipe, model), recipe.build_loss(), optimizer, augment=recipe.build_augment(data, preparation),
+        ema=average, accumulate=recipe.accumulate, precision=precision, clip=recipe.clip_grad_norm,
+        sync_bn=recipe.sync_bn,
     )
-    judge = _judge(recipe, model, data, preparation, precision)
+    test_loader = evaluation_loader(
+        data, preparation, max(1, recipe.batch_size // processes), workers=recipe.workers, kind=recipe.worker_kind,
+        skip_unreadable=recipe.on_unreadable == "skip",
+    )
+    judge = _judge(model, test_loader, preparation, _metrics(len(data.classes)), precision)
     if recipe.test_only:
         return {"finished": True, "step": int(state.step), **judge(state)}
     write = functools.partial(outputs.write_result, out, name, recipe, data.classes, preparation)
     write(finished=False, steps_per_epoch=len(loader))
-    _say(f"{recipe.model}: {sum(x.size for x in state.params.values()):,} parameters, {len(data.train):,} training and "
-         f"{len(data.test):,} test images of {len(data.classes)} classes, {len(jax.devices())} device(s), "
+    _say(f"{type(model).__name__}: {sum(x.size for x in state.params.values()):,} parameters, {len(data.train):,} "
+         f"training and {len(data.test):,} test images of {len(data.classes)} classes, {len(jax.devices())} device(s), "
          f"{recipe.epochs} epochs of {len(loader)} steps -> {out}")
     with Checkpoints(out / "checkpoints") as checkpoints:
         state, resume = _resumed(recipe, state, checkpoints)
@@ -125,19 +148,20 @@ def run(name: str, recipe: Recipe, *, progress: bool = True) -> dict[str, Any]:
                 log.close()
         best = checkpoints.best
     figures: dict[str, Any] = {"finished": int(state.step) >= recipe.epochs * len(loader), "step": int(state.step)}
-    if isinstance(loader.dataset, SkipUnreadable):
-        figures["unreadable_images"] = len(loader.dataset.skipped)
+    if recipe.on_unreadable == "skip":
+        figures |= _unreadable(data, loader, test_loader)
     if figures["finished"]:
         outputs.save_weights(out, model, state)
         figures |= _last_evaluation(out) | {"best_step": best, "seconds": round(time.perf_counter() - started, 1)}
-        if jax.process_index() == 0:
-            outputs.draw_curves(out, schedule)
+        soft_labels = bool(recipe.label_smoothing or recipe.mixup_alpha or recipe.cutmix_alpha)
+        outputs.draw_curves(out, schedule, soft_labels=soft_labels)
     write(steps_per_epoch=len(loader), **figures)
     return figures
 
 
 def evaluate_run(
-    path: str, spec: str | None = None, *, ema: bool = False, batch_size: int | None = None
+    path: str, spec: str | None = None, *, ema: bool = False, batch_size: int | None = None,
+    recipe: str | type[Recipe] | None = None,
 ) -> dict[str, float]:
     """Loss and accuracy of the model of a run on the test part of a data set.
 
@@ -146,11 +170,12 @@ def evaluate_run(
         spec: the data set; by default that of the run.
         ema: evaluate the average of the model.
         batch_size: images of a batch.
+        recipe: the class of the recipe or the path of its file, if the run does not say where it is.
 
     Raises:
-        ValueError: the data set has other classes than the run.
+        ValueError: the data set has other classes than the run, or the recipe is not found.
     """
-    found = outputs.load_run(path, ema=ema)
+    found = outputs.load_run(path, ema=ema, recipe=recipe)
     data = open_for(found.recipe, spec)
     if len(data.classes) != len(found.classes):
         raise ValueError(f"{path} has {len(found.classes)} classes, and the data set has {len(data.classes)}")
@@ -204,14 +229,10 @@ def _metrics(classes: int) -> dict[str, Any]:
 
 
 def _judge(
-    recipe: Recipe, model: Any, data: Data, preparation: Preparation, precision: str
+    model: Any, loader: DataLoader, preparation: Preparation, metrics: dict[str, Any], precision: str
 ) -> Callable[[TrainState], Mapping[str, float]]:
     """What evaluates a state on the test set."""
-    loader = evaluation_loader(
-        data, preparation, max(1, recipe.batch_size // jax.process_count()), workers=recipe.workers,
-        skip_unreadable=recipe.on_unreadable == "skip",
-    )
-    prepare, metrics = preparation.normalize().batch, _metrics(len(data.classes))
+    prepare = preparation.normalize().batch
 
     def judge(state: TrainState) -> Mapping[str, float]:
         return evaluate(
@@ -221,16 +242,23 @@ def _judge(
     return judge
 
 
+def _unreadable(data: Data, *loaders: DataLoader) -> dict[str, int]:
+    """How many images could not be read, if they are skipped; also says so."""
+    parts = [loader.dataset for loader in loaders]
+    count = data.unreadable + sum(len(part.skipped) for part in parts if isinstance(part, SkipUnreadable))
+    if count:
+        _say(f"{count} image(s) could not be read, and others were taken in their place")
+    return {"unreadable_images": count}
+
+
 def _mesh(recipe: Recipe) -> Any:
     """The devices of the run as a mesh; None for one device."""
     count = len(jax.devices())
-    if count == 1 and recipe.shard == "none":
+    if count == 1:  # there is nothing to split
         return None
     if recipe.batch_size % (count * recipe.accumulate):
         parts = f" and accumulate={recipe.accumulate} parts" * (recipe.accumulate > 1)
         raise OptionError(f"batch-size={recipe.batch_size} must divide evenly over {count} devices{parts}")
-    if not recipe.sync_bn:
-        raise OptionError("sync-bn=false is not supported on several devices: statistics are of the global batch")
     return with_automatic_axes(jax.make_mesh((count,), ("data",)))
 
 

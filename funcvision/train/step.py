@@ -26,13 +26,13 @@ Step = Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
 def make_step(
     model: Module, loss: Callable[[Any, Any], jax.Array], optimizer: optax.GradientTransformation, *,
     augment: Callable[..., Any] | None = None, ema: EMA | None = None, accumulate: int = 1,
-    precision: Precision = "float32", clip: float | None = None,
+    precision: Precision = "float32", clip: float | None = None, sync_bn: bool = True,
 ) -> Step:
     """A compiled training step: `state, metrics = step(state, batch)`.
 
     The state is donated: use the one that is returned, not the one that was given. A batch is `(images, labels)`. If
-    the state lies on a mesh, the batch is split over it; losses, gradients and batch statistics are those of the whole
-    batch. Random numbers depend on `state.key` and `state.step` only.
+    the state lies on a mesh, the batch is split over it; losses, gradients and, unless `sync_bn=False`, batch
+    statistics are those of the whole batch. Random numbers depend on `state.key` and `state.step` only.
 
     A step whose loss or gradient is not finite changes nothing but `state.step`. Its metrics tell so.
 
@@ -48,6 +48,9 @@ def make_step(
         precision: the dtype to which floating-point images are cast, and so the one in which the model computes.
             Parameters, losses and updates keep theirs.
         clip: scale gradients so that their norm is at most this; see `clip_grad_norm`.
+        sync_bn: batch normalisation computes its statistics over the whole batch. False computes them over the part of
+            the batch on each device, without communication; the running statistics become the mean over the devices.
+            (torch's DistributedDataParallel keeps those of the first device.) On one device there is no difference.
 
     Returns:
         The step. Its metrics are scalars: "loss", "gradient_norm" before clipping, and "accuracy" where the output is
@@ -72,9 +75,10 @@ def make_step(
         metrics = {"loss": value} | accuracy_of(output, labels)
         return value, (buffers, metrics)
 
-    gradient = jax.grad(objective, has_aux=True)
+    gradient_on_one = jax.grad(objective, has_aux=True)
 
     def gradients(params: Any, buffers: Any, batch: Any, key: jax.Array, mesh: Mesh | None) -> Any:
+        gradient = gradient_on_one if sync_bn or mesh is None else _on_each_device(gradient_on_one, mesh)
         if accumulate == 1:
             return gradient(params, buffers, batch, key)
 
@@ -131,6 +135,27 @@ def make_step(
             return compiled[place](state, place_batch(batch, mesh))
 
     return placed_step
+
+
+def _on_each_device(gradient: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """The same function of parameters, buffers, batch and key, called on each device with its part of the batch.
+
+    What it returns is averaged over the devices. So gradients of a mean over the batch are those of the whole batch.
+    """
+    axis, everywhere = mesh.axis_names[0], PartitionSpec()
+
+    def mean(x: jax.Array) -> jax.Array:
+        # Counts of batches are whole numbers, and the same on all devices.
+        return jax.lax.pmean(x, axis) if jnp.issubdtype(x.dtype, jnp.inexact) else jax.lax.pmax(x, axis)
+
+    def local(params: Any, buffers: Any, part: Any, key: jax.Array) -> Any:
+        key = jax.random.fold_in(key, jax.lax.axis_index(axis))  # or each device would drop the same activations
+        return jax.tree.map(mean, gradient(params, buffers, part, key))
+
+    return jax.shard_map(
+        local, mesh=mesh, in_specs=(everywhere, everywhere, PartitionSpec(axis), everywhere), out_specs=everywhere,
+        check_vma=False,  # primitives of this library do not declare which of their values vary over devices
+    )
 
 
 def as_precision(images: Any, precision: str) -> Any:

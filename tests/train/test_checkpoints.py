@@ -81,6 +81,16 @@ def test_another_number_of_devices(tmp_path, shard):
     assert len(back.params["fc1.weight"].devices()) == 1
 
 
+def test_a_mesh_of_one_device(tmp_path):
+    """The restored state lies where the given one does, and can be given to a step."""
+    like = state_at(0, mesh=jax.make_mesh((1,), ("data",), devices=jax.devices()[:1]))
+    with train.Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(state_at(4))
+        found, _ = checkpoints.restore(like)
+    jax.tree.map(lambda a, b: (a.sharding == b.sharding) or pytest.fail(str(a.sharding)), found, like)
+    assert bits(found) == bits(state_at(4))
+
+
 def test_the_state_may_be_donated_while_it_is_saved(tmp_path):
     step = train.make_step(MODEL, train.losses.cross_entropy(), OPTIMIZER, ema=train.EMA(0.9))
     state, batch = state_at(0), (np.ones((4, 8), np.float32), np.arange(4))

@@ -110,21 +110,6 @@ def test_list_and_show(capsys):
     assert "model=resnet50 " in shown
 
 
-def test_a_loss_that_is_not_finite(tmp_path, capsys):
-    out = tmp_path / "run"
-    status, _, err = run(capsys, "train", "digits", "--out", out, *FEW, "lr=1e30", "norm-weight-decay=1e30")
-    assert status == 3
-    assert "of step " in err
-
-
-@pytest.mark.slow
-def test_steps_that_are_not_finite_can_be_skipped(tmp_path, capsys):
-    out = tmp_path / "run"
-    arguments = ("--out", out, *FEW, "lr=1e30", "norm-weight-decay=1e30", "--on-nan", "skip")
-    assert run(capsys, "train", "digits", *arguments)[0] == 0
-    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["skipped"] > 0
-
-
 def test_another_run_continues_from_a_path(trained, tmp_path, capsys):
     arguments = ("train", "digits", "--out", tmp_path / "more", *FEW, "--model-ema", "model_ema_steps=1", "--resume")
     assert run(capsys, *arguments, trained / "checkpoints" / "5")[0] == 0

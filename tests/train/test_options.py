@@ -46,6 +46,8 @@ def test_values():
     ("label-smoothing=2", "label-smoothing=2.0 must be at most 1"),
     ("lr=nan", "lr=nan must be at least 0"),
     ("epochs", "epochs has no value: write epochs=VALUE"),
+    ("output-dir=x", "there is no option 'output-dir': out is torchvision's output-dir"),
+    ("wd=0.1", "there is no option 'wd': write weight-decay"),
 ])
 def test_mistakes_are_one_sentence(text, message):
     with pytest.raises(OptionError, match=message.replace("?", r"\?")) as error:

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from funcvision import nn
+from funcvision import nn, train
 from funcvision.data import ArrayDataset
 from funcvision.train import building
 from funcvision.train.data_spec import Data, SkipUnreadable, in_memory, open_data
@@ -73,6 +73,69 @@ def test_frozen_parameters_and_the_rate_of_the_head():
     updates = jax.jit(lambda p: optimizer.update(p, optimizer.init(p), p)[0])(params)
     for name, value in updates.items():
         assert np.unique(value).tolist() == ([-10.0] if name.startswith("classifier") else [0.0])
+
+
+def test_layer_decay_scales_the_updates_of_a_recipe():
+    recipe = Recipe(model="small_resnet_narrow", layer_decay=0.5, lr=1.0, momentum=0.0, weight_decay=0.0)
+    model = recipe.build_model(5, 3)
+    optimizer = recipe.build_optimizer(model, lambda step: jnp.float32(1.0), 5, 3)
+    ones = {name: np.ones((), np.float32) for name in train.layer_scales(model)}
+    updates, _ = optimizer.update(ones, optimizer.init(ones), ones)
+    assert {name: -float(value) for name, value in updates.items()} == train.layer_scales(model, 0.5)
+    assert float(updates["conv1.weight"]) == -(0.5**4)
+
+
+def test_bce_is_the_binary_cross_entropy():
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(4, 3)).astype(np.float32), random.integers(0, 3, 4)
+    for bce, kind in ((True, train.losses.binary_cross_entropy), (False, train.losses.cross_entropy)):
+        losses = Recipe(bce=bce, label_smoothing=0.2).build_loss(), kind(label_smoothing=0.2)
+        found, wanted = (loss(jnp.asarray(logits), jnp.asarray(labels)) for loss in losses)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_remat_keeps_fewer_activations_and_changes_no_gradient():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()
+    )
+    params, state = jax.eval_shape(model.init, jax.random.key(0))
+    images, key = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32), jax.random.key(0)
+
+    def loss(params, state, which):
+        return jnp.square(which.apply(params, state, images, train=True, key=key)[0]).mean()
+
+    def kept(which):
+        """The bytes of the arrays that the forward pass keeps for the backward pass, without the parameters."""
+        pull = jax.eval_shape(lambda p, s: jax.vjp(lambda p: loss(p, s, which), p)[1], params, state)
+        sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull)]
+        return sum(sizes) - sum(leaf.size * leaf.dtype.itemsize for leaf in params.values())
+
+    recomputed = building.Recomputed(model)
+    assert kept(recomputed) < 0.5 * kept(model)
+    arrays = jax.jit(model.init)(jax.random.key(0))
+    first, second = (jax.jit(jax.grad(lambda p, s, which=which: loss(p, s, which)))(*arrays)
+                     for which in (model, recomputed))
+    for name, gradient in first.items():
+        np.testing.assert_allclose(second[name], gradient, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_no_gradient_is_computed_for_frozen_parameters():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    x, labels, key = jnp.ones((5, 3)), jnp.zeros(5, jnp.int32), jax.random.key(0)
+    params, buffers = model.init(key)
+
+    def gradients(chosen):
+        def loss(params):
+            output, _ = chosen.apply(params, buffers, x, train=True, key=key)
+            return train.losses.cross_entropy()(output, labels)
+
+        return jax.grad(loss)(params), str(jax.make_jaxpr(jax.grad(loss))(params)).count("dot_general")
+
+    expected, products = gradients(model)
+    found, fewer = gradients(building.trained(Recipe(freeze="0.*"), model))
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, np.zeros(value.shape) if name.startswith("0.") else expected[name])
+    assert fewer < products
 
 
 def test_repeated_augmentation():

@@ -69,6 +69,50 @@ def test_two_devices_compute_what_one_does(on_one_device, shard):
     assert moments
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_batch_norm_per_device(accumulate):
+    """Each device normalises its half; gradients and running statistics are the means over both."""
+    model, loss, given = ConvNet(), train.losses.cross_entropy(), batches(1, 32, (8, 8, 3))
+    state, _ = run(
+        model, given, mesh=jax.make_mesh((2,), ("data",)), sync_bn=False, accumulate=accumulate,
+        optimizer=optax.sgd(0.1),
+    )
+    start = train.create(model, optax.sgd(0.1), key=KEY)
+    gradient = jax.jit(jax.grad(lambda params, buffers, x, y: (
+        (output := model.apply(params, buffers, x, train=True)) and (loss(output[0], y), output[1])), has_aux=True))
+    images, labels = given[0]
+    buffers, total = start.state, jax.tree.map(jnp.zeros_like, start.params)
+    for x, y in zip(np.split(images, accumulate), np.split(labels, accumulate), strict=True):
+        halves = [gradient(start.params, buffers, *half) for half in zip(np.split(x, 2), np.split(y, 2), strict=True)]
+        found, buffers = jax.tree.map(lambda a, b: (a + b) / 2 if a.dtype == jnp.float32 else a, *halves)
+        total = jax.tree.map(lambda a, b: a + b / accumulate, total, found)
+    for name, gradient in total.items():
+        np.testing.assert_allclose(state.params[name], start.params[name] - 0.1 * gradient, rtol=1e-4, atol=1e-5)
+    for name, buffer in buffers.items():
+        np.testing.assert_allclose(state.state[name], buffer, rtol=1e-5, atol=1e-6)
+    if accumulate > 1:
+        return
+    together, _ = run(model, given, mesh=jax.make_mesh((2,), ("data",)), optimizer=optax.sgd(0.1))
+    assert np.abs(together.params["conv1.weight"] - state.params["conv1.weight"]).max() > 1e-3
+
+
+def test_dropout_per_device_differs_between_devices():
+    model = nn.Sequential(nn.Linear(8, 64), nn.Dropout(0.5))
+    seen = []
+
+    def loss(output, labels):
+        jax.debug.callback(lambda rows: seen.append(np.asarray(rows) == 0), output)
+        return jnp.square(output).mean()
+
+    optimizer = optax.sgd(0.1)
+    state = train.create(model, optimizer, key=KEY, mesh=jax.make_mesh((2,), ("data",)))
+    train.make_step(model, loss, optimizer, sync_bn=False)(state, (np.ones((2, 8), np.float32), np.arange(2)))
+    jax.effects_barrier()
+    first, second = seen
+    assert first.shape == (1, 64)
+    assert (first != second).any()
+
+
 def test_explicit_axes_in_the_context_are_no_obstacle(on_one_device):
     mesh = jax.make_mesh((2,), ("data",))
     with jax.set_mesh(mesh):

@@ -3,11 +3,12 @@
 Taken from the paper: a first layer that whitens patches of 2x2 pixels and is not trained; convolutions that start as
 identities on a part of their channels; batch normalisation with trained biases only, whose learning rate is 64 times
 that of other parameters; random shifts by 2 pixels; a triangular learning rate; the mean over an image and its mirror
-image at the test. Different here: flips are random rather than alternating, and a moving average of the model stands in
-for Lookahead.
+image at the test. Different here: flips are random rather than alternating, shifted images are padded with zeros, and a
+moving average of the model stands in for Lookahead.
 
-Cost: 10 epochs; seconds on a GPU and some 45 minutes on two CPU cores, both estimated. Aim: 93% of the test images of
-CIFAR-10 as JPEG files; the paper reports 94.01% for the original images. Not measured yet.
+Cost: 10 epochs, about 37 minutes on two CPU cores. The paper reports 94.01% of the test images. Measured was 90.1% on
+CIFAR-10 in JPEG files of quality 75, which lose much of so small images. With a quarter of the channels, on the same
+files, this recipe reached 84.2% and the paper's own program 84.8%.
 
     funcvision train cifar10_fast --data cifar10:data --download
     funcvision train cifar10_fast --data folder:cifar10-jpg     # train/CLASS/*, test/CLASS/*
@@ -31,7 +32,7 @@ from ..recipe import option
 __all__ = ["Recipe", "WhitenedNet", "whitening_filters"]
 
 WHITENING_IMAGES = 5000
-"""Training images whose patches are counted for the whitening filters, as in the paper."""
+"""As many training images as in the paper give their patches to the whitening filters."""
 
 
 class IdentityOnPart:
@@ -134,7 +135,8 @@ class Recipe(Base):
     ) -> tuple[dict[str, jax.Array] | None, dict[str, jax.Array] | None]:
         """Fresh initial values, with whitening filters of the training images in the first layer."""
         params, state = model.init(key)
-        images = np.stack([data.train[i][0] for i in range(min(WHITENING_IMAGES, len(data.train)))])
+        chosen = np.linspace(0, len(data.train) - 1, min(WHITENING_IMAGES, len(data.train))).astype(int)
+        images = np.stack([data.train[int(i)][0] for i in chosen])  # of all classes, where a folder has them in order
         images = (images / 255 - np.array(preparation.mean)) / np.array(preparation.std)
         return params | {"whiten.weight": jnp.asarray(whitening_filters(images))}, state
 
