@@ -40,7 +40,7 @@ def workers_alive():
     return threads + [p for p in multiprocessing.active_children() if p.name.startswith("DataLoader")]
 
 
-def run(script, *, seconds=30.0, **options):
+def run(script, *, seconds=120.0, **options):
     """Exit code and output of a new Python process that runs a script, with the samples imported."""
     program = [sys.executable, "-c", f"from tests.data.samples import *\nfrom funcvision.data import *\n{script}"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=seconds, **options)
@@ -233,7 +233,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
         encoding="utf-8",
     )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30, env=environment)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 1
     assert "ended with exit code 1 before its first batch" in done.stderr
     assert 'must do its work under `if __name__ == "__main__":`' in done.stderr
