@@ -15,6 +15,8 @@ from .errors import ServeError
 __all__ = ["Access", "read_keys"]
 
 _LEAST_CHARACTERS = 16
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add. A request with one of them may come from another machine, whatever its address is."""
 
 
 def read_keys(path: str | os.PathLike[str]) -> list[str]:
@@ -36,8 +38,8 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
 class Access:
     """Refuses requests that are not allowed.
 
-    Management calls are refused unless they come from this machine. They are also refused if a browser sends them for a
-    page, so that no page that is open on this machine can register models.
+    Management calls are refused unless they come from this machine, and not through a proxy. They are also refused if a
+    browser sends them for a page, so that no page that is open on this machine can register models.
 
     Args:
         app: what is called otherwise.
@@ -68,6 +70,8 @@ class Access:
     def _check_origin(self, request: Request) -> None:
         if not self._anywhere and not _is_loopback(request.client.host if request.client else ""):
             raise ServeError(403, "management calls are answered on the machine of the server only")
+        if not self._anywhere and any(name in request.headers for name in _OF_PROXIES):
+            raise ServeError(403, "management calls are not answered through a proxy")
         if request.headers.get("origin") or request.headers.get("sec-fetch-site", "none") != "none":
             raise ServeError(403, "management calls are not answered to web pages")
 

@@ -120,8 +120,15 @@ def test_management_from_elsewhere(registry, host, method, path):
     assert far.post("/predictions/tiny", content=image()).status_code == 200
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_management_through_a_proxy_of_this_machine(registry, header):
+    proxy = Client(serve.create_app(registry), **{header: "for=10.0.0.7"})
+    assert proxy.get("/models").status_code == 403
+    assert proxy.post("/predictions/tiny", content=image()).status_code == 200
+
+
 def test_management_from_anywhere(registry):
-    far = Client(serve.create_app(registry, manage_from_anywhere=True), "10.0.0.7")
+    far = Client(serve.create_app(registry, manage_from_anywhere=True), "10.0.0.7", via="1.1 proxy")
     assert far.get("/models/tiny").status_code == 200
 
 
