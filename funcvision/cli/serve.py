@@ -88,6 +88,11 @@ def run(arguments: argparse.Namespace) -> None:
         registry = serve.Registry(settings, folder=arguments.models, inspect_programs=not arguments.trust_files)
         for given in arguments.files:
             name, version, path = _named(given)
+            if os.path.isdir(path):
+                raise ValueError(
+                    f"{path} is a folder: give files that funcvision export wrote, as that of a run (funcvision export "
+                    f"{path} --out model.fv); --models takes a folder of such files"
+                )
             options = {"version": version} if version else {}
             model = registry.add(path, name=name, workers=arguments.workers, **options)
             print(

@@ -23,7 +23,7 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
     """The keys in a file, one a line. Blank lines, and lines that begin with "#", are left out.
 
     Raises:
-        ValueError: there is no key in the file, or one is too short.
+        ValueError: there is no key in the file, or one is too short, or has characters that no header can hold.
         OSError: the file cannot be opened.
     """
     with open(path, encoding="utf-8-sig") as file:
@@ -32,6 +32,8 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
         raise ValueError(f"{os.fspath(path)} has no API key: write one in a line")
     if any(len(key) < _LEAST_CHARACTERS for key in keys):
         raise ValueError(f"{os.fspath(path)} has an API key of less than {_LEAST_CHARACTERS} characters")
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        raise ValueError(f"{os.fspath(path)} has an API key with characters that are not printable ASCII")
     return keys
 
 

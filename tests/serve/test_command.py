@@ -86,6 +86,7 @@ def test_a_server(server, tmp_path):
     ([], "give files to serve"), (["--models", "nowhere"], "there is no folder nowhere"),
     (["missing.fv"], "missing.fv"), (["a.fv", "--workers", "0"], "--workers"),
     (["a.fv", "--max-batch", "0"], "max_batch"), (["a.fv", "--api-key-file", "missing"], "missing"),
+    (["."], ". is a folder: give files"),
     (["a.fv", "--port", "70000"], "0 to 65535; got 70000"), (["a.fv", "--host", "no.invalid"], "no.invalid:0: "),
 ])  # fmt: skip
 def test_refused_arguments(capsys, arguments, words):

@@ -160,7 +160,9 @@ def test_api_keys(registry, tmp_path):
         assert known.get("/models").status_code == 200
 
 
-@pytest.mark.parametrize(("text", "words"), [("# nothing\n", "no API key"), ("short\n", "less than 16")])
+@pytest.mark.parametrize(("text", "words"), [
+    ("# nothing\n", "no API key"), ("short\n", "less than 16"), ("a-k\u00e9y-0123456789abc\n", "ASCII"),
+])  # fmt: skip
 def test_files_of_keys(tmp_path, text, words):
     (tmp_path / "keys").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
