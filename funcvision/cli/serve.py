@@ -27,16 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-batch", type=int, default=8, metavar="N", help="images that are computed together (default: 8)"
     )
     parser.add_argument(
-        "--max-delay-ms", type=float, default=5.0, metavar="MS",
+        "--max-delay-ms", type=_number, default=5.0, metavar="MS",
         help="how long a batch waits for requests that are being decoded (default: 5)",
     )
     parser.add_argument(
         "--max-queue", type=int, default=128, metavar="N", help="requests of one model; others get 503 (default: 128)"
     )
     parser.add_argument(
-        "--timeout", type=float, default=30.0, metavar="S", help="seconds from a request to its answer (default: 30)"
+        "--timeout", type=_number, default=30.0, metavar="S", help="seconds from a request to its answer (default: 30)"
     )
-    parser.add_argument("--max-mib", type=float, default=32.0, metavar="MIB", help="of one body (default: 32)")
+    parser.add_argument("--max-mib", type=_number, default=32.0, metavar="MIB", help="of one body (default: 32)")
     parser.add_argument(
         "--max-pixels", type=int, default=50_000_000, metavar="N",
         help="of an image, before and after resizing (default: 50000000)",
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer management calls from other machines too (default: from this machine only)",
     )
     parser.add_argument(
-        "--drain", type=float, default=30.0, metavar="S",
+        "--drain", type=_number, default=30.0, metavar="S",
         help="seconds for requests in progress when it ends (default: 30)"
     )
     parser.add_argument(
@@ -88,6 +88,11 @@ def run(arguments: argparse.Namespace) -> None:
         registry = serve.Registry(settings, folder=arguments.models, inspect_programs=not arguments.trust_files)
         for given in arguments.files:
             name, version, path = _named(given)
+            if os.path.isdir(path):
+                raise ValueError(
+                    f"{path} is a folder: give files that funcvision export wrote, as that of a run (funcvision export "
+                    f"{path} --out model.fv); --models takes a folder of such files"
+                )
             options = {"version": version} if version else {}
             model = registry.add(path, name=name, workers=arguments.workers, **options)
             print(
@@ -97,6 +102,17 @@ def run(arguments: argparse.Namespace) -> None:
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         address = f"http://{host}:{bound.getsockname()[1]}"
         serve.run(app, bound, drain=arguments.drain, ready=lambda: print(f"serving at {address}", flush=True))
+
+
+def _number(text: str) -> float:
+    """The number that an option gives."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return number
 
 
 def _named(given: str) -> tuple[str | None, str | None, str]:

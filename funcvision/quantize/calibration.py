@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import nn
-from .watching import watched
+from .watching import no_leaks, watched
 
 __all__ = ["bias_shifts", "input_ranges"]
 
@@ -45,7 +45,9 @@ def input_ranges(
 
     measured: Measured = {}
     for batch in batches:
-        for path, calls in jax.device_get(measure(params, state, *batch)).items():
+        with no_leaks():
+            found = jax.device_get(measure(params, state, *batch))
+        for path, calls in found.items():
             measured.setdefault(path, []).extend(calls)
     ranges = {}
     for path, samples in measured.items():
@@ -99,7 +101,8 @@ def bias_shifts(
         watched(rounded, paths, correct).apply(params, state, *batch)
         return {path: jnp.mean(jnp.stack(of_path), 0) for path, of_path in shifts.items()}
 
-    measured = [measure(params, state, *batch) for batch in batches]
+    with no_leaks():
+        measured = [measure(params, state, *batch) for batch in batches]
     return {path: jnp.mean(jnp.stack([shifts[path] for shifts in measured]), 0) for path in measured[0]}
 
 

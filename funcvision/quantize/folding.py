@@ -22,7 +22,8 @@ def fold_batch_norm(
 
     A traced forward pass shows which batch norm takes the output of which layer, and that nothing else takes it. The
     running statistics and the affine map of the norm change the weight and the bias of that layer, and `nn.Identity`
-    takes the place of the norm. A layer without a bias gets one. The outputs are the same up to rounding.
+    takes the place of the norm. A layer without a bias gets one. The outputs are the same up to rounding. Norms stay
+    that the model calls within a transformation of its own, such as `jax.checkpoint`.
 
     Args:
         model: a description.

@@ -43,7 +43,8 @@ def post_training(
         bias_correction: whether biases are corrected.
 
     Raises:
-        ValueError: there are no batches, `bits` is out of range, or a path of `skip` is not in the model.
+        ValueError: there are no batches, `batches` is one array, `bits` is out of range, a path of `skip` is not in the
+            model, the model is not a float model, or it calls layers within a transformation of its own.
 
     >>> from funcvision import nn
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
@@ -55,6 +56,8 @@ def post_training(
     >>> y, _ = model.apply(params, state, images)
     """
     _check(model, bits, skip)
+    if hasattr(batches, "shape"):
+        raise ValueError(f"batches are a list of batches; got one array of shape {batches.shape}: give [array]")  # pyright: ignore
     params, state = dict(params), dict(state)
     batches = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
     if not batches:
@@ -90,7 +93,7 @@ def prepare_training(
         skip: paths of modules that stay as they are, with all below them.
 
     Raises:
-        ValueError: `bits` is out of range, or a path of `skip` is not in the model.
+        ValueError: `model` is not a float model, `bits` is out of range, or a path of `skip` is not in the model.
 
     >>> from funcvision import nn
     >>> model = nn.Sequential(nn.Linear(4, 3))
@@ -244,8 +247,12 @@ def _skipped(path: str, skip: Sequence[str]) -> bool:
 def _check(model: nn.Module, bits: int, skip: Sequence[str]) -> None:
     if not 2 <= bits <= 8:
         raise ValueError(f"bits={bits}: a weight has from 2 to 8 bits")
+    if isinstance(skip, str):
+        raise ValueError(f"skip is a list of paths; got {skip!r}: give ({skip!r},)")
     paths = dict(model.named_modules())
     if unknown := [path for path in skip if path not in paths]:
         raise ValueError(f"skip names {unknown[0]!r}, which is not a module of {type(model).__name__}")
     if any("bits" in vars(module) and variants.weight_names(module) for module in paths.values()):
         raise ValueError("this model has fake quantisation: give the model that was given to prepare_training")
+    if any(one.dtype_for(jnp.float32) == np.int8 for one in model.declarations().values()):
+        raise ValueError("this model has int8 weights: give the float model that it was made of")

@@ -156,8 +156,8 @@ class _Int8(nn.Module):
     input_scale: jax.Array
     input_zero_point: jax.Array
 
-    def forward(self, x: jax.Array, *args: Any) -> jax.Array:
-        return super().forward(affine.fake_quantize(x, self.input_scale, self.input_zero_point), *args)
+    def forward(self, x: jax.Array, *args: Any, **options: Any) -> jax.Array:
+        return super().forward(affine.fake_quantize(x, self.input_scale, self.input_zero_point), *args, **options)
 
     def _finish(self, sums: jax.Array, x: jax.Array) -> jax.Array:
         """The output, from sums of products of integers that still contain the zero point of the input."""
@@ -228,11 +228,11 @@ class _FakeQuantized(nn.Module):
     input_low: jax.Array
     input_high: jax.Array
 
-    def forward(self, x: jax.Array, *args: Any) -> jax.Array:
+    def forward(self, x: jax.Array, *args: Any, **options: Any) -> jax.Array:
         if self.training:
             self._follow(jax.lax.stop_gradient(x))
         rounded = affine.fake_quantize(x, *affine.input_scale(self.input_low, self.input_high))
-        return super().forward(jnp.where(self.input_high > self.input_low, rounded, x), *args)
+        return super().forward(jnp.where(self.input_high > self.input_low, rounded, x), *args, **options)
 
     def _follow(self, x: jax.Array) -> None:
         low = jnp.minimum(x.min(), 0).astype(jnp.float32)

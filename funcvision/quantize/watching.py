@@ -1,12 +1,15 @@
 """Watching the inputs and outputs of layers in a forward pass."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import jax
 
 from .. import nn
 from . import variants
 
-__all__ = ["watched"]
+__all__ = ["no_leaks", "watched"]
 
 Watch = Callable[[str, Any, Any], Any]
 
@@ -16,8 +19,8 @@ class _Watched(nn.Module):
 
     _watch: Watch
 
-    def forward(self, x: Any, *args: Any) -> Any:
-        return self._watch(self._path, x, super().forward(x, *args))
+    def forward(self, x: Any, *args: Any, **options: Any) -> Any:
+        return self._watch(self._path, x, super().forward(x, *args, **options))
 
 
 def watched(model: nn.Module, paths: Iterable[str], watch: Watch) -> nn.Module:
@@ -35,3 +38,20 @@ def watched(model: nn.Module, paths: Iterable[str], watch: Watch) -> nn.Module:
         return (variants.mixed(_Watched, type(module), "Watched"), {"_watch": watch}) if path in wanted else None
 
     return variants.exchange(model, rule)
+
+
+@contextlib.contextmanager
+def no_leaks() -> Iterator[None]:
+    """Says in one sentence why what a watch has kept cannot be returned.
+
+    Raises:
+        ValueError: a layer is called within another transformation than that of the whole forward pass.
+    """
+    try:
+        yield
+    except jax.errors.UnexpectedTracerError as error:
+        raise ValueError(
+            "the model calls layers within a transformation of its own, such as jax.checkpoint, jax.jit, jax.vmap or "
+            "jax.lax.scan, where their inputs cannot be measured: switch it off for this, or use weights_only=True "
+            "without batches"
+        ) from error

@@ -15,13 +15,15 @@ from .errors import ServeError
 __all__ = ["Access", "read_keys"]
 
 _LEAST_CHARACTERS = 16
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add. A request with one of them may come from another machine, whatever its address is."""
 
 
 def read_keys(path: str | os.PathLike[str]) -> list[str]:
     """The keys in a file, one a line. Blank lines, and lines that begin with "#", are left out.
 
     Raises:
-        ValueError: there is no key in the file, or one is too short.
+        ValueError: there is no key in the file, or one is too short, or has characters that no header can hold.
         OSError: the file cannot be opened.
     """
     with open(path, encoding="utf-8-sig") as file:
@@ -30,14 +32,16 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
         raise ValueError(f"{os.fspath(path)} has no API key: write one in a line")
     if any(len(key) < _LEAST_CHARACTERS for key in keys):
         raise ValueError(f"{os.fspath(path)} has an API key of less than {_LEAST_CHARACTERS} characters")
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        raise ValueError(f"{os.fspath(path)} has an API key with characters that are not printable ASCII")
     return keys
 
 
 class Access:
     """Refuses requests that are not allowed.
 
-    Management calls are refused unless they come from this machine. They are also refused if a browser sends them for a
-    page, so that no page that is open on this machine can register models.
+    Management calls are refused unless they come from this machine, and not through a proxy. They are also refused if a
+    browser sends them for a page, so that no page that is open on this machine can register models.
 
     Args:
         app: what is called otherwise.
@@ -68,6 +72,8 @@ class Access:
     def _check_origin(self, request: Request) -> None:
         if not self._anywhere and not _is_loopback(request.client.host if request.client else ""):
             raise ServeError(403, "management calls are answered on the machine of the server only")
+        if not self._anywhere and any(name in request.headers for name in _OF_PROXIES):
+            raise ServeError(403, "management calls are not answered through a proxy")
         if request.headers.get("origin") or request.headers.get("sec-fetch-site", "none") != "none":
             raise ServeError(403, "management calls are not answered to web pages")
 

@@ -86,11 +86,13 @@ def _answer_for(error: Exception, path: str) -> JSONResponse:
         identifier = secrets.token_hex(8)
         _LOG.error("unexpected error %s", identifier, exc_info=error)
         status, detail = 500, f"unexpected error; the log of the server explains it under {identifier}"
-    return JSONResponse(_content(status, detail, path), status, headers)
+    no_such_call = status == 404 and isinstance(error, HTTPException)
+    kind = "ResourceNotFoundException" if no_such_call else _TYPES.get(status, "RequestException")
+    return JSONResponse(_content(status, kind, detail, path), status, headers)
 
 
-def _content(status: int, detail: str, path: str) -> dict[str, Any]:
+def _content(status: int, kind: str, detail: str, path: str) -> dict[str, Any]:
     """The error in the shape of the protocol to which the path belongs."""
     if path == "/v2" or path.startswith("/v2/"):
         return {"error": detail}
-    return {"code": status, "type": _TYPES.get(status, "RequestException"), "message": detail}
+    return {"code": status, "type": kind, "message": detail}

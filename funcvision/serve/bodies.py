@@ -12,6 +12,9 @@ __all__ = ["Bodies", "file_in"]
 
 _FIELDS = ("data", "body", "file", "image")
 """Names of form fields that hold the image, in the order in which they are looked for."""
+_MOST_FIELDS = 16
+_MOST_HEADER_BYTES = 2048
+"""Of a field, and of Content-Type. The parser of headers takes time that grows with the square of their length."""
 
 
 class Bodies:
@@ -96,6 +99,8 @@ def file_in(body: bytes, content_type: str) -> bytes:
     Raises:
         ServeError: 400; the form cannot be read, or does not hold exactly one file.
     """
+    if len(content_type) > _MOST_HEADER_BYTES:
+        raise ServeError(400, f"the header Content-Type has more than {_MOST_HEADER_BYTES} characters")
     header = email.message.Message()
     header["content-type"] = content_type
     if header.get_content_type() != "multipart/form-data":
@@ -116,13 +121,18 @@ def file_in(body: bytes, content_type: str) -> bytes:
 def _fields(body: bytes, delimiter: bytes) -> list[tuple[str, bytes]]:
     """Names and contents of the fields of a form (RFC 7578)."""
     fields = []
-    parts = (b"\r\n" + body).split(b"\r\n" + delimiter)
+    parts = (b"\r\n" + body).split(b"\r\n" + delimiter, _MOST_FIELDS + 1)
     if len(parts) < 3 or not parts[-1].startswith(b"--"):
-        raise ServeError(400, "the form is cut off, or its boundary is not the one in Content-Type")
+        raise ServeError(
+            400, "the form is cut off, its boundary is not the one in Content-Type, or it has more than "
+            f"{_MOST_FIELDS} fields"
+        )
     for part in parts[1:-1]:
         head, blank, content = part.partition(b"\r\n\r\n")
         if not blank:
             raise ServeError(400, "a field of the form has no header")
+        if len(head) > _MOST_HEADER_BYTES:
+            raise ServeError(400, f"a field of the form has a header of more than {_MOST_HEADER_BYTES} bytes")
         fields.append((_name(head), content))
     return fields
 

@@ -4,6 +4,7 @@ https://github.com/kserve/open-inference-protocol and
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 """
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .errors import ServeError
 from .exchange import read_body, unless_gone
 from .executables import common_shape
 from .model import ServedModel
 from .registry import Registry
-from .tensors import HEADER_LENGTH, datatype, encode, parse
+from .tensors import HEADER_LENGTH, Inference, datatype, encode, parse
 
 __all__ = ["health_routes", "routes"]
+
+_FEW_NUMBERS = 10_000
+"""Of results, which become an answer in less time than it takes to wake a thread."""
+
 
 def health_routes(registry: Registry) -> list[Route]:
     """The calls by which a platform finds out whether the server lives and is ready."""
@@ -66,16 +70,17 @@ def routes(registry: Registry) -> list[Route]:
         with model.counted(), registry.bodies.account() as account:
             model.batcher.check()
             body = await read_body(account, request, deadline=deadline)
-            asked = await model.in_thread(
-                lambda: parse(body, request.headers.get(HEADER_LENGTH), names=_input_names(model), dtypes=model.dtypes),
-                deadline=deadline,
-            )
-            if unknown := set(asked.outputs or ()) - set(model.outputs):
-                names = ", ".join(model.outputs)
-                raise ServeError(400, f"the model has the outputs {names}, and not {min(unknown)[:80]!r}")
-            named = await unless_gone(request, model.infer(asked.inputs, deadline=deadline))
-            wanted = dict.fromkeys(model.outputs, asked.binary) if asked.outputs is None else asked.outputs
-            return _answer(model, asked.id, {name: (named[name], binary) for name, binary in wanted.items()})
+
+            def read() -> Inference:
+                return parse(
+                    body, request.headers.get(HEADER_LENGTH), names=_input_names(model), dtypes=model.dtypes,
+                    outputs=list(model.outputs),
+                )
+
+            asked, results = await unless_gone(request, model.infer(read, deadline=deadline))
+            if sum(result.size for result in results.values()) > _FEW_NUMBERS:
+                return await asyncio.to_thread(_answer, model, asked, results)
+            return _answer(model, asked, results)
 
     def _model(request: Request) -> ServedModel:
         return registry.get(request.path_params["name"], request.path_params.get("version"))
@@ -100,11 +105,11 @@ def _shapes(model: ServedModel) -> list[tuple[tuple[int, ...], ...]]:
     return list(zip(*(signature.shapes for signature in model.signatures), strict=True))
 
 
-def _answer(model: ServedModel, identifier: str | None, results: dict[str, tuple[np.ndarray, bool]]) -> Response:
+def _answer(model: ServedModel, asked: Inference, results: dict[str, np.ndarray]) -> Response:
     header: dict[str, Any] = {"model_name": model.name, "model_version": model.version}
-    if identifier is not None:
-        header["id"] = identifier
-    body, length = encode(header, results)
+    if asked.id is not None:
+        header["id"] = asked.id
+    body, length = encode(header, {name: (results[name], binary) for name, binary in asked.outputs.items()})
     if length is None:
         return Response(body, media_type="application/json")
     return Response(body, media_type="application/octet-stream", headers={HEADER_LENGTH: str(length)})

@@ -18,6 +18,7 @@ from .metrics import Metrics
 from .pictures import Pictures, small_image, task_of
 from .predictions import Prediction
 from .settings import Settings
+from .tensors import Inference
 
 __all__ = ["ServedModel"]
 
@@ -171,25 +172,45 @@ class ServedModel:
                 return pictures.finish(named, prepared, size)
             return await self.in_thread(lambda: pictures.finish(named, prepared, size), deadline=deadline)
 
-    async def infer(self, inputs: list[np.ndarray], *, deadline: float) -> dict[str, np.ndarray]:
-        """The model's own results for inputs [n, ...], by name. The caller counts the request.
+    async def infer(
+        self, read: Callable[[], Inference], *, deadline: float
+    ) -> tuple[Inference, dict[str, np.ndarray]]:
+        """A request for inference, and the model's own results for its inputs, by name. The caller counts the request.
 
         Args:
-            inputs: with the dtypes and shapes of one of the signatures, and any number of rows.
+            read: reads the request, in a thread. Its inputs have any number of rows.
             deadline: as in `predict`.
 
         Raises:
             ServeError: 400 for inputs of other shapes; the queue is full, or the deadline passed.
         """
-        limit = self._limits[self.signature_of(inputs)]
-        starts = range(0, len(inputs[0]), limit)
-        parts = [[one[start : start + limit] for one in inputs] for start in starts]
         with self._place() as place:
-            results = await asyncio.gather(*(
-                self.batcher.submit(place, part, limit=limit, deadline=deadline) for part in parts
-            ))
-        joined = [np.concatenate(result) for result in zip(*results, strict=True)]
-        return dict(zip(self.outputs, joined, strict=True))
+            asked = await self.in_thread(read, deadline=deadline)
+            results = await self._in_parts(place, asked.inputs, deadline=deadline)
+        return asked, dict(zip(self.outputs, results, strict=True))
+
+    async def _in_parts(self, place: Place, inputs: list[np.ndarray], *, deadline: float) -> list[np.ndarray]:
+        """The results for any number of rows, a batch at a time.
+
+        Two batches for each worker wait or are computed at the same time, so that no worker has to wait, and other
+        requests come between them.
+        """
+        limit = self._limits[self.signature_of(inputs)]
+        starts = iter(range(0, len(inputs[0]), limit))
+        found: dict[int, list[np.ndarray]] = {}
+
+        async def compute() -> None:
+            for start in starts:
+                rows = [one[start : start + limit] for one in inputs]
+                found[start] = await self.batcher.submit(place, rows, limit=limit, deadline=deadline)
+
+        tasks = [asyncio.ensure_future(compute()) for _ in range(2 * max(1, len(self.batcher.workers)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return [np.concatenate(parts) for parts in zip(*(found[start] for start in sorted(found)), strict=True)]
 
     def signature_of(self, rows: list[np.ndarray]) -> Signature:
         """The signature that inputs [n, ...] have.

@@ -26,16 +26,24 @@ def open_port(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: the port is taken, or may not be used.
+        ValueError: there is no such port.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535; got {port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        raise _named(error, host, port) from None
     return bound
+
+
+def _named(error: OSError, host: str, port: int) -> OSError:
+    """The error with the address in the place of a file name."""
+    return OSError(error.errno, error.strerror, f"{host}:{port}")
 
 
 def run(app: ASGIApp, bound: socket.socket, *, drain: float = 30.0, ready: Callable[[], object] = lambda: None) -> None:
@@ -48,7 +56,14 @@ def run(app: ASGIApp, bound: socket.socket, *, drain: float = 30.0, ready: Calla
         bound: the socket, as `open_port` returns it.
         drain: seconds.
         ready: called when requests are answered.
+
+    Raises:
+        OSError: another process has begun to listen on the port since it was bound.
     """
+    try:
+        bound.listen(_BACKLOG)  # uvloop does so too, but takes no notice of an error
+    except OSError as error:
+        raise _named(error, *bound.getsockname()[:2]) from None
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
     PIL.Image.MAX_IMAGE_PIXELS = None  # the settings of the server bound images, before they are unpacked
     config = uvicorn.Config(

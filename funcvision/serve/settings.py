@@ -1,6 +1,7 @@
 """The limits of a server."""
 
 import dataclasses
+import math
 import os
 
 __all__ = ["Settings"]
@@ -34,5 +35,5 @@ class Settings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value < 0 or (value == 0 and field.name != "max_delay"):
-                raise ValueError(f"{field.name} must be more than 0, and is {value}")
+            if not 0 <= value < math.inf or (value == 0 and field.name != "max_delay"):
+                raise ValueError(f"{field.name} must be a number of more than 0, and is {value}")

@@ -21,7 +21,11 @@ _DTYPES = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_ELEMENTS = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "V": {int, float}}
+"""What JSON has for the elements of a tensor, by the kind of its dtype; numpy counts bfloat16 as "V"."""
 _MOST_AXES = 32
+_PIECE = 10_000
+"""Numbers that are written to JSON at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +35,12 @@ class Inference:
     Attributes:
         id: that the client gave; None if it gave none.
         inputs: [n, ...], as the model takes them.
-        outputs: the results that are asked for, each with whether it is sent in binary; None for all of them.
-        binary: whether results are sent in binary if `outputs` does not say it.
+        outputs: the results that are asked for, each with whether it is sent in binary.
     """
 
     id: str | None
     inputs: list[np.ndarray]
-    outputs: dict[str, bool] | None
-    binary: bool
+    outputs: dict[str, bool]
 
 
 def datatype(dtype: Any) -> str:
@@ -46,7 +48,9 @@ def datatype(dtype: Any) -> str:
     return _NAMES[np.dtype(dtype)]
 
 
-def parse(body: bytes, header_length: str | None, *, names: Sequence[str], dtypes: Sequence[np.dtype]) -> Inference:
+def parse(
+    body: bytes, header_length: str | None, *, names: Sequence[str], dtypes: Sequence[np.dtype], outputs: Sequence[str]
+) -> Inference:
     """Reads a request.
 
     Args:
@@ -54,9 +58,10 @@ def parse(body: bytes, header_length: str | None, *, names: Sequence[str], dtype
         header_length: the length of the JSON, from the header of the request; None if all of the body is JSON.
         names: of the inputs of the model. One input may have any name.
         dtypes: of the inputs of the model.
+        outputs: the names of the model's results.
 
     Raises:
-        ServeError: 400; the request cannot be read, or has other inputs.
+        ServeError: 400; the request cannot be read, has other inputs, or asks for other results.
     """
     header, rest = _split(body, header_length)
     given = header.get("inputs")
@@ -78,14 +83,15 @@ def parse(body: bytes, header_length: str | None, *, names: Sequence[str], dtype
     if identifier is not None and not isinstance(identifier, str):
         raise _refused("its id is not a string")
     binary = _flag(header, "binary_data_output", False)
-    outputs = header.get("outputs")
-    if outputs is not None:
-        if not isinstance(outputs, list) or not all(
-            isinstance(output, dict) and isinstance(output.get("name"), str) for output in outputs
-        ):
-            raise _refused("its outputs are not a list of objects with a name")
-        outputs = {output["name"]: _flag(output, "binary_data", binary) for output in outputs}
-    return Inference(identifier, [inputs[place] for place in range(len(names))], outputs or None, binary)
+    asked = header.get("outputs") or [{"name": name} for name in outputs]
+    if not isinstance(asked, list) or not all(
+        isinstance(output, dict) and isinstance(output.get("name"), str) for output in asked
+    ):
+        raise _refused("its outputs are not a list of objects with a name")
+    if unknown := {output["name"] for output in asked} - set(outputs):
+        raise _refused(f"the model has the outputs {', '.join(outputs)}, and not {min(unknown)[:80]!r}")
+    binaries = {output["name"]: _flag(output, "binary_data", binary) for output in asked}
+    return Inference(identifier, [inputs[place] for place in range(len(names))], binaries)
 
 
 def encode(header: dict[str, Any], results: dict[str, tuple[np.ndarray, bool]]) -> tuple[bytes, int | None]:
@@ -101,20 +107,29 @@ def encode(header: dict[str, Any], results: dict[str, tuple[np.ndarray, bool]]) 
         if binary:
             parts.append(np.ascontiguousarray(array).tobytes())
             output["parameters"] = {"binary_data_size": len(parts[-1])}
-        else:
-            output["data"] = _plain(array)
-        outputs.append(output)
-    text = json.dumps({**header, "outputs": outputs}, allow_nan=False, separators=(",", ":")).encode()
+        outputs.append(_json(output) if binary else f'{_json(output)[:-1]},"data":[{_elements(array)}]}}')
+    text = f'{_json(header)[:-1]},"outputs":[{",".join(outputs)}]}}'.encode()
     return b"".join([text, *parts]), len(text) if parts else None
 
 
-def _plain(array: np.ndarray) -> list[Any]:
-    """The elements for JSON, which has no NaN and no infinities: null stands for them."""
+def _elements(array: np.ndarray) -> str:
+    """The elements in JSON, which has no NaN and no infinities: null stands for them.
+
+    They are written in pieces, because other threads wait while Python writes one.
+    """
     flat = array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
     flat = flat.reshape(-1)
+    return ",".join(_json(_plain(flat[i : i + _PIECE]))[1:-1] for i in range(0, len(flat), _PIECE))
+
+
+def _plain(flat: np.ndarray) -> list[Any]:
     if flat.dtype.kind == "f" and not np.isfinite(flat).all():
         return [value if math.isfinite(value) else None for value in flat.tolist()]
     return flat.tolist()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[dict[str, Any], bytes]:
@@ -155,14 +170,16 @@ def _tensor(given: dict[str, Any], rest: bytes, name: str, dtype: np.dtype) -> t
     data = given.get("data")
     if not isinstance(data, list):
         raise _refused(f"{name} has neither data nor binary_data_size")
+    # As objects: numpy would make a list with one long string an array in which each element has that length.
+    elements = np.asarray(data, object).reshape(-1)
+    if len(elements) != count or not _ELEMENTS[dtype.kind].issuperset(map(type, elements)):
+        raise _refused(f"the data of {name} are not {count} numbers of type {_NAMES[dtype]}")
     try:
-        array = np.asarray(data)
-        if array.size != count or array.dtype.kind not in "biuf":
-            raise ValueError
         with np.errstate(over="ignore"):
-            return array.astype(dtype).reshape(shape), rest
-    except (ValueError, OverflowError, RecursionError):
-        raise _refused(f"the data of {name} are not {count} numbers") from None
+            numbers = elements.astype(np.float64) if dtype.kind in "fV" else elements
+            return numbers.astype(dtype).reshape(shape), rest
+    except OverflowError:
+        raise _refused(f"the data of {name} have a number that {_NAMES[dtype]} does not hold") from None
 
 
 def _flag(given: dict[str, Any], name: str, default: bool) -> bool:

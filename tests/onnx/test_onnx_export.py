@@ -178,6 +178,31 @@ def test_layers_and_layouts(layers, layout, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+class Lookalikes(nn.Module):
+    """Computes what is nearly GlobalAveragePool, Softmax or And of ONNX."""
+
+    def forward(self, x):
+        y = x[..., 0]
+        powers = jnp.exp(y - y.max(2, keepdims=True))
+        return {
+            "pool": F.avg_pool2d(x, 4, 9, 1),  # one window of the size of the image, which is not on the image
+            "softmax": powers / powers.sum(2)[:, None],  # the sums of rows divide columns
+            "bits": ((8 * x).astype(jnp.int32) & 5).astype(jnp.float32),
+        }
+
+
+def test_what_looks_like_an_operator_and_is_another(tmp_path):
+    model, path = Lookalikes(), tmp_path / "lookalikes.onnx"
+    export.save_onnx(path, model, {}, {}, image_size=(4, 4), layout="NHWC")
+    images = np.random.default_rng(2).normal(size=(3, 4, 4, 3)).astype(np.float32)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    found = dict(zip((one.name for one in session.get_outputs()), session.run(None, {"images": images}), strict=True))
+    for name, expected in model.apply({}, {}, images)[0].items():
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-5, err_msg=name)
+
+
 def test_a_fixed_batch(layers, tmp_path):
     path = tmp_path / "layers.onnx"
     export.save_onnx(path, *layers, image_size=(22, 25), batch=2)

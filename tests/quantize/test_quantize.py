@@ -212,3 +212,58 @@ def test_faults_are_named(trained):
     prepared, params, state = quantize.prepare_training(model, params, state)
     with pytest.raises(ValueError, match="give the model that was given to prepare_training"):
         quantize.convert(prepared, params, state)
+
+
+class Up(nn.Module):
+    """Gives an argument of a layer by its name."""
+
+    def __init__(self):
+        self.up = nn.ConvTranspose2d(3, 4, 2, stride=2)
+
+    def forward(self, x):
+        return self.up(x, output_size=(2 * x.shape[-3] + 1, 2 * x.shape[-2] + 1))
+
+
+def test_arguments_of_layers_by_name():
+    model, x = Up(), jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
+    params, state = model.init(jax.random.key(0))
+    y, _ = model.apply(params, state, x)
+    int8 = quantize.post_training(model, params, state, [x])
+    np.testing.assert_allclose(int8[0].apply(*int8[1:], x)[0], y, atol=0.05 * float(jnp.abs(y).max()))
+    prepared, params, state = quantize.prepare_training(model, params, state)
+    assert prepared.apply(params, state, x, train=True)[0].shape == y.shape
+
+
+class Remat(nn.Module):
+    """Calls a layer within `jax.checkpoint`, as models do that save memory."""
+
+    def __init__(self):
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return jax.checkpoint(self.conv)(x)
+
+
+def test_layers_within_a_transformation():
+    model, x = Remat(), jnp.ones((1, 8, 8, 3))
+    params, state = model.init(jax.random.key(0))
+    for options in ({}, {"weights_only": True}):
+        with pytest.raises(ValueError, match=r"jax\.checkpoint"):
+            quantize.post_training(model, params, state, [x], **options)
+    int8, params, state = quantize.post_training(model, params, state, weights_only=True)
+    assert int8.apply(params, state, x)[0].shape == (1, 6, 6, 4)
+
+
+def test_mistaken_arguments():
+    model, x = nn.Sequential(nn.Linear(3, 4)), jnp.ones((2, 3))
+    params, state = model.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=r"one array of shape \(2, 3\)"):
+        quantize.post_training(model, params, state, x)
+    with pytest.raises(ValueError, match="skip is a list of paths"):
+        quantize.post_training(model, params, state, [x], skip="fc")
+    int8 = quantize.post_training(model, params, state, [x])
+    for again in (quantize.post_training, quantize.convert):
+        with pytest.raises(ValueError, match="int8 weights"):
+            again(*int8, *([[x]] if again is quantize.post_training else []))
+    with pytest.raises(ValueError, match="int8 weights"):
+        quantize.prepare_training(*int8)

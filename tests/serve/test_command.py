@@ -12,7 +12,7 @@ import time
 import pytest
 
 import funcvision
-from funcvision import cli
+from funcvision import cli, serve
 
 from .serving import image
 
@@ -86,10 +86,20 @@ def test_a_server(server, tmp_path):
     ([], "give files to serve"), (["--models", "nowhere"], "there is no folder nowhere"),
     (["missing.fv"], "missing.fv"), (["a.fv", "--workers", "0"], "--workers"),
     (["a.fv", "--max-batch", "0"], "max_batch"), (["a.fv", "--api-key-file", "missing"], "missing"),
+    (["."], ". is a folder: give files"),
+    (["a.fv", "--port", "70000"], "0 to 65535; got 70000"), (["a.fv", "--host", "no.invalid"], "no.invalid:0: "),
 ])  # fmt: skip
 def test_refused_arguments(capsys, arguments, words):
     assert cli.main(["serve", "--port", "0", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "x"])
+@pytest.mark.parametrize("option", ["--timeout", "--max-mib", "--max-delay-ms", "--drain"])
+def test_options_that_are_not_numbers(capsys, option, number):
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "a.fv", f"{option}={number}"])
+    assert f"{number!r} is not a number" in capsys.readouterr().err
 
 
 def test_without_the_extra(capsys, monkeypatch):
@@ -103,5 +113,17 @@ def test_without_the_extra(capsys, monkeypatch):
 
 def test_a_port_that_is_taken(capsys, model_file):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        assert cli.main(["serve", str(model_file), "--port", str(other.getsockname()[1])]) == 2
-    assert "in use" in capsys.readouterr().err
+        other_port = other.getsockname()[1]
+        assert cli.main(["serve", str(model_file), "--port", str(other_port)]) == 2
+    assert f"127.0.0.1:{other_port}: Address already in use" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_while_models_are_loaded():
+    """Two sockets can be bound to one port as long as none listens."""
+    first = serve.open_port("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with first, serve.open_port("127.0.0.1", port) as second:
+        first.listen()
+        with pytest.raises(OSError, match="in use") as error:
+            serve.run(None, second, ready=lambda: pytest.fail("it serves, and nothing reaches it"))
+        assert error.value.filename == f"127.0.0.1:{port}"

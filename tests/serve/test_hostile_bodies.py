@@ -6,6 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from funcvision.serve.bodies import file_in
+from funcvision.serve.errors import ServeError
+
 from .serving import image
 
 IMAGES = [image(format=format) for format in ("PNG", "JPEG", "GIF", "WEBP", "BMP")]
@@ -36,6 +39,27 @@ def test_changed_images(client, data):
 @pytest.mark.filterwarnings("ignore")
 def test_forms(client, parts):
     assert client.post("/predictions/tiny", content=b"".join(parts), headers=FORM).status_code in (200, 400, 413, 415)
+
+
+@pytest.mark.parametrize("data", [
+    b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n1\r\n' * 300_000 + b"--x--\r\n",
+    b'--x\r\nContent-Disposition: form-data; name="' + b'\\"' * 100_000 + b";" * 100_000 + b"\r\n\r\n1\r\n--x--\r\n",
+], ids=["many fields", "a long header"])  # fmt: skip
+def test_forms_that_would_take_long_to_read(data):
+    """The parser of headers takes minutes for the second one."""
+    with pytest.raises(ServeError, match="form"):
+        file_in(data, FORM["content-type"])
+
+
+def test_a_content_type_that_would_take_long_to_read():
+    with pytest.raises(ServeError, match="Content-Type"):
+        file_in(image(), 'multipart/form-data; boundary="' + '\\"' * 30_000)
+
+
+def test_a_form_of_many_fields():
+    field = b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n1\r\n'
+    others = b"".join(field.replace(b"data\"", f'{i}"'.encode()) for i in range(15))
+    assert file_in(others + field + b"--x--\r\n", FORM["content-type"]) == b"1"
 
 
 VALUES = st.recursive(

@@ -1,11 +1,18 @@
 """The Open Inference Protocol, version 2, with tensors in JSON and in binary."""
 
+import asyncio
 import json
+import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from .serving import SIDE
+from funcvision import export, serve
+from funcvision.serve.tensors import parse
+
+from .serving import SIDE, Client
 
 INFER = "/v2/models/tiny/infer"
 
@@ -128,3 +135,69 @@ def test_wrong_lengths_of_the_header(client, length):
 
 def test_deep_json(client):
     assert client.post(INFER, content=b"[" * 200_000).status_code == 400
+
+
+def rows_model(tmp_path, dtype, **settings):
+    """A client of a model that returns its input, of which a row is one number."""
+    (n,) = jax.export.symbolic_shape("n")
+    row = jax.ShapeDtypeStruct((n, 1), dtype)
+    zero = jnp.zeros((1, 1), dtype)
+    export.save_function(tmp_path / "row.fv", lambda zero, x: x + zero, zero, row, platforms=["cpu"])
+    registry = serve.Registry(serve.Settings(max_batch=2, **settings), inspect_programs=False)
+    registry.add(tmp_path / "row.fv")
+    return Client(serve.create_app(registry))
+
+
+@pytest.mark.parametrize(("dtype", "name", "data"), [
+    ("uint8", "UINT8", [300]), ("uint8", "UINT8", [-1]), ("uint8", "UINT8", [1.5]), ("uint8", "UINT8", [True]),
+    ("int32", "INT32", [2**31]), ("float32", "FP32", ["1"]), ("float32", "FP32", [None]), ("float32", "FP32", [[[]]]),
+    ("float32", "FP32", [10**400]), ("bfloat16", "BF16", [10**400]), ("bool", "BOOL", [1]),
+])  # fmt: skip
+def test_numbers_are_not_cast_in_silence(dtype, name, data):
+    body = json.dumps({"inputs": [{"name": "x", "shape": [1, 1], "datatype": name, "data": data}]}).encode()
+    with pytest.raises(serve.ServeError, match="the data of x"):
+        parse(body, None, names=["x"], dtypes=[np.dtype(dtype)], outputs=["y"])
+
+
+def test_a_long_string_among_the_numbers():
+    """numpy would make an array of 20 GB of them: each element of an array of strings is as long as the longest."""
+    data = ["x" * 500_000, *[0] * 9_999]
+    body = json.dumps({"inputs": [{"name": "x", "shape": [10_000, 1], "datatype": "FP32", "data": data}]}).encode()
+    with pytest.raises(serve.ServeError, match="the data of x"):
+        parse(body, None, names=["x"], dtypes=[np.dtype("float32")], outputs=["y"])
+
+
+def test_many_rows(tmp_path):
+    """They are computed in their order, and in pieces: other requests come between them."""
+    client = rows_model(tmp_path, "int32")
+    given = np.arange(4001, dtype=np.int32)[:, None]
+    head = json.dumps({"inputs": [{
+        "name": "x", "datatype": "INT32", "shape": [4001, 1], "parameters": {"binary_data_size": given.nbytes},
+    }]}).encode()  # fmt: skip
+
+    async def main():
+        async with client.session() as session:
+            headers = {"Inference-Header-Content-Length": str(len(head))}
+            work = session.post("/v2/models/row/infer", content=head + given.tobytes(), headers=headers)
+            many = asyncio.create_task(work)
+            while 'funcvision_batch_size_count{model="row",version="1.0"} 0.0' in (await session.get("/metrics")).text:
+                await asyncio.sleep(0.001)
+            one = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1, 1], "data": [7]}]}
+            answer = await session.post("/v2/models/row/infer", json=one)
+            assert answer.json()["outputs"][0]["data"] == [7]
+            assert not many.done()
+            assert (await many).json()["outputs"][0]["data"] == list(range(4001))
+
+    asyncio.run(main())
+
+
+def test_many_rows_for_which_there_is_no_time(tmp_path):
+    client = rows_model(tmp_path, "uint8", timeout=0.5)
+    head = json.dumps({"inputs": [{
+        "name": "x", "datatype": "UINT8", "shape": [10**6, 1], "parameters": {"binary_data_size": 10**6},
+    }]}).encode()  # fmt: skip
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    begin = time.monotonic()
+    assert client.post("/v2/models/row/infer", content=head + bytes(10**6), headers=headers).status_code == 504
+    assert time.monotonic() - begin < 5
+    assert 'funcvision_queue_length{model="row",version="1.0"} 0.0' in client.get("/metrics").text

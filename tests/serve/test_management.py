@@ -120,8 +120,15 @@ def test_management_from_elsewhere(registry, host, method, path):
     assert far.post("/predictions/tiny", content=image()).status_code == 200
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_management_through_a_proxy_of_this_machine(registry, header):
+    proxy = Client(serve.create_app(registry), **{header: "for=10.0.0.7"})
+    assert proxy.get("/models").status_code == 403
+    assert proxy.post("/predictions/tiny", content=image()).status_code == 200
+
+
 def test_management_from_anywhere(registry):
-    far = Client(serve.create_app(registry, manage_from_anywhere=True), "10.0.0.7")
+    far = Client(serve.create_app(registry, manage_from_anywhere=True), "10.0.0.7", via="1.1 proxy")
     assert far.get("/models/tiny").status_code == 200
 
 
@@ -153,7 +160,9 @@ def test_api_keys(registry, tmp_path):
         assert known.get("/models").status_code == 200
 
 
-@pytest.mark.parametrize(("text", "words"), [("# nothing\n", "no API key"), ("short\n", "less than 16")])
+@pytest.mark.parametrize(("text", "words"), [
+    ("# nothing\n", "no API key"), ("short\n", "less than 16"), ("a-k\u00e9y-0123456789abc\n", "ASCII"),
+])  # fmt: skip
 def test_files_of_keys(tmp_path, text, words):
     (tmp_path / "keys").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):

@@ -324,6 +324,10 @@ def test_keys_are_asked_for_and_not_kept(visit, registry):
         field = page.get_by_label("API key")
         field.wait_for()
         assert field.evaluate("field => field === document.activeElement")
+        field.fill("a k\u0435y with a Cyrillic letter")  # which no header can hold
+        field.press("Enter")
+        assert not field.evaluate("field => field.checkValidity()")
+        assert page.evaluate("Object.values(sessionStorage)") == []
         field.fill("not the key")
         field.press("Enter")
         page.get_by_text("The server does not know this key.").wait_for()
@@ -349,6 +353,7 @@ def test_a_small_phone_needs_no_horizontal_scrolling(visit, address):
         page.get_by_label("Model").select_option(model)
         page.get_by_text(words).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
+        assert page.locator("#settings").evaluate("box => box.scrollWidth <= box.clientWidth")
         for button in page.get_by_role("button").all():
             assert button.bounding_box()["height"] >= 44
 

@@ -62,7 +62,7 @@ def test_what_is_not_there(client):
         answer = client.post(path, content=b"x")
         assert answer.status_code == 404
         assert answer.json()["type"] == "ModelNotFoundException"
-    assert client.get("/nothing").json() == {"code": 404, "type": "ModelNotFoundException", "message": "Not Found"}
+    assert client.get("/nothing").json() == {"code": 404, "type": "ResourceNotFoundException", "message": "Not Found"}
     assert client.get("/predictions/tiny").status_code == 405
 
 

@@ -185,6 +185,8 @@ def broadcast(program: Program, operation: Operation) -> bool:
     """An elementwise operation of two operands, of which one may be smaller: ONNX's operators broadcast."""
     (output,), operands = operation.outputs, list(operation.inputs)
     aval = program.avals[output]
+    if operation.name in ("and", "or") and aval.dtype != jnp.bool_:
+        return False  # ONNX's And is one of truth values, not of bits
     for place, slot in enumerate(operands):
         if program.avals[operands[1 - place]].shape == aval.shape and slot != (less := without_copies(program, slot)):
             operands[place] = less
@@ -237,7 +239,7 @@ def softmax(program: Program, operation: Operation) -> bool:
     if copies is None or copies.name != "broadcast_in_dim" or len(axes) != 1:
         return False
     kept = dict(zip(copies.params["broadcast_dimensions"], program.avals[copies.inputs[0]].shape, strict=True))
-    if kept.get(axes[0], 1) != 1:
+    if kept.get(axes[0], 1) != 1 or not _is_copied_along(program, total, summed):
         return False
     add_operator(program, "Softmax", [x], program.avals[operation.outputs[0]], operation.outputs[0], axis=axes[0])
     return True
@@ -249,6 +251,21 @@ def _reduced(program: Program, slot: int, name: str) -> Operation | None:
     while operation is not None and operation.name in ("broadcast_in_dim", "reshape"):
         operation = program.original.get(operation.inputs[0])
     return operation if operation is not None and operation.name == name else None
+
+
+def _is_copied_along(program: Program, slot: int, summed: Operation) -> bool:
+    """Whether each sum is copied along the axis of its own summands, not along another one of the same size."""
+    rank = program.avals[summed.inputs[0]].ndim
+    places = [place for place in range(rank) if place not in summed.params["axes"]]
+    operation = program.original[slot]
+    while operation is not summed:
+        source, result = program.avals[operation.inputs[0]].shape, program.avals[operation.outputs[0]].shape
+        if len(result) > len(source):
+            if operation.name == "reshape":
+                return len(result) == rank and [result[place] for place in places] == list(source)
+            return list(operation.params["broadcast_dimensions"]) == places
+        operation = program.original[operation.inputs[0]]
+    return False
 
 
 # Reductions, pooling, normalisation
@@ -295,7 +312,8 @@ def mean_pooling(program: Program, operation: Operation) -> bool:
     """AveragePool, or GlobalAveragePool if there is one window."""
     (x,), (output,), params = operation.inputs, operation.outputs, operation.params
     windows = params["windows"]
-    if all(window.count == 1 and window.size == size for window, size in zip(windows, program.avals[x].shape[1:])):
+    sizes = program.avals[x].shape[1:-1]
+    if all(one.count == 1 and one.size == size and one.low == 0 for one, size in zip(windows, sizes, strict=True)):
         add_on_images(program, "GlobalAveragePool", [x], output)
     else:
         include = params["count_include_pad"]
