@@ -33,7 +33,7 @@ class Options:
     out: str = option("runs/train", "folder that receives checkpoints, weights, figures and curves")
     resume: str = option("auto", "auto continues the run in OUT; none begins anew; a PATH continues another run")
     seed: int = option(0, "decides initial values, the order of samples and all other random numbers")
-    test_only: bool = option(False, "only evaluate the model")
+    test_only: bool = option(False, "only evaluate: the checkpoint that resume names, or the initial model")
     save_every: int = option(0, "also save a checkpoint after so many steps; 0 saves after each epoch only")
     on_nan: Literal["raise", "skip"] = option("raise", "raise stops at a loss that is not finite; skip omits the step")
     on_unreadable: Literal["raise", "skip"] = option("raise", "skip takes the next image in place of an unreadable one")

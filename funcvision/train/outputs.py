@@ -268,7 +268,7 @@ def load_run(
     schedule = options.build_rate(result["steps_per_epoch"])
     optimizer = options.build_optimizer(model, schedule, len(classes), preparation.channels)
     like = create(model, optimizer, key=jax.random.key(0), ema=average)
-    with Checkpoints(out / "checkpoints") as checkpoints:
+    with Checkpoints(out / "checkpoints", read_only=True) as checkpoints:  # the run may still be saving into it
         restored, _ = checkpoints.restore(like, step=int(part) if part.isdigit() else None)
     if ema:
         restored = restored.averaged()

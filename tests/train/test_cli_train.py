@@ -83,6 +83,31 @@ def test_the_same_command_continues(trained, capsys):
     assert len(lines) == 12  # nothing was trained again
 
 
+def test_a_run_that_cannot_continue_keeps_its_results(trained, tmp_path, capsys):
+    before = (trained / "result.json").read_bytes()
+    for options, message in (
+        (FEW, "is of another model"),  # without the average
+        ((*FEW, "--model-ema", "batch-size=128"), "5 steps in an epoch, and this loader has 11"),
+    ):
+        status, _, err = run(capsys, "train", "digits", "--out", trained, *options)
+        assert status == 2
+        assert message in err
+        assert (trained / "result.json").read_bytes() == before
+    place = ("--out", tmp_path / "x", "--resume", trained / "checkpoints/3")
+    status, _, err = run(capsys, "train", "digits", *place, *FEW, "--model-ema")
+    assert (status, "has no checkpoint 3: there are 5, 10" in err) == (2, True)
+    assert not (tmp_path / "x").exists()
+
+
+def test_test_only_evaluates_the_checkpoint(trained, tmp_path, capsys):
+    result = json.loads((trained / "result.json").read_text(encoding="utf-8"))
+    for place in (("--out", trained), ("--out", tmp_path / "x", "--resume", trained)):
+        status, out, _ = run(capsys, "train", "digits", *place, *FEW, "--model-ema", "model_ema_steps=1", "--test-only")
+        assert status == 0
+        assert f"accuracy {result['val_accuracy']:.4g}" in out
+    assert not (tmp_path / "x").exists()
+
+
 def test_mistakes(trained, capsys):
     for arguments, message in (
         (["train", "digit"], "there is no recipe 'digit': did you mean digits?"),
