@@ -71,7 +71,7 @@ def evaluate(
         raise ValueError("there is nothing to evaluate: the loader gave no batch")
     sums = jax.tree.map(lambda *values: sum(float(value) for value in values), *jax.device_get(pending))
     count = sums.pop("")
-    return {name: value / count for name, value in sums.items()}
+    return {name: sums[name] / count for name, _ in names}
 
 
 def _is_among_highest(output: jax.Array, labels: jax.Array, k: int) -> jax.Array:

@@ -182,8 +182,7 @@ def evaluate_run(
     """
     found = outputs.load_run(path, ema=ema, recipe=recipe)
     data = open_for(found.recipe, spec)
-    if len(data.classes) != len(found.classes):
-        raise ValueError(f"{path} has {len(found.classes)} classes, and the data set has {len(data.classes)}")
+    _check_classes(path, found.classes, data.classes)
     size = batch_size or found.recipe.batch_size
     loader = evaluation_loader(
         data, found.preparation, size, workers=found.recipe.workers, kind=found.recipe.worker_kind,
@@ -213,9 +212,24 @@ def evaluate_file(checkpoint: str, spec: str, *, entry: str | None = None, batch
     predictor = models.Predictor.load(
         name if published else None, weights if published else checkpoint, entry=entry, dtype="float32"
     )
-    data = open_data(spec)
-    loader = DataLoader(data.test, batch_size, transform=_Prepared(predictor.preset))
+    data, prepare = open_data(spec), _Prepared(predictor.preset)
+    first, _ = prepare(data.test[0], key=None)
+    scores = jax.eval_shape(predictor.model.apply, predictor.params, predictor.state, first[None])[0]
+    if len(data.classes) != scores.shape[-1]:
+        raise ValueError(f"{checkpoint} has {scores.shape[-1]} classes, and the data set has {len(data.classes)}")
+    loader = DataLoader(data.test, batch_size, transform=prepare)
     return evaluate(predictor.model, _state_of(predictor), loader, _metrics(len(data.classes)))
+
+
+def _check_classes(path: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> None:
+    """Raises ValueError if a run and a data set number their classes differently; says so if the names differ."""
+    if len(ours) != len(theirs):
+        raise ValueError(f"{path} has {len(ours)} classes, and the data set has {len(theirs)}")
+    if ours != theirs and sorted(ours) == sorted(theirs):
+        raise ValueError(f"{path} has the classes of the data set in another order")
+    if others := [f"{one!r} for {other!r}" for one, other in zip(theirs, ours, strict=True) if one != other]:
+        _say(f"{len(others)} classes have other names in the data set than in the run, such as {others[0]}; they are "
+             f"taken to be the same")
 
 
 def _state_of(model: Any) -> TrainState:
