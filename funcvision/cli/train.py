@@ -99,12 +99,13 @@ def _show(recipe: "Recipe") -> None:
 
 
 def _columns(left: str, right: str, width: int) -> str:
-    """A line of two columns, the left one of so many characters, wrapped where a terminal is too narrow."""
-    line = f"{left.ljust(width - 1)} {right}"
+    """Two texts as a line, the left one of so many characters; in a narrow terminal the right one is below it."""
     if not sys.stdout.isatty():
-        return line
+        return f"{left.ljust(width - 1)} {right}"
     columns = shutil.get_terminal_size().columns
-    return textwrap.fill(line, columns, subsequent_indent=" " * (width if columns > 2 * width else 4))
+    if columns > 2 * width:
+        return textwrap.fill(f"{left.ljust(width - 1)} {right}", columns, subsequent_indent=" " * width)
+    return "\n".join([left, *textwrap.wrap(right, columns, initial_indent="    ", subsequent_indent="    ")])
 
 
 def _train(name: str, recipe: "Recipe") -> int:
