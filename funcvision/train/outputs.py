@@ -24,7 +24,9 @@ from .preparation import Preparation
 from .recipe import Recipe, find_recipe, list_recipes
 from .state import TrainState, create
 
-__all__ = ["Run", "draw_curves", "find_run", "load_run", "save_weights", "versions", "whole", "write_result"]
+__all__ = [
+    "Run", "checkpoints_of", "draw_curves", "find_run", "load_run", "save_weights", "versions", "whole", "write_result"
+]
 
 RESULT, WEIGHTS, AVERAGE, CURVES = "result.json", "model.safetensors", "model_ema.safetensors", "curves.png"
 

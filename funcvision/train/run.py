@@ -34,7 +34,7 @@ __all__ = ["evaluate_file", "evaluate_run", "open_for", "run", "start_processes"
 
 
 def start_processes(recipe: Recipe) -> None:
-    """Connects the processes of a run of several; must be called before jax is used.
+    """Connects the processes of a run of several, and makes XLA deterministic if asked; call it before jax is used.
 
     They are named by `coordinator`, `num_processes` and `process_id`; or, if none of these is given, by the variables
     that SLURM's srun, Open MPI's mpirun, GKE's TPU slices and indexed jobs of Kubernetes set. With `coordinator=auto`
