@@ -88,6 +88,14 @@ def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
         assert not out.exists()
 
 
+def test_ctrl_c_is_one_sentence(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.COMMANDS["bench"], "run", interrupted)
+    assert run(capsys, "bench", "x.fv") == (130, "", "funcvision: interrupted\n")
+
+
 def test_usage(capsys):
     for arguments, status in (([], 2), (["convert"], 2), (["transmogrify"], 2), (["-h"], 0), (["convert", "-h"], 0)):
         with pytest.raises(SystemExit) as stop:

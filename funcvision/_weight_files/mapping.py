@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-__all__ = ["blocks", "map_file", "pieces", "release", "replacing", "view"]
+__all__ = ["blocks", "map_file", "pieces", "refuse_target", "release", "replacing", "view"]
 
 _PIECE = 1 << 22  # bytes that are handled at a time: large enough to stream, small compared with any checkpoint
 
@@ -80,6 +80,22 @@ def pieces(array: np.ndarray) -> Iterator[memoryview]:
         release(block)
 
 
+def refuse_target(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raises the errors of `replacing` that are known before there is anything to write.
+
+    Args:
+        path: the file to write.
+        overwrite: whether it may be replaced.
+    """
+    target = pathlib.Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise FileExistsError(f"{path} exists and is not a regular file")
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists: pass overwrite=True (--force on the command line) to replace it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: the folder {target.parent} does not exist")
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[IO[bytes]]:
     """A stream whose content becomes the file at `path` when the block ends without an error.
@@ -91,14 +107,10 @@ def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[IO[byte
     Raises:
         FileExistsError: the file exists and `overwrite` is not set, or it is not a regular file.
         FileNotFoundError: the folder of the file does not exist.
+        OSError: the folder is read-only, or the disk is full.
     """
+    refuse_target(path, overwrite)
     target = pathlib.Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise FileExistsError(f"{path} exists and is not a regular file")
-    if target.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists: pass overwrite=True (--force on the command line) to replace it")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: the folder {target.parent} does not exist")
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
     try:
         with open(temporary, "xb") as stream:
@@ -108,6 +120,8 @@ def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[IO[byte
         if target.exists() and not overwrite:
             raise FileExistsError(f"{path} was written by another program in the meantime; it is left as it is")
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == os.fspath(temporary):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error  # the name that the caller knows
         raise

@@ -22,8 +22,8 @@ COMMANDS = {
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Runs the command and returns its exit status.
 
-    An error in the input is printed to stderr as one sentence, and the status is 2. A character that the encoding of
-    stdout lacks, as in the name of a class, is printed as an escape sequence.
+    An error in the input is printed to stderr as one sentence, and the status is 2; after Ctrl-C it is 130. A
+    character that the encoding of stdout lacks, as in the name of a class, is printed as an escape sequence.
 
     Args:
         argv: the arguments after the name of the program; those of the process by default.
@@ -42,6 +42,9 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     except (ValueError, OSError, MemoryError, ImportError) as error:
         print(f"funcvision: {_sentence(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("funcvision: interrupted", file=sys.stderr)
+        return 130
 
 
 def _arranged(argv: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["load_exported", "open_image", "read_names", "run_of"]
+__all__ = ["is_run", "load_exported", "load_run", "open_image", "read_names"]
 
 
 def open_image(path: str, any_size: bool) -> "Image.Image":
@@ -55,13 +55,37 @@ def read_names(path: str) -> list[str]:
         raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
 
 
-def run_of(path: str) -> bool:
-    """Whether a path is of a run of `funcvision train`. Only if it may be, `funcvision.train` is imported."""
+def is_run(path: str) -> bool:
+    """Whether a path is of a run of `funcvision train`. Only if it may be, `funcvision.train` is imported.
+
+    Raises:
+        ValueError: it is a folder of something else, which no command takes.
+    """
     if not os.path.exists(path) or path.endswith((".pth", ".pt")):
         return False
     from ..train.outputs import find_run
 
-    return find_run(path) is not None
+    found = find_run(path) is not None
+    if not found and os.path.isdir(path):
+        raise ValueError(f"{path} is a folder without result.json, so it is no run of `funcvision train`")
+    return found
+
+
+def load_run(arguments: "argparse.Namespace", path: str) -> "Any":
+    """The model of a run of `funcvision train`.
+
+    Args:
+        arguments: of the subcommand, with `entry` and `recipe`.
+        path: of the run.
+
+    Raises:
+        ValueError: the run cannot be loaded, or `entry` is of no run.
+    """
+    from ..train import outputs
+
+    if arguments.entry not in (None, "model_ema"):
+        raise ValueError(f"a run has the entry model_ema only; got --entry {arguments.entry}")
+    return outputs.load_run(path, ema=arguments.entry == "model_ema", recipe=arguments.recipe)
 
 
 def load_exported(arguments: "argparse.Namespace", task: str, *, leave_out: "Sequence[str]") -> "Any":

@@ -5,19 +5,21 @@ import os
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
 __all__ = ["save"]
 
 
-def save(arguments: "argparse.Namespace", found: "dict[str, Any]", size: "dict[str, Any]", batch: str) -> None:
+def save(arguments: "argparse.Namespace", found: "dict[str, Any]", size: "dict[str, Any]",
+         batch: "Sequence[int | str]") -> None:
     """Writes an ONNX file and prints its size.
 
     Args:
         arguments: of the command.
         found: the model, with its arrays and what is known about it.
         size: `image_size` or `prepare_from`.
-        batch: numbers of images, as the option --batch writes them.
+        batch: numbers of images, and "symbolic" for any number; of several, an ONNX file gets any number.
 
     Raises:
         ValueError: an option has no meaning for an ONNX file.
@@ -31,10 +33,9 @@ def save(arguments: "argparse.Namespace", found: "dict[str, Any]", size: "dict[s
         raise ValueError("an ONNX file is for one size of images: give one --image-size, as 224 or 224x320")
     if isinstance(sizes, list):
         size = {"image_size": sizes[0]}
-    batches = set(batch.split(","))
     export.save_onnx(
         arguments.out, found["model"], found["params"], found["state"], **size, preset=found["preset"],
-        batch="symbolic" if "symbolic" in batches or len(batches) > 1 else int(batches.pop()),
+        batch=batch[0] if len(set(batch)) == 1 else "symbolic",
         categories=found["categories"], name=found["name"], license=found["license"], overwrite=arguments.force,
     )
     print(f"{found['name']}: {os.path.getsize(arguments.out) / 2**20:.1f} MiB -> {arguments.out}")

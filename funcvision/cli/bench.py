@@ -4,6 +4,7 @@ The latency is the time of one call, from an array of the host to the answer on 
 """
 
 import argparse
+import os
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
     from .. import enable_compilation_cache, export
 
     asked = _asked(arguments.batch_sizes)
+    if arguments.image_size < 1:
+        raise ValueError(f"--image-size {arguments.image_size} must be 1 or more")
+    if os.path.isdir(arguments.file):
+        raise ValueError(f"{arguments.file} is a folder, and bench measures exported files: give the file that "
+                         f"`funcvision export {arguments.file} --out FILE.fv` writes")
     enable_compilation_cache()
     begin = time.perf_counter()
     function = export.load(arguments.file)

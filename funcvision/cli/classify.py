@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from ._inputs import load_exported, open_image, read_names, run_of
+from ._inputs import is_run, load_exported, load_run, open_image, read_names
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..vision import models
 
     enable_compilation_cache()
-    if run_of(arguments.weights):
+    if is_run(arguments.weights):
         _classify_by_run(arguments)
         return
     if arguments.weights.endswith(".fv"):
@@ -82,10 +82,11 @@ def _classify_by_run(arguments: argparse.Namespace) -> None:
     """Classifies with a model of `funcvision train`, whose run says how images are prepared."""
     import dataclasses
 
-    from ..train.outputs import load_run
     from ..vision import models
 
-    found = load_run(arguments.weights, ema=arguments.entry == "model_ema", recipe=arguments.recipe)
+    if arguments.model is not None:
+        raise ValueError(f"{arguments.weights} is a run, which says which model it is: leave out --model")
+    found = load_run(arguments, arguments.weights)
     asked = {"crop_size": arguments.crop, "resize_size": arguments.resize}
     asked = {name: value for name, value in asked.items() if value is not None}
     preparation = dataclasses.replace(found.preparation, **asked)

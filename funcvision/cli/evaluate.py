@@ -6,6 +6,9 @@ or any other file of a classifier, or NAME:WEIGHTS for published weights, as res
 
 import argparse
 import json
+import os
+
+from ._inputs import is_run
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -28,33 +31,37 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluates and prints the figures."""
     from .. import enable_compilation_cache
     from ..data import LoadError
-    from ..train.outputs import find_run
 
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise ValueError(f"--batch-size {arguments.batch_size} must be 1 or more")
     enable_compilation_cache()
-    is_run = find_run(arguments.checkpoint) is not None
-    if arguments.recipe is not None and not is_run:
-        raise ValueError(f"{arguments.checkpoint} is no run of `funcvision train`: leave out --recipe")
     try:
-        figures = _figures(arguments, is_run)
+        figures = _figures(arguments)
     except LoadError as error:  # an image cannot be read, or a worker died
         raise ValueError(" ".join(str(error).split())) from error
     print(json.dumps(figures))
 
 
-def _figures(arguments: argparse.Namespace, is_run: bool) -> dict[str, float]:
+def _figures(arguments: argparse.Namespace) -> dict[str, float]:
     """Loss and accuracy of a run or of a file of weights."""
     from ..train.run import evaluate_file, evaluate_run
 
-    if is_run:
+    checkpoint = arguments.checkpoint
+    if is_run(checkpoint):
         return evaluate_run(
-            arguments.checkpoint, arguments.data, ema=arguments.ema, batch_size=arguments.batch_size,
+            checkpoint, arguments.data, ema=arguments.ema, batch_size=arguments.batch_size,
             recipe=arguments.recipe,
         )
+    if arguments.recipe is not None:
+        raise ValueError(f"{checkpoint} is no run of `funcvision train`: leave out --recipe")
+    if not os.path.exists(checkpoint) and ":" not in checkpoint:
+        raise FileNotFoundError(f"there is no file or folder {checkpoint}; published weights are NAME:WEIGHTS, as "
+                                f"resnet50:DEFAULT")
+    if checkpoint.endswith(".fv"):
+        raise ValueError(f"{checkpoint} is an exported file: evaluate the run or the weights that it was made from")
     if arguments.data is None:
-        raise ValueError(f"{arguments.checkpoint} is no run with a data set of its own: give --data SPEC")
+        raise ValueError(f"{checkpoint} is no run with a data set of its own: give --data SPEC")
     return evaluate_file(
-        arguments.checkpoint, arguments.data, entry="model_ema" if arguments.ema else None,
+        checkpoint, arguments.data, entry="model_ema" if arguments.ema else None,
         batch_size=arguments.batch_size or 64,
     )

@@ -9,7 +9,7 @@ takes uint8 images of one size and returns probabilities. A file whose name ends
 import argparse
 import os
 
-from ._inputs import read_names, run_of
+from ._inputs import is_run, load_run, read_names
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "write a model to a file that runs without its code"
 
+_DTYPES = ("float32", "bfloat16", "float16", "float64")
 _TASKS = ("classification", "detection", "segmentation")
 
 
@@ -49,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", metavar="FILE", help="the names of the classes, one a line (default: those of the weights)"
     )
-    parser.add_argument("--dtype", default="float32", help="of images and parameters (default: float32)")
+    parser.add_argument(
+        "--dtype", choices=_DTYPES, default="float32", help="of images and parameters (default: float32)"
+    )
     parser.add_argument(
         "--platforms", metavar="NAMES", default="cpu,cuda,tpu", help="where it shall run (default: cpu,cuda,tpu)"
     )
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     from .. import export
     from . import _onnx
 
-    found = _run(arguments) if run_of(arguments.model) else _published(arguments)
+    found = _run(arguments) if is_run(arguments.model) else _published(arguments)
     task, preset = found["task"], found["preset"]
     if arguments.with_preparation:
         if arguments.image_size:
@@ -73,15 +76,14 @@ def run(arguments: argparse.Namespace) -> None:
             preset = _cropping(preset, size["image_size"][0])
     else:
         size = {"image_size": _usual_sizes(task, found["model"], preset)}
-    batch = arguments.batch or ("1,symbolic" if task == "classification" else "1")
+    batch = _batches(arguments.batch or ("1,symbolic" if task == "classification" else "1"))
     if arguments.out.endswith(".onnx"):
         return _onnx.save(arguments, found | {"preset": preset}, size, batch)
     params, state = found["params"], found["state"]
     export.save(
         arguments.out, found["model"], params, state, **size, preset=preset, task=task, categories=found["categories"],
-        batch=[one if one == "symbolic" else int(one) for one in batch.split(",")], dtype=arguments.dtype,
-        platforms=arguments.platforms.split(","), name=found["name"], license=found["license"],
-        in_channels=found["channels"], overwrite=arguments.force,
+        batch=batch, dtype=arguments.dtype, platforms=arguments.platforms.split(","), name=found["name"],
+        license=found["license"], in_channels=found["channels"], overwrite=arguments.force,
     )
     arrays = sum(array.nbytes for array in (*params.values(), *state.values()))
     total = os.path.getsize(arguments.out)
@@ -112,13 +114,9 @@ def _published(arguments: argparse.Namespace) -> "dict[str, Any]":
 
 def _run(arguments: argparse.Namespace) -> "dict[str, Any]":
     """The model of a run of `funcvision train`, whose result says how images are prepared."""
-    from ..train.outputs import load_run
-
     if arguments.weights != "DEFAULT":
         raise ValueError(f"{arguments.model} is a run, which has weights of its own: leave out --weights")
-    if arguments.entry not in (None, "model_ema"):
-        raise ValueError(f"a run has the entry model_ema only; got --entry {arguments.entry}")
-    found = load_run(arguments.model, ema=arguments.entry == "model_ema", recipe=arguments.recipe)
+    found = load_run(arguments, arguments.model)
     return {
         "name": found.recipe.model, "task": "classification", "model": found.model, "params": found.params,
         "state": found.state, "preset": found.preparation.preset(), "channels": found.preparation.channels,
@@ -157,6 +155,14 @@ def _cropping(preset: "Any", size: tuple[int, int]) -> "Any":
     else:
         options["resize_size"] = size
     return type(preset)(**options | {"crop_size": size})
+
+
+def _batches(text: str) -> "list[int | str]":
+    """What `export.save` takes as `batch`."""
+    found: list[int | str] = [int(one) if one.isdecimal() else one for one in text.split(",")]
+    if not all(one == "symbolic" or (isinstance(one, int) and one > 0) for one in found):
+        raise ValueError(f"--batch takes numbers of images above 0 and symbolic, such as 1,8,symbolic; got {text!r}")
+    return found
 
 
 def _sizes(text: str) -> "Any":

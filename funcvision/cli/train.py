@@ -5,13 +5,19 @@ recipes, and `funcvision train RECIPE --show` the options of one with their valu
 
 The folder --out receives result.json, curves.png, metrics.jsonl, checkpoints/STEP, model.safetensors and, with
 model-ema, model_ema.safetensors. The same command continues a run that was stopped. The status is 0 at the end and
-after SIGTERM; 1 if the run cannot go on, because of a full disk, an image that cannot be read or a dead worker; 2 for a
-mistake in the options; 3 for a loss that is not finite.
+after SIGTERM; 1 if the run cannot go on, because of a full disk or memory, an image that cannot be read or a dead
+worker; 2 for a mistake in the options; 3 for a loss that is not finite; 130 after Ctrl-C.
 """
 
 import argparse
 import errno
+import shutil
 import sys
+import textwrap
+
+TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
+if TYPE_CHECKING:
+    from ..train.recipe import Recipe
 
 __all__ = ["HELP", "add_arguments", "arranged", "run"]
 
@@ -34,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def arranged(arguments: list[str]) -> list[str]:
-    """The arguments with all flags first and with `--key value` as `key=value`, which argparse takes in any number.
+    """The arguments as argparse takes them: flags, then the recipe, then options as `key=value` in any number.
 
     A key that another key or nothing follows is true, so that `--amp` means `amp=true`.
 
-    >>> arranged(["digits", "--batch-size", "64", "lr=0.1", "--amp", "--show"])
+    >>> arranged(["--batch-size", "64", "digits", "lr=0.1", "--amp", "--show"])
     ['--show', 'digits', 'batch-size=64', 'lr=0.1', 'amp=true']
     """
-    flags, others, number = [], [], 0
+    flags, words, options, number = [], [], [], 0
     while number < len(arguments):
         argument = arguments[number]
         following = arguments[number + 1] if number + 1 < len(arguments) else "--"
@@ -49,15 +55,15 @@ def arranged(arguments: list[str]) -> list[str]:
         if argument in FLAGS:
             flags.append(argument)
         elif not argument.startswith("--"):
-            others.append(argument)
+            (options if "=" in argument else words).append(argument)
         elif "=" in argument:
-            others.append(argument[2:])
+            options.append(argument[2:])
         elif following.startswith("--") or ("=" in following and not _is_value(following)):
-            others.append(f"{argument[2:]}=true")
+            options.append(f"{argument[2:]}=true")
         else:
-            others.append(f"{argument[2:]}={following}")
+            options.append(f"{argument[2:]}={following}")
             number += 1
-    return [*flags, *others]
+    return [*flags, *words, *options]
 
 
 def _is_value(text: str) -> bool:
@@ -73,9 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         for name in list_recipes():
             module = sys.modules[find_recipe(name).__module__]
-            print(f"{name:24}{(module.__doc__ or '').partition(chr(10))[0]}")
+            print(_columns(name, (module.__doc__ or "").partition("\n")[0], 24))
         return 0
-    if arguments.recipe is None or "=" in arguments.recipe:
+    if arguments.recipe is None or "=" in arguments.recipe:  # no recipe, and the first option in its place
         raise ValueError(f"give the name of a recipe: {', '.join(list_recipes())}")
     recipe = parse(find_recipe(arguments.recipe), arguments.options)
     if arguments.show:
@@ -84,25 +90,31 @@ def run(arguments: argparse.Namespace) -> int:
     return _train(arguments.recipe, recipe)
 
 
-def _show(recipe: object) -> None:
+def _show(recipe: "Recipe") -> None:
     """Prints every option, its value and its meaning."""
-    from ..train.options import Options, meaning, shown
+    from ..train.options import meaning, shown
 
-    if isinstance(recipe, Options):
-        for name, value in shown(recipe).items():
-            print(f"{name}={value}".ljust(44), meaning(type(recipe), name.replace("-", "_")))
+    for name, value in shown(recipe).items():
+        print(_columns(f"{name}={value}", meaning(type(recipe), name.replace("-", "_")), 45))
 
 
-def _train(name: str, recipe: object) -> int:
+def _columns(left: str, right: str, width: int) -> str:
+    """Two texts as a line, the left one of so many characters; in a narrow terminal the right one is below it."""
+    if not sys.stdout.isatty():
+        return f"{left.ljust(width - 1)} {right}"
+    columns = shutil.get_terminal_size().columns
+    if columns > 2 * width:
+        return textwrap.fill(f"{left.ljust(width - 1)} {right}", columns, subsequent_indent=" " * width)
+    return "\n".join([left, *textwrap.wrap(right, columns, initial_indent="    ", subsequent_indent="    ")])
+
+
+def _train(name: str, recipe: "Recipe") -> int:
     """Trains and prints what was reached."""
     from .. import enable_compilation_cache
     from ..data import LoadError
-    from ..train.recipe import Recipe
     from ..train.run import run as train
     from ..train.run import start_processes
 
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"the recipe {name} is a {type(recipe).__name__}, and no Recipe")
     enable_compilation_cache()  # a second run need not compile again
     start_processes(recipe)
     import jax
@@ -115,6 +127,11 @@ def _train(name: str, recipe: object) -> int:
         return _failed(str(error), CANNOT_GO_ON)
     except KeyboardInterrupt:
         return _failed("interrupted; the same command continues from the newest checkpoint", INTERRUPTED)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _failed(f"the device has too little memory: try a smaller batch-size, accumulate=2, remat=true or "
+                       f"amp=true ({str(error).partition(chr(10))[0]})", CANNOT_GO_ON)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise

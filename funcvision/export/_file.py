@@ -18,7 +18,10 @@ import numpy as np
 from .._weight_files import mapping, safetensors_file
 from .._weight_files.element_types import BY_DTYPE
 
-__all__ = ["ExportError", "program_name", "read", "write"]
+__all__ = ["FORMAT", "ExportError", "program_name", "read", "write"]
+
+FORMAT = 1
+"""The version of the JSON header that is written, and the newest that is read."""
 
 _DIGEST, _HEADER = "funcvision.digest", "funcvision.export"
 _START = b'{"__metadata__":{"%s":"' % _DIGEST.encode()  # after the eight bytes with the length of the header

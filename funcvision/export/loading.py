@@ -18,8 +18,6 @@ from ._promise import check_promise, promise
 
 __all__ = ["LoadedFunction", "load"]
 
-FORMAT = 1  # the newest format that this version reads
-
 _MIN_OPERATIONS_PER_BYTE = 30  # of arrays and one image, from which on reading all arrays for each image costs little
 
 
@@ -57,9 +55,9 @@ class LoadedFunction:
         self.promise = promise(header["jax"])
         self._limits: dict[str, int] = header["limits"]
         self._arrays_structure = header["arrays"]["structure"]
-        self._calls: list[Callable[..., Any]] = [jax.jit(one.call) for one in exported]
-        for index, single in self._by_image(header).items():
-            self._calls[index] = jax.jit(functools.partial(_image_by_image, exported[single].call))
+        calls = [one.call if self.gradients else _without_gradients(one.call, self.name) for one in exported]
+        loops = {i: functools.partial(_image_by_image, calls[single]) for i, single in self._by_image(header).items()}
+        self._calls: list[Callable[..., Any]] = [jax.jit(loops.get(i, call)) for i, call in enumerate(calls)]
 
     def __call__(self, *inputs: Any) -> Any:
         """The output for inputs of the shapes and dtypes in `programs`, with the arrays of the file."""
@@ -73,7 +71,8 @@ class LoadedFunction:
             inputs: arrays of jax or numpy.
 
         Raises:
-            ValueError: the arguments do not have the shapes and dtypes of a program.
+            ValueError: the arguments do not have the shapes and dtypes of a program, or the program is for another
+                platform, or it is differentiated and has no derivative.
         """
         structure, leaves = _trees.flatten(inputs)
         index = self._fitting(structure, leaves)
@@ -131,6 +130,16 @@ class LoadedFunction:
 
     def __repr__(self) -> str:
         return f"LoadedFunction({self.name!r}, from {self.path!r}, {self.promise})"
+
+
+def _without_gradients(call: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The call of a program without a derivative, which says so if it is differentiated."""
+    def refuse(*_: Any) -> Any:
+        raise ValueError(f"{name} was exported without its derivative: save it with gradients=True")
+
+    function = jax.custom_vjp(call)
+    function.defvjp(refuse, refuse)
+    return function
 
 
 def _with_one_image(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -228,9 +237,10 @@ def _check_version(where: str, header: dict[str, Any]) -> None:
     version = header["format"]
     if not isinstance(version, int) or version < 1:
         raise ExportError(f"its format is {version!r}, which is not a version")
-    if version > FORMAT:
+    if version > _file.FORMAT:
         raise ExportError(
-            f"{where} has format {version}, and this version of funcvision reads up to {FORMAT}: update funcvision"
+            f"{where} has format {version}, and this version of funcvision reads up to {_file.FORMAT}: update "
+            "funcvision"
         )
 
 
@@ -267,6 +277,9 @@ def _check_program(header: dict[str, Any], exported: jax.export.Exported, descri
         raise ExportError("a program has other derivatives than the header says")
     if not isinstance(header["name"], str) or not isinstance(header["license"], str | None):
         raise ExportError("its name or licence is not text")
+    categories, prepared = header["categories"], header["prepared"]
+    if not isinstance(prepared, bool) or not (categories is None or _is_list_of_texts(categories)):
+        raise ExportError("its categories are no list of texts, or it does not say whether images are prepared")
     if not isinstance(header.get("task"), str | None):
         raise ExportError("its task is not text")
     preset = header["preset"]
@@ -276,3 +289,7 @@ def _check_program(header: dict[str, Any], exported: jax.export.Exported, descri
         raise ExportError("its program for a batch has arrays without the axis of the batch")
     if not all(isinstance(limit, int) for limit in header["limits"].values()):
         raise ExportError("its smallest sizes are not whole numbers")
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._weight_files import mapping
-from .saving import Model, _described
+from .saving import Model, described_preset, given_size, is_size
 
 __all__ = ["save_onnx"]
 
@@ -65,10 +65,12 @@ def save_onnx(
         ImportError: jax2onnx is not installed.
         ValueError: options contradict each other, or the model has an operation that cannot be converted.
     """
-    size = _checked_size(image_size, prepare_from, preset)
+    size = given_size(image_size, prepare_from, preset)
+    if not is_size(size):
+        raise ValueError(f"an ONNX file is for one size of images, (height, width) in pixels; got {size!r}")
     _check(batch, layout, opset, {*params} & {*state})
-    if not overwrite and os.path.exists(path):
-        raise FileExistsError(f"{path} exists: pass overwrite=True (--force on the command line) to replace it")
+    mapping.refuse_target(path, overwrite)
+
     def function(arrays: Mapping[str, Any], x: Any) -> Any:
         x = x.transpose(0, 2, 3, 1) if layout == "NCHW" else x
         if prepare_from is not None:
@@ -89,7 +91,7 @@ def save_onnx(
     if isinstance(batch, int):
         _fix_batch(program, symbol, batch)
     notes = {
-        "name": own, "license": license, "preset": _described(preset), "layout": layout,
+        "name": own, "license": license, "preset": described_preset(preset), "layout": layout,
         "categories": None if categories is None else list(categories), "prepared": prepare_from is not None,
     }
     program.producer_name, program.doc_string = "funcvision", None
@@ -104,18 +106,6 @@ def _converted(*args: Any, **options: Any) -> Any:
         return converted(*args, **options)
     except ImportError as error:
         raise ImportError(f'ONNX files need jax2onnx: pip install "funcvision[onnx]" ({error})') from error
-
-
-def _checked_size(image_size: Any, prepare_from: Any, preset: Any) -> tuple[int, int]:
-    """The size of the images that the program takes."""
-    if (image_size is None) == (prepare_from is None):
-        raise ValueError("give either image_size=(height, width) or prepare_from=(height, width)")
-    if prepare_from is not None and preset is None:
-        raise ValueError("prepare_from puts the preparation into the program: give the preset that prepares images")
-    size = image_size if prepare_from is None else prepare_from
-    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
-        raise ValueError(f"an ONNX file is for one size of images, (height, width) in pixels; got {size!r}")
-    return tuple(size)
 
 
 def _check(batch: Any, layout: str, opset: int, repeated: set[str]) -> None:

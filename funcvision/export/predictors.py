@@ -56,8 +56,8 @@ class _Predictor:
             )
         self.function = function
         self.categories = function.categories if categories is None else tuple(categories)
-        shape, dtype = function.programs[0]["inputs"]["leaves"][0].values()
-        self._dtype, self._mode = np.dtype(dtype), "L" if shape[-1] == 1 else "RGB"
+        images = function.programs[0]["inputs"]["leaves"][0]
+        self._dtype, self._mode = np.dtype(images["dtype"]), "L" if images["shape"][-1] == 1 else "RGB"
         self._options: dict[str, Any] = function.preset["options"]
         try:
             self._check_options()
@@ -81,8 +81,8 @@ class _Predictor:
 
     def category(self, number: int) -> str:
         """The name of a class."""
-        known = self.categories is not None and number < len(self.categories)
-        return self.categories[number] if known and self.categories else f"class {number}"
+        names = self.categories or ()
+        return names[number] if number < len(names) else f"class {number}"
 
     def _inputs(self, image: Any) -> tuple[np.ndarray, ...]:
         raise NotImplementedError

@@ -12,13 +12,14 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
+from .._weight_files import mapping
 from . import _file, _tasks, _trees
 from ._inspect import objection
 
-__all__ = ["save", "save_function"]
+__all__ = ["described_preset", "given_size", "is_size", "save", "save_function"]
 
-FORMAT = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
+ALL_PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _MIN_SYMBOLIC = 64  # pixels of a symbolic height or width, so that layers know that strides leave some pixels
 ImageSize = tuple[int, int] | Sequence[tuple[int, int]] | str
 
@@ -76,14 +77,11 @@ def save(
     """
     if repeated := params.keys() & state.keys():
         raise ValueError(f"{sorted(repeated)[0]!r} is in params and in state; a file has each name once")
-    if (image_size is None) == (prepare_from is None):
-        raise ValueError("give either image_size=(height, width) or prepare_from=(height, width)")
-    if prepare_from is not None and preset is None:
-        raise ValueError("prepare_from puts the preparation into the program: give the preset that prepares images")
+    size = given_size(image_size, prepare_from, preset)
     if prepare_from is not None and task != "classification":
         raise ValueError(f"prepare_from is for classifiers, and this is a model for {task}: give image_size")
     call, specify = _tasks.program(task, frames)
-    images = jnp.dtype(jnp.float32 if dtype is None else dtype)
+    images = _floating(jnp.float32 if dtype is None else dtype)
 
     def function(arrays: Mapping[str, Any], *inputs: Any) -> Any:
         if prepare_from is not None:
@@ -92,21 +90,21 @@ def save(
         output = call(model, *held, *inputs)
         return output if prepare_from is None else jax.nn.softmax(output.astype(jnp.float32))
 
-    batches = [batch] if isinstance(batch, int | str) else list(batch)
-    firsts = ["batch" if one == "symbolic" else str(one) for one in batches]
     limits = {"height": _MIN_SYMBOLIC, "width": _MIN_SYMBOLIC} if image_size == "symbolic" else {}
     constraints = [f"{side} >= {least}" for side, least in limits.items()]
     shapes = [
-        jax.export.symbolic_shape(f"{first}, {size}, {in_channels}", constraints=constraints)
-        for first in firsts for size in _sizes(prepare_from if image_size is None else image_size)
+        jax.export.symbolic_shape(f"{first}, {one}, {in_channels}", constraints=constraints)
+        for first in _batches(batch) for one in _sizes(size)
     ]
+    if any(len(shape) != 4 for shape in shapes):
+        raise ValueError(f"image_size has a height and a width, such as '32*h, 32*w'; got {size!r}")
     inputs = [specify(tuple(shape), images if prepare_from is None else np.uint8) for shape in shapes]
     arrays = {key: _cast(array, dtype) for key, array in {**params, **state}.items()}
     _write(
         path, function, arrays, inputs, platforms=platforms, gradients=gradients, overwrite=overwrite, limits=limits,
         notes={
             "name": name or type(model).__name__, "task": task, "license": license,
-            "preset": _described(getattr(model, "preparation", None) if task == "detection" else preset),
+            "preset": described_preset(getattr(model, "preparation", None) if task == "detection" else preset),
             "prepared": prepare_from is not None, "categories": None if categories is None else list(categories),
         },
     )
@@ -127,7 +125,8 @@ def save_function(
             tuples of arrays. Other containers, such as dataclasses, are returned as dicts by the loaded function.
         arrays: a tree of arrays, which the file holds.
         example_inputs: trees of arrays, or of `jax.ShapeDtypeStruct`, whose shapes may be symbolic
-            (`jax.export.symbolic_shape`). Only shapes and dtypes count.
+            (`jax.export.symbolic_shape`). Only shapes and dtypes count. A random key goes in as its data,
+            `jax.random.key_data(key)`, of which the function makes a key again by `jax.random.wrap_key_data`.
         platforms: those that the program shall run on: "cpu", "cuda", "rocm", "tpu".
         gradients: also store the derivative, so that the loaded function can be differentiated once.
         name: stored for readers; by default that of the function.
@@ -136,7 +135,7 @@ def save_function(
 
     Raises:
         FileExistsError: the file exists and `overwrite` is not set.
-        TypeError: a dict in the arguments or the result has a key that is not a string.
+        TypeError: a dict in the arguments has a key that is not a string, or an argument is a random key.
         ValueError: the function cannot be exported for these inputs.
     """
     own = name or getattr(function, "__name__", type(function).__name__)
@@ -157,6 +156,9 @@ def _write(
 
     `limits` are the smallest sizes of symbolic dimensions, by name. Serialised programs do not keep them.
     """
+    mapping.refuse_target(path, overwrite)
+    if isinstance(platforms, str) or not platforms or not {*platforms} <= {*ALL_PLATFORMS}:
+        raise ValueError(f"platforms are some of {', '.join(ALL_PLATFORMS)}; got {platforms!r}")
     structure, leaves = _trees.flatten(arrays)
     stored = [np.asarray(leaf, order="C") for leaf in leaves]
     names = [name or "array" for name in _trees.names(structure)]
@@ -168,11 +170,12 @@ def _write(
         program, operations, description = _export(own, function, arrays, example, tuple(platforms), gradients)
         if (reason := objection(jax.export.deserialize(bytearray(program)))) is not None:
             raise ValueError(f"{own} cannot be exported: {reason}, and load would refuse the file")
+        _check_categories(notes, description["output"]["leaves"])
         programs.append(program)
         counts.append(operations)
         described.append(description)
     header = {
-        "format": FORMAT,
+        "format": _file.FORMAT,
         "jax": {
             "version": jax.__version__, "written": datetime.date.today().isoformat(),
             "calling_convention": jax.export.maximum_supported_calling_convention_version,
@@ -184,6 +187,14 @@ def _write(
         "programs": described, "operations": counts,
     }
     _file.write(path, dict(zip(names, stored, strict=True)), programs, header, overwrite=overwrite)
+
+
+def _check_categories(notes: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
+    """Raises ValueError if a classifier has another number of classes than there are names."""
+    names = notes["categories"]
+    if names is not None and notes["task"] in ("classification", "video") and len(names) != outputs[0]["shape"][-1]:
+        classes = outputs[0]["shape"][-1]
+        raise ValueError(f"there are {len(names)} categories, and {notes['name']} has {classes} classes")
 
 
 def _export(
@@ -202,8 +213,10 @@ def _export(
         output = function(jax.tree.unflatten(of_arrays, arrays), *jax.tree.unflatten(of_inputs, inputs))
         described, leaves = _trees.flatten(output)
         results[:] = [described]
+        jax.tree.map(_spec, leaves)  # refuses random keys
         return leaves
 
+    flat.__name__ = name  # for the messages of jax
     specs = [jax.tree.leaves(jax.tree.map(_spec, tree)) for tree in (arrays, inputs)]
     try:
         with _without_locations():
@@ -241,17 +254,55 @@ def _without_locations() -> Iterator[None]:
         jax.config.update("jax_traceback_in_locations_limit", before)
 
 
+def given_size(image_size: Any, prepare_from: Any, preset: Any) -> Any:
+    """`image_size` or `prepare_from`, whichever is given.
+
+    Raises:
+        ValueError: both or none are given, or `prepare_from` is no size or has no preset.
+    """
+    if (image_size is None) == (prepare_from is None):
+        raise ValueError("give either image_size=(height, width) or prepare_from=(height, width)")
+    if prepare_from is None:
+        return image_size
+    if preset is None:
+        raise ValueError("prepare_from puts the preparation into the program: give the preset that prepares images")
+    if not is_size(prepare_from):
+        raise ValueError(f"prepare_from is one (height, width) in pixels, both 1 or more; got {prepare_from!r}")
+    return prepare_from
+
+
+def is_size(size: Any) -> bool:
+    """Whether this is (height, width) in whole pixels."""
+    return isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size)
+
+
 def _sizes(size: Any) -> list[str]:
     """Heights and widths as jax's symbolic shapes write them."""
     if isinstance(size, str):
         return ["height, width" if size == "symbolic" else size]
-    sizes = [size] if len(size) == 2 and all(isinstance(side, int) for side in size) else list(size)
-    if not sizes:
-        raise ValueError("image_size is an empty list: give at least one (height, width)")
-    for one in sizes:
-        if isinstance(one, int) or len(one) != 2 or any(side < 1 for side in one):
-            raise ValueError(f"an image size is (height, width) in pixels, both 1 or more; got {one!r}")
+    sizes = [size] if is_size(size) else size
+    if not isinstance(sizes, tuple | list) or not sizes or not all(map(is_size, sizes)):
+        raise ValueError(f"image_size is (height, width) in pixels, both 1 or more, or a list of such; got {size!r}")
     return [f"{height}, {width}" for height, width in sizes]
+
+
+def _batches(batch: Any) -> list[str]:
+    """Numbers of images as jax's symbolic shapes write them."""
+    batches = batch if isinstance(batch, tuple | list) else [batch]
+    if not batches or not all(one == "symbolic" or (isinstance(one, int) and one > 0) for one in batches):
+        raise ValueError(f'batch is a number of images, 1 or more, or "symbolic", or a list of these; got {batch!r}')
+    return ["batch" if one == "symbolic" else str(one) for one in dict.fromkeys(batches)]
+
+
+def _floating(dtype: Any) -> Any:
+    """A floating-point dtype."""
+    try:
+        found = jnp.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not jnp.issubdtype(found, jnp.floating):
+        raise ValueError(f"dtype={dtype!r} is no floating-point type, such as 'float32' or 'bfloat16'")
+    return found
 
 
 def _cast(array: Any, dtype: Any) -> Any:
@@ -262,9 +313,11 @@ def _cast(array: Any, dtype: Any) -> Any:
 
 
 def _spec(leaf: Any) -> jax.ShapeDtypeStruct:
-    if isinstance(leaf, jax.ShapeDtypeStruct):
-        return leaf
-    aval = jax.typeof(leaf)
+    """Shape and dtype of an array. TypeError for a random key, whose dtype a file cannot describe."""
+    aval = leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jax.typeof(leaf)
+    if jnp.issubdtype(aval.dtype, jax.dtypes.extended):
+        raise TypeError("an exported function takes and returns no random keys: pass jax.random.key_data(key), and "
+                        "use jax.random.wrap_key_data in the function")
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
 
 
@@ -274,7 +327,7 @@ def _described_leaf(leaf: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": np.dtype(leaf.dtype).name}
 
 
-def _described(preset: Any) -> dict[str, Any] | None:
+def described_preset(preset: Any) -> dict[str, Any] | None:
     """Name and options of a preset, or of the preparation of a detector."""
     if preset is None:
         return None

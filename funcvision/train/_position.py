@@ -57,7 +57,8 @@ class Position:
         """
         if state["steps"] != self.steps:
             raise ValueError(
-                f"the checkpoint was saved with {state['steps']} steps in an epoch, and this loader has {self.steps}"
+                f"the checkpoint was saved with {state['steps']} steps in an epoch, and this loader has {self.steps}: "
+                f"the batch size or the data set is another"
             )
         if self._resumes and state["loader"] is not None:
             here, saved = self._loader.state_dict(), dict(state["loader"])

@@ -13,13 +13,14 @@ import optax.contrib
 from .. import nn
 from ..vision import models
 from . import losses, schedules
-from .decay import layer_decay, weight_decay
+from .decay import layer_decay, scale_by_name, weight_decay
 from .ema import EMA
 from .options import OptionError, Options
 from .small_models import SMALL_MODELS
 
 __all__ = [
-    "Frozen", "Recomputed", "average", "describe_model", "head_of", "load_model", "loss", "optimizer", "rate", "trained"
+    "Frozen", "Recomputed", "average", "describe_model", "head_of", "initial_arrays", "loss", "optimizer", "rate",
+    "trained",
 ]
 
 
@@ -29,33 +30,40 @@ def describe_model(options: Options, num_classes: int, in_channels: int) -> nn.M
     Raises:
         ValueError: there is no such model.
     """
-    extra = {"image_size": options.train_crop_size} if options.model.startswith("vit_") else {}
     if options.model in SMALL_MODELS:
-        return SMALL_MODELS[options.model](num_classes, in_channels=in_channels, **extra)
-    return models.get_model(options.model, num_classes=num_classes, in_channels=in_channels, **extra)
+        return SMALL_MODELS[options.model](num_classes, in_channels=in_channels, **_image_size(options))
+    return models.get_model(options.model, num_classes=num_classes, in_channels=in_channels, **_image_size(options))
 
 
-def load_model(
+def _image_size(options: Options) -> dict[str, Any]:
+    """What vision transformers take besides: their position embeddings are of one size of images."""
+    return {"image_size": options.train_crop_size} if options.model.startswith("vit_") else {}
+
+
+def initial_arrays(
     options: Options, num_classes: int, in_channels: int, key: jax.Array
-) -> tuple[nn.Module, dict[str, jax.Array] | None, dict[str, jax.Array] | None]:
-    """The model, and its arrays where the options name initial weights.
+) -> tuple[dict[str, jax.Array] | None, dict[str, jax.Array] | None]:
+    """Parameters and other arrays from the weights that the options name; None if they name none.
 
     Layers that do not fit the weights are freshly initialised, and a sentence on stderr names them.
+
+    Raises:
+        OptionError: the model is not one of `models.list_models()`.
+        ValueError: there are no such weights, or they do not fit.
     """
     if options.weights == "none":
-        return describe_model(options, num_classes, in_channels), None, None
+        return None, None
     if options.model in SMALL_MODELS:
         raise OptionError(f"weights={options.weights!r} needs a model of models.list_models(), not {options.model}")
-    extra: dict[str, Any] = {"image_size": options.train_crop_size} if options.model.startswith("vit_") else {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model, params, state = models.load(
+        _, params, state = models.load(
             options.model, options.weights, num_classes=num_classes, in_channels=in_channels, key=key, dtype="float32",
-            **extra,
+            **_image_size(options),
         )
     for warning in caught:
         print(warning.message, file=sys.stderr)
-    return model, params, state
+    return params, state
 
 
 def head_of(model_for: Any, num_classes: int) -> set[str]:
@@ -123,7 +131,7 @@ def optimizer(
     if options.layer_decay != 1.0:
         parts.append(layer_decay(model, options.layer_decay))
     if options.head_lr_scale != 1.0:
-        parts.append(_scaled(dict.fromkeys(head, options.head_lr_scale)))
+        parts.append(scale_by_name(dict.fromkeys(head, options.head_lr_scale)))
     if options.freeze:
         parts.append(optax.masked(optax.set_to_zero(), _is_frozen(model, options.freeze.split(","))))
     return optax.chain(*parts)
@@ -144,14 +152,6 @@ def _direction(options: Options, model: nn.Module) -> list[optax.GradientTransfo
         muon = optax.contrib.muon(1.0, beta=options.momentum, muon_weight_dimension_numbers=cast(Any, matrices))
         return [muon, optax.scale(-1.0)]
     return [optax.scale_by_adam(eps=1e-6 if options.opt == "lamb" else 1e-8)]
-
-
-def _scaled(scales: dict[str, float]) -> optax.GradientTransformation:
-    """Multiplies the updates of some parameters."""
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return {name: value * scales.get(name, 1.0) for name, value in updates.items()}, state
-
-    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def loss(options: Options) -> losses.Loss:

@@ -31,26 +31,33 @@ class Checkpoints:
         best: how many of the best ones are kept besides, by `metric`. Those saved without this metric do not count.
         metric: the name of a metric that is given to `save`.
         mode: whether the "max" or the "min" of the metric is best.
+        read_only: leave the folder as it is, so that another process may save into it at the same time. Otherwise
+            checkpoints that a killed run has not completed are removed.
 
     Raises:
         ImportError: orbax-checkpoint is not installed.
+        FileNotFoundError: `read_only` is set and there is no such folder.
         ValueError: an option is out of range.
     """
 
     def __init__(
         self, folder: str | pathlib.Path, *, last: int = 3, best: int = 1, metric: str = "accuracy",
-        mode: Literal["max", "min"] = "max",
+        mode: Literal["max", "min"] = "max", read_only: bool = False,
     ):
         if last < 1 or best < 0 or mode not in ("max", "min"):
             raise ValueError(f"last={last} must be 1 or more, best={best} 0 or more, and mode={mode!r} 'max' or 'min'")
         self.folder, self.metric, self.mode = pathlib.Path(folder).absolute(), metric, mode
+        if read_only and not self.folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {self.folder}, so no checkpoint either")
+        self.read_only = read_only
         training = _orbax().training
         policies = training.preservation_policies
         kept: list[Any] = [policies.LatestN(last)]
         if best:
             kept.append(_Best(best, metric, mode))
         self._checkpointer = training.Checkpointer(
-            self.folder, preservation_policy=policies.AnyPreservationPolicy(kept), cleanup_tmp_directories=True
+            self.folder, preservation_policy=policies.AnyPreservationPolicy(kept),
+            cleanup_tmp_directories=not read_only,
         )
         self._pending: Any = None
         self._failed = False
@@ -94,7 +101,10 @@ class Checkpoints:
         Raises:
             OSError: this save could not start, or the previous one failed, as on a full disk. The message names the
                 checkpoint that is missing, and the newest one that is complete.
+            ValueError: the checkpoints are `read_only`.
         """
+        if self.read_only:
+            raise ValueError(f"the checkpoints in {self.folder} were opened with read_only=True")
         self.wait()
         step = int(state.step)
         if step in self.steps:
@@ -119,11 +129,23 @@ class Checkpoints:
             FileNotFoundError: there is no such checkpoint.
             ValueError: the arrays of the checkpoint are not those of `state`.
         """
+        step, wanted, position = self._described(state, step)
+        return _state(state, self._checkpointer.load_checkpointables(step, wanted)), position
+
+    def position(self, state: TrainState, *, step: int | None = None) -> Any:
+        """The position that `restore` would return, without its arrays: tells early whether a run can continue.
+
+        The arguments and errors are those of `restore`.
+        """
+        return self._described(state, step)[2]
+
+    def _described(self, state: TrainState, step: int | None) -> tuple[int, Any, Any]:
+        """The number of a checkpoint that fits a state, the description of its arrays, and its position."""
         self.wait()
         step = self.latest if step is None else step
         if step is None or step not in self.steps:
-            raise FileNotFoundError(f"{self.folder} has no checkpoint{'' if step is None else f' of step {step}'}; "
-                                    f"it has {self.steps}")
+            there = f": there are {', '.join(map(str, self.steps))}" if self.steps else ""
+            raise FileNotFoundError(f"{self.folder} has no checkpoint{'' if step is None else f' {step}'}{there}")
         wanted = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), _parts(state)
         )
@@ -132,8 +154,7 @@ class Checkpoints:
             more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
             raise ValueError(f"checkpoint {step} is of another model, optimiser or average: "
                              f"{', '.join(faults[:3])}{more}")
-        found = self._checkpointer.load_checkpointables(step, wanted)
-        return _state(state, found), saved.custom_metadata["position"]
+        return step, wanted, saved.custom_metadata["position"]
 
     def wait(self) -> None:
         """Returns when what `save` started is on the disk.

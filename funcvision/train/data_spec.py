@@ -85,7 +85,9 @@ def _folder(root: pathlib.Path, seed: int) -> Data:
             raise FileNotFoundError(f"{root} has train/ and neither val/ nor test/")
         train, test = (datasets.ImageFolder(root / part, exif=True) for part in ("train", other))
         if train.classes != test.classes:
-            raise ValueError(f"{root}: train has the classes {train.classes}, and {other} has {test.classes}")
+            only = sorted({*train.classes} ^ {*test.classes})
+            raise ValueError(f"{root}: train/ and {other}/ need the same classes; only one of them has "
+                             f"{', '.join(only[:5])}{', ...' * (len(only) > 5)}")
         return Data(train, test, tuple(train.classes))
     whole = datasets.ImageFolder(root, exif=True)
     order = np.random.default_rng(seed).permutation(len(whole))

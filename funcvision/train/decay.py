@@ -1,13 +1,13 @@
-"""Weight decay by groups of parameters, and learning rates that decay from layer to layer."""
+"""Weight decay by groups of parameters, and learning rates by parameter, which decay from layer to layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import optax
 
 from .. import nn
 
-__all__ = ["decay_mask", "layer_decay", "layer_scales", "weight_decay"]
+__all__ = ["decay_mask", "layer_decay", "layer_scales", "scale_by_name", "weight_decay"]
 
 NORMS = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d,
@@ -77,10 +77,16 @@ def weight_decay(
 
 def layer_decay(model: nn.Module, decay: float = 0.75) -> optax.GradientTransformation:
     """Scales the update of each parameter by `layer_scales(model, decay)`. Put it after the optimiser."""
-    scales = layer_scales(model, decay)
+    return scale_by_name(layer_scales(model, decay))
 
+
+def scale_by_name(scales: Mapping[str, float]) -> optax.GradientTransformation:
+    """Multiplies the update of each parameter by the factor under its name; others stay as they are.
+
+    Put it after the optimiser: then the factors are those of the learning rates.
+    """
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return {name: value * scales[name] for name, value in updates.items()}, state
+        return {name: value * scales.get(name, 1.0) for name, value in updates.items()}, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
@@ -107,19 +113,19 @@ def layer_scales(model: nn.Module, decay: float = 0.75) -> dict[str, float]:
         raise ValueError(f"decay={decay} must be above 0 and at most 1")
     names = [name for name, declared in model.declarations().items() if isinstance(declared, nn.Param)]
     parts = [(path, is_block) for path, is_block in _parts(model) if any(_within(name, path) for name in names)]
-    if not any(is_block for _, is_block in parts):
-        parts = [(path, True) for path, _ in parts[:-1]] + [(path, False) for path, _ in parts[-1:]]
-        stem = 0  # each layer is a block, and nothing comes before the first
-    else:
-        stem = 1
-    blocks = sum(is_block for _, is_block in parts)
-    depths, seen = {}, 0
+    has_blocks = any(is_block for _, is_block in parts)
+    if not has_blocks:  # each layer but the last one is a block, and nothing precedes the first
+        parts = [(path, path != parts[-1][0]) for path, _ in parts]
+    count, seen = sum(is_block for _, is_block in parts), 0
+    distances = {}  # from the head, in blocks
     for path, is_block in parts:
         seen += is_block
-        is_head = seen == blocks and not is_block
-        depths[path] = 0 if is_head else blocks + stem - (seen if stem else seen - 1)
-    last = blocks + stem if stem else blocks
-    return {name: decay ** next((d for path, d in depths.items() if _within(name, path)), last) for name in names}
+        is_head = seen == count and not is_block
+        distances[path] = 0 if is_head else count + 1 - seen
+    before_all = count + has_blocks  # for parameters of the model itself, such as a class token
+    return {
+        name: decay ** next((d for path, d in distances.items() if _within(name, path)), before_all) for name in names
+    }
 
 
 def _within(name: str, path: str) -> bool:

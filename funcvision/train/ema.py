@@ -72,9 +72,14 @@ class EMA:
             steps_per_epoch: as for `EMA`.
             warmup_steps: as for `EMA`.
 
+        Raises:
+            ValueError: `batch_size` or `epochs` is below 1.
+
         >>> round(EMA.scaled(0.99998, batch_size=1024, epochs=600).decay, 6)
         0.998908
         """
+        if batch_size < 1 or epochs < 1:
+            raise ValueError(f"batch_size={batch_size} and epochs={epochs} must be 1 or more")
         share = min(1.0, (1.0 - decay) * batch_size * every / epochs)
         return cls(1.0 - share, every, steps_per_epoch, warmup_steps)
 

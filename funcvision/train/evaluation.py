@@ -23,9 +23,14 @@ Metric = Callable[[Any, Any], jax.Array]
 def accuracy(k: int = 1) -> Metric:
     """Whether the label is among the `k` highest scores, for each sample: of output [n, classes] and ints [n].
 
+    Raises:
+        ValueError: `k` is below 1.
+
     >>> print(accuracy(2)(jnp.array([[1.0, 2.0, 3.0]]), jnp.array([1])))
     [1.]
     """
+    if k < 1:
+        raise ValueError(f"k={k} must be 1 or more")
     return functools.partial(_is_among_highest, k=k)
 
 
@@ -71,7 +76,7 @@ def evaluate(
         raise ValueError("there is nothing to evaluate: the loader gave no batch")
     sums = jax.tree.map(lambda *values: sum(float(value) for value in values), *jax.device_get(pending))
     count = sums.pop("")
-    return {name: value / count for name, value in sums.items()}
+    return {name: sums[name] / count for name, _ in names}
 
 
 def _is_among_highest(output: jax.Array, labels: jax.Array, k: int) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import json
 import math
 import pathlib
@@ -50,10 +51,17 @@ class JSONLines:
                 self._file.flush()
 
     def rewind(self, step: int) -> None:
-        """Removes the lines of later steps, and a last line that is not complete."""
+        """Removes the lines of later steps, and a last line that is not complete.
+
+        Raises:
+            ValueError: the file is not such a log.
+        """
         if self._file is not None:
             self._file.close()
-            kept = [line for line in _complete_lines(self.path) if json.loads(line)["step"] <= step]
+            try:
+                kept = [line for line in _complete_lines(self.path) if json.loads(line)["step"] <= step]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{self.path} has lines that are not figures of steps: give another file") from error
             _replace(self.path, "".join(kept))
             self._file = self.path.open("a", encoding="utf-8")
 
@@ -103,7 +111,9 @@ class CSV:
     def _rewrite(self, rows: list[dict[str, Any]], new: Any) -> None:
         self._columns = [*self._columns, *new]
         lines = [self._columns, *([row.get(name) or "" for name in self._columns] for row in rows)]
-        _replace(self.path, "".join(",".join(map(str, line)) + "\n" for line in lines))
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(lines)
+        _replace(self.path, text.getvalue())
 
 
 class TensorBoard:

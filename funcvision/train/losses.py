@@ -23,9 +23,14 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
         `loss(output, labels)` of logits [n, classes] and of labels that are ints [n], or probabilities [n, classes] as
         MixUp and CutMix make them.
 
+    Raises:
+        ValueError: `label_smoothing` is not from 0 to 1.
+
     >>> print(cross_entropy()(jnp.zeros((2, 4)), jnp.array([0, 3])).round(4))
     1.3863
     """
+    _check_share(label_smoothing)
+
     def loss(output: jax.Array, labels: jax.Array) -> jax.Array:
         return F.cross_entropy(output, labels, label_smoothing=label_smoothing)
 
@@ -48,8 +53,7 @@ def binary_cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
     >>> print(binary_cross_entropy()(jnp.zeros((2, 4)), jnp.array([0, 3])).round(4))
     0.6931
     """
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing is a share from 0 to 1; it is {label_smoothing}")
+    _check_share(label_smoothing)
 
     def loss(output: jax.Array, labels: jax.Array) -> jax.Array:
         classes = output.shape[-1]
@@ -60,3 +64,8 @@ def binary_cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
         return F.binary_cross_entropy_with_logits(output, targets)
 
     return loss
+
+
+def _check_share(label_smoothing: float) -> None:
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is a share from 0 to 1; it is {label_smoothing}")

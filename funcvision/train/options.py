@@ -7,6 +7,7 @@ Names are those of torchvision's references/classification/train.py where it has
 import dataclasses
 import difflib
 import functools
+import math
 import types
 import typing
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ class Options:
     out: str = option("runs/train", "folder that receives checkpoints, weights, figures and curves")
     resume: str = option("auto", "auto continues the run in OUT; none begins anew; a PATH continues another run")
     seed: int = option(0, "decides initial values, the order of samples and all other random numbers")
-    test_only: bool = option(False, "only evaluate the model")
+    test_only: bool = option(False, "only evaluate: the checkpoint that resume names, or the initial model")
     save_every: int = option(0, "also save a checkpoint after so many steps; 0 saves after each epoch only")
     on_nan: Literal["raise", "skip"] = option("raise", "raise stops at a loss that is not finite; skip omits the step")
     on_unreadable: Literal["raise", "skip"] = option("raise", "skip takes the next image in place of an unreadable one")
@@ -201,11 +202,13 @@ def _value(name: str, text: str, kind: Any) -> Any:
         if text.lower() not in yes + no:
             raise OptionError(f"{name}={text!r} must be true or false")
         return text.lower() in yes
+    wanted = {int: "a whole number", float: "a number", str: "a text"}
+    if kind not in wanted:  # of a recipe in a file
+        raise OptionError(f"{name} is of type {kind}, which has no form as text: only the recipe can give its value")
     try:
         return kind(text)
     except ValueError as error:
-        wanted = {int: "a whole number", float: "a number"}[kind]
-        raise OptionError(f"{name}={text!r} must be {wanted}") from error
+        raise OptionError(f"{name}={text!r} must be {wanted[kind]}") from error
 
 
 def _near(text: str, allowed: Iterable[str]) -> str:
@@ -241,9 +244,15 @@ SMALLEST: dict[str, float] = {
     "epochs": 0, "batch_size": 1, "accumulate": 1, "save_every": 0, "workers": 0, "model_ema_steps": 1, "ra_reps": 1,
     "lr": 0, "weight_decay": 0, "label_smoothing": 0, "mixup_alpha": 0, "cutmix_alpha": 0, "random_erase": 0,
     "hflip": 0, "lr_warmup_epochs": 0, "lr_step_size": 1, "train_crop_size": 1, "val_crop_size": 1,
-    "val_resize_size": 1,
+    "val_resize_size": 1, "momentum": 0, "head_lr_scale": 0, "norm_weight_decay": 0, "bias_weight_decay": 0,
+    "transformer_embedding_decay": 0, "model_ema_decay": 0, "lr_warmup_decay": 0, "lr_gamma": 0, "lr_min": 0,
+    "ra_magnitude": 0, "augmix_severity": 1, "random_crop_padding": 0, "seed": 0,
 }
-LARGEST: dict[str, float] = {"label_smoothing": 1, "random_erase": 1, "hflip": 1, "model_ema_decay": 1}
+LARGEST: dict[str, float] = {
+    "label_smoothing": 1, "random_erase": 1, "hflip": 1, "model_ema_decay": 1, "layer_decay": 1, "momentum": 1,
+    "ra_magnitude": 30, "augmix_severity": 10,
+}
+ABOVE_0 = ("layer_decay", "clip_grad_norm")
 
 
 def _check(options: Options) -> None:
@@ -255,5 +264,12 @@ def _check(options: Options) -> None:
             raise OptionError(f"{shown}={value!r} must be one of {', '.join(allowed)}{_near(value, allowed)}")
     for bounds, words, sign in ((SMALLEST, "at least", 1), (LARGEST, "at most", -1)):
         for name, bound in bounds.items():
-            if not sign * getattr(options, name) >= sign * bound:
-                raise OptionError(f"{name.replace('_', '-')}={getattr(options, name)} must be {words} {bound}")
+            value = getattr(options, name)
+            if value is not None and not sign * value >= sign * bound:
+                raise OptionError(f"{name.replace('_', '-')}={value} must be {words} {bound}")
+    for name in _types(Options):
+        value = getattr(options, name)
+        if name in ABOVE_0 and value is not None and not value > 0:
+            raise OptionError(f"{name.replace('_', '-')}={value} must be above 0")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OptionError(f"{name.replace('_', '-')}={value} must be a finite number")

@@ -24,7 +24,9 @@ from .preparation import Preparation
 from .recipe import Recipe, find_recipe, list_recipes
 from .state import TrainState, create
 
-__all__ = ["Run", "draw_curves", "find_run", "load_run", "save_weights", "versions", "whole", "write_result"]
+__all__ = [
+    "Run", "checkpoints_of", "draw_curves", "find_run", "load_run", "save_weights", "versions", "whole", "write_result"
+]
 
 RESULT, WEIGHTS, AVERAGE, CURVES = "result.json", "model.safetensors", "model_ema.safetensors", "curves.png"
 
@@ -177,12 +179,15 @@ def draw_curves(
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     numbers = np.array([row["step"] for row in steps])
+    losses = [row["loss"] for row in steps if row["loss"]]  # neither None nor 0
     _curve(left, numbers, steps, "loss", "navy", "training, soft labels" if soft_labels else "training")
     left.plot([r["step"] for r in epochs], [r["val_loss"] for r in epochs], ".-", color="darkgreen", label="test")
-    left.set(xlabel="step", ylabel="loss", yscale="log")
-    left.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))  # 0.1, 0.2, 0.5, 1, and not powers of ten only
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter(ticker.NullFormatter())
+    left.set(xlabel="step", ylabel="loss")
+    if losses and min(losses) > 0 and max(losses) > 4 * min(losses):
+        left.set(yscale="log")
+        left.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))  # 0.1, 0.2, 0.5, 1, and not powers of ten only
+        left.yaxis.set_major_formatter("{x:g}")
+        left.yaxis.set_minor_formatter(ticker.NullFormatter())
     if "accuracy" in steps[0]:
         _curve(middle, numbers, steps, "accuracy", "navy", "training, augmented")
     middle.plot([r["step"] for r in epochs], [r["val_accuracy"] for r in epochs], ".-", color="darkgreen", label="test")
@@ -244,16 +249,10 @@ def load_run(
     if found is None:
         raise ValueError(f"{os.fspath(path)} is no run: there is no {RESULT}")
     out, part = found
-    result = json.loads((out / RESULT).read_text(encoding="utf-8"))
-    if recipe is None:
-        kind = _kind_of_recipe(out, result)
-    else:
-        kind = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    options = from_dict(kind, result["options"])
-    saved: dict[str, Any] = result["preparation"]
-    fields: dict[str, Any] = saved | {name: tuple(saved[name]) for name in ("mean", "std")}
-    preparation = Preparation(**fields)
-    classes = tuple(result["classes"])
+    try:
+        options, preparation, classes, steps_per_epoch = _read_result(out, recipe)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{out / RESULT} is damaged ({type(error).__name__}: {error})") from error
     model = options.build_model(len(classes), preparation.channels)
     if part == "" and (out / WEIGHTS).is_file():
         part = WEIGHTS
@@ -264,16 +263,30 @@ def load_run(
             raise ValueError(f"{out} has no {part}: train with model-ema=true")
         params, state = convert.from_torch(model, convert.read(out / part))
         return Run(options, model, params, state, classes, preparation, out / part)
-    average = options.build_average(result["steps_per_epoch"])
-    schedule = options.build_rate(result["steps_per_epoch"])
+    average, schedule = options.build_average(steps_per_epoch), options.build_rate(steps_per_epoch)
     optimizer = options.build_optimizer(model, schedule, len(classes), preparation.channels)
     like = create(model, optimizer, key=jax.random.key(0), ema=average)
-    with Checkpoints(out / "checkpoints") as checkpoints:
+    with Checkpoints(out / "checkpoints", read_only=True) as checkpoints:  # the run may still be saving into it
         restored, _ = checkpoints.restore(like, step=int(part) if part.isdigit() else None)
     if ema:
         restored = restored.averaged()
     source = out / "checkpoints" / str(int(restored.step))
     return Run(options, model, restored.params, restored.state, classes, preparation, source)
+
+
+def _read_result(
+    out: pathlib.Path, recipe: str | type[Recipe] | None
+) -> tuple[Recipe, Preparation, tuple[str, ...], int]:
+    """Options, preparation, names of the classes and steps of an epoch, as `result.json` says."""
+    result = json.loads((out / RESULT).read_text(encoding="utf-8"))
+    if recipe is None:
+        kind = _kind_of_recipe(out, result)
+    else:
+        kind = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    saved: dict[str, Any] = result["preparation"]
+    fields: dict[str, Any] = saved | {name: tuple(saved[name]) for name in ("mean", "std")}
+    options, classes = from_dict(kind, result["options"]), tuple(result["classes"])
+    return options, Preparation(**fields), classes, result["steps_per_epoch"]
 
 
 def checkpoints_of(path: str) -> tuple[pathlib.Path, int | None]:

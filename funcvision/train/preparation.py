@@ -63,7 +63,7 @@ def prepared_for(options: Options, data: Data) -> Preparation:
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     resize, crop = options.val_resize_size, options.val_crop_size
     published = None
-    if options.weights != "none":
+    if options.weights != "none" and options.model in models.list_models():
         published = models.find_weights(options.model, options.weights) or models.find_weights(options.model, "DEFAULT")
     if published is not None:
         mean, std = published.preset_options["mean"], published.preset_options["std"]

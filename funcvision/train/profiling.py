@@ -13,6 +13,8 @@ __all__ = ["profile"]
 def profile(step: Step, folder: str | pathlib.Path, *, first: int = 10, steps: int = 5) -> Step:
     """The same step, which writes a trace of some of its calls.
 
+    The trace is written after the last of these calls; a run that ends before it leaves none.
+
     Args:
         step: a training step.
         folder: where the trace is written.

@@ -42,7 +42,7 @@ class Silent:
 
 
 class Bar:
-    """One line that is drawn again and again.
+    """One line that is drawn again and again: the figures, and a bar in the space that they leave.
 
     Args:
         total: steps of the run.
@@ -53,7 +53,7 @@ class Bar:
     def __init__(self, total: int, done: int, seconds: float):
         self._bar = tqdm(
             total=total, initial=done, unit="step", dynamic_ncols=True, mininterval=seconds, file=sys.stderr,
-            bar_format="{desc}{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}{postfix}",
+            bar_format="{desc}{percentage:3.0f}% {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}{postfix} |{bar}|",
         )
 
     def step(self, epoch: int, figures: str) -> None:

@@ -36,7 +36,7 @@ class Recipe(Options):
         self, model: nn.Module, data: Data, preparation: Preparation, key: jax.Array
     ) -> tuple[dict[str, jax.Array] | None, dict[str, jax.Array] | None]:
         """Parameters and other arrays to start from; None for fresh initial values."""
-        return building.load_model(self, len(data.classes), preparation.channels, key)[1:]
+        return building.initial_arrays(self, len(data.classes), preparation.channels, key)
 
     def build_rate(self, steps_per_epoch: int) -> optax.Schedule:
         """The learning rate by the number of the step."""

@@ -15,6 +15,7 @@ import jax
 from ..data import DataLoader
 from ..vision import models
 from . import outputs
+from ._position import Position
 from .building import trained
 from .checkpoints import Checkpoints
 from .data_spec import Data, SkipUnreadable, in_memory, open_data
@@ -33,7 +34,7 @@ __all__ = ["evaluate_file", "evaluate_run", "open_for", "run", "start_processes"
 
 
 def start_processes(recipe: Recipe) -> None:
-    """Connects the processes of a run of several; must be called before jax is used.
+    """Connects the processes of a run of several, and makes XLA deterministic if asked; call it before jax is used.
 
     They are named by `coordinator`, `num_processes` and `process_id`; or, if none of these is given, by the variables
     that SLURM's srun, Open MPI's mpirun, GKE's TPU slices and indexed jobs of Kubernetes set. With `coordinator=auto`
@@ -127,21 +128,25 @@ def run(name: str, recipe: Recipe, *, progress: bool = True) -> dict[str, Any]:
         skip_unreadable=recipe.on_unreadable == "skip",
     )
     judge = _judge(model, test_loader, preparation, _metrics(len(data.classes)), precision)
+    if recipe.test_only or recipe.resume != "auto":
+        state = _restored(recipe.resume, out, state)
     if recipe.test_only:
         return {"finished": True, "step": int(state.step), **judge(state)}
     write = functools.partial(outputs.write_result, out, name, recipe, data.classes, preparation)
-    write(finished=False, steps_per_epoch=len(loader))
     _say(f"{type(model).__name__}: {sum(x.size for x in state.params.values()):,} parameters, {len(data.train):,} "
          f"training and {len(data.test):,} test images of {len(data.classes)} classes, {len(jax.devices())} device(s), "
          f"{recipe.epochs} epochs of {len(loader)} steps -> {out}")
     with Checkpoints(out / "checkpoints") as checkpoints:
-        state, resume = _resumed(recipe, state, checkpoints)
+        if recipe.resume == "auto" and checkpoints.latest is not None:  # or refuse, before the results are replaced
+            Position(loader).load_state_dict(checkpoints.position(state))
+        write(finished=False, steps_per_epoch=len(loader))
         logs: list[Log] = [JSONLines(out / "metrics.jsonl")]
         logs += [TensorBoard(out)] if recipe.tensorboard else []
         try:
             state = fit(
                 state, step, loader, epochs=recipe.epochs, evaluate=judge, checkpoints=checkpoints, logs=logs,
-                resume=resume, save_every=recipe.save_every or None, on_nan=recipe.on_nan, progress=progress,
+                resume=recipe.resume == "auto", save_every=recipe.save_every or None, on_nan=recipe.on_nan,
+                progress=progress,
             )
         finally:
             for log in logs:
@@ -177,14 +182,15 @@ def evaluate_run(
     """
     found = outputs.load_run(path, ema=ema, recipe=recipe)
     data = open_for(found.recipe, spec)
-    if len(data.classes) != len(found.classes):
-        raise ValueError(f"{path} has {len(found.classes)} classes, and the data set has {len(data.classes)}")
+    _check_classes(path, found.classes, data.classes)
     size = batch_size or found.recipe.batch_size
-    loader = evaluation_loader(data, found.preparation, size, workers=found.recipe.workers)
+    loader = evaluation_loader(
+        data, found.preparation, size, workers=found.recipe.workers, kind=found.recipe.worker_kind,
+        skip_unreadable=found.recipe.on_unreadable == "skip",
+    )
     precision = "bfloat16" if found.recipe.amp else "float32"
-    state = TrainState(found.params, found.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
     return evaluate(
-        found.model, state, loader, _metrics(len(data.classes)), prepare=found.preparation.normalize().batch,
+        found.model, _state_of(found), loader, _metrics(len(data.classes)), prepare=found.preparation.normalize().batch,
         precision=precision,
     )
 
@@ -206,10 +212,29 @@ def evaluate_file(checkpoint: str, spec: str, *, entry: str | None = None, batch
     predictor = models.Predictor.load(
         name if published else None, weights if published else checkpoint, entry=entry, dtype="float32"
     )
-    data = open_data(spec)
-    loader = DataLoader(data.test, batch_size, transform=_Prepared(predictor.preset))
-    state = TrainState(predictor.params, predictor.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
-    return evaluate(predictor.model, state, loader, _metrics(len(data.classes)))
+    data, prepare = open_data(spec), _Prepared(predictor.preset)
+    first, _ = prepare(data.test[0], key=None)
+    scores = jax.eval_shape(predictor.model.apply, predictor.params, predictor.state, first[None])[0]
+    if len(data.classes) != scores.shape[-1]:
+        raise ValueError(f"{checkpoint} has {scores.shape[-1]} classes, and the data set has {len(data.classes)}")
+    loader = DataLoader(data.test, batch_size, transform=prepare)
+    return evaluate(predictor.model, _state_of(predictor), loader, _metrics(len(data.classes)))
+
+
+def _check_classes(path: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> None:
+    """Raises ValueError if a run and a data set number their classes differently; says so if the names differ."""
+    if len(ours) != len(theirs):
+        raise ValueError(f"{path} has {len(ours)} classes, and the data set has {len(theirs)}")
+    if ours != theirs and sorted(ours) == sorted(theirs):
+        raise ValueError(f"{path} has the classes of the data set in another order")
+    if others := [f"{one!r} for {other!r}" for one, other in zip(theirs, ours, strict=True) if one != other]:
+        _say(f"{len(others)} classes have other names in the data set than in the run, such as {others[0]}; they are "
+             f"taken to be the same")
+
+
+def _state_of(model: Any) -> TrainState:
+    """A state for `evaluate` with the arrays of a run or a predictor."""
+    return TrainState(model.params, model.state, (), None, jax.numpy.zeros((), int), jax.random.key(0))
 
 
 class _Prepared:
@@ -272,13 +297,15 @@ def _check_folder(recipe: Recipe, out: pathlib.Path) -> None:
         outputs.checkpoints_of(recipe.resume)
 
 
-def _resumed(recipe: Recipe, state: TrainState, checkpoints: Checkpoints) -> tuple[TrainState, bool]:
-    """The state to start from, and whether `fit` looks for a checkpoint of its own."""
-    if recipe.resume in ("auto", "none"):
-        return state, recipe.resume == "auto"
-    folder, number = outputs.checkpoints_of(recipe.resume)
-    with Checkpoints(folder, last=1_000_000) as others:  # another run's checkpoints are only read
-        return others.restore(state, step=number)[0], False
+def _restored(resume: str, out: pathlib.Path, state: TrainState) -> TrainState:
+    """The state of the checkpoint that the option `resume` names; the given state if there is none."""
+    if resume == "none" or (resume == "auto" and not (out / "checkpoints").is_dir()):
+        return state
+    folder, number = outputs.checkpoints_of(str(out) if resume == "auto" else resume)
+    with Checkpoints(folder, read_only=True) as saved:
+        if resume == "auto" and saved.latest is None:
+            return state
+        return saved.restore(state, step=number)[0]
 
 
 def _last_evaluation(out: pathlib.Path) -> dict[str, float]:

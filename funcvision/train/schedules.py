@@ -78,6 +78,9 @@ def step(
         warmup_method: "linear" or "constant".
         warmup_decay: the share of `lr` with which warm-up begins.
         per_epoch: hold the rate within an epoch.
+
+    Raises:
+        ValueError: a length is out of range, or `warmup_method` is unknown.
     """
     if step_size <= 0:
         raise ValueError(f"step_size={step_size} must be above 0")
@@ -113,6 +116,9 @@ def polynomial(
         warmup_method: "linear" or "constant".
         warmup_decay: the share of `lr` with which warm-up begins.
         per_epoch: hold the rate within an epoch.
+
+    Raises:
+        ValueError: a length is out of range, or `warmup_method` is unknown.
     """
     length = _length(epochs, warmup_epochs)
 

@@ -57,7 +57,8 @@ def make_step(
         [n, classes] and labels are classes or one number for each class.
 
     Raises:
-        ValueError: an option is out of range; or, when called, the batch does not divide into the runs.
+        ValueError: an option is out of range; or, when called, the batch is no pair or does not divide into the runs,
+            or the loss is no scalar.
     """
     if precision not in ("float32", "bfloat16", "float64"):
         raise ValueError(f"precision={precision!r} must be 'float32', 'bfloat16' or 'float64'")
@@ -68,10 +69,15 @@ def make_step(
     clipper = None if clip is None else clip_grad_norm(clip)
 
     def objective(params: Any, buffers: Any, batch: Any, key: jax.Array) -> Any:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            given = "one array" if isinstance(batch, jax.Array) else f"a {type(batch).__name__}"
+            raise ValueError(f"a step trains with a batch (images, labels), and it got {given}")
         images, labels = batch
         output, buffers = model.apply(params, buffers, as_precision(images, precision), train=True, key=key)
         output = for_loss(output)
         value = loss(output, labels)
+        if jnp.shape(value) != ():
+            raise ValueError(f"loss must return a scalar, the mean over the batch; its shape is {jnp.shape(value)}")
         metrics = {"loss": value} | accuracy_of(output, labels)
         return value, (buffers, metrics)
 

@@ -270,7 +270,19 @@ def test_what_cannot_be_saved(model, arrays, tmp_path):
         ({"image_size": (8, 8), "prepare_from": (8, 8)}, "give either image_size"),
         ({"prepare_from": (8, 8)}, "give the preset"),
         ({"image_size": (0, 8)}, "both 1 or more"),
-        ({"image_size": []}, "empty list"),
+        ({"image_size": []}, r"or a list of such; got \[\]"),
+        ({"image_size": 8}, "or a list of such; got 8"),
+        ({"image_size": "h"}, "a height and a width"),
+        ({"prepare_from": [(8, 8), (9, 9)], "preset": ImageClassification(crop_size=8)}, "one .height, width."),
+        ({"image_size": (8, 8), "platforms": ["cpu", "gpu"]}, "some of cpu, cuda, rocm, tpu"),
+        ({"image_size": (8, 8), "platforms": []}, "some of cpu, cuda, rocm, tpu"),
+        ({"image_size": (8, 8), "platforms": "cpu"}, "got 'cpu'"),
+        ({"image_size": (8, 8), "batch": 0}, "1 or more.*got 0"),
+        ({"image_size": (8, 8), "batch": ["any"]}, r"got \['any'\]"),
+        ({"image_size": (8, 8), "batch": []}, r"got \[\]"),
+        ({"image_size": (8, 8), "dtype": "float31"}, "dtype='float31' is no floating-point type"),
+        ({"image_size": (8, 8), "dtype": "int8"}, "dtype='int8' is no floating-point type"),
+        ({"image_size": (8, 8), "categories": ["a"]}, "there are 1 categories, and Tiny has 5 classes"),
         (
             {"image_size": (8, 8), "in_channels": 4, "batch": "symbolic"},
             r"cannot be exported for inputs of shape \(batch, 8, 8, 4\)",
@@ -290,11 +302,41 @@ def test_what_cannot_be_saved(model, arrays, tmp_path):
         export.save_function(path, lambda arrays, x: x, {"a.b": images(2), "a": {"b": images(2)}}, images(2))
     with pytest.raises(ValueError, match="reserved"):
         export.save_function(path, lambda arrays, x: x, {"__metadata__": images(2)}, images(2))
+    with pytest.raises(TypeError, match="no random keys"):
+        export.save_function(path, lambda arrays, key: jax.random.normal(key), {}, jax.random.key(0))
+    with pytest.raises(ValueError, match="no random keys"):
+        export.save_function(path, lambda arrays, x: jax.random.key(0), {}, images(2))
     assert not path.exists()
+
+
+def test_where_a_file_cannot_be_written_is_said_before_the_work(tmp_path):
+    """And the name in the message is the given one, also where the system refuses the temporary file."""
+    def function(arrays, x):
+        raise AssertionError("the function was traced")
+
+    path = tmp_path / "a.fv"
     path.write_bytes(b"precious")
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        export.save_function(path, lambda arrays, x: x, {"a": images(2)}, images(2))
+        export.save_function(path, function, {"a": images(2)}, images(2))
     assert path.read_bytes() == b"precious"
+    with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
+        export.save_function(tmp_path / "nowhere/a.fv", function, {}, images(2))
+    with pytest.raises(OSError, match=r"a\.fv") as error:
+        export.save_function("/proc/a.fv", lambda arrays, x: x, {}, images(2), platforms=["cpu"])
+    assert error.value.filename == "/proc/a.fv"
+
+
+def test_what_a_loaded_function_cannot_do(tmp_path):
+    """It says which function it is, and what to do."""
+    path = tmp_path / "double.fv"
+    export.save_function(path, lambda arrays, x: 2 * x, {}, 1.0, platforms=["tpu"], name="double")
+    with pytest.raises(ValueError, match=r"Function 'double' was exported for platforms .*tpu.* used on .*cpu"):
+        export.load(path, inspect_programs=False)(jnp.float32(1))
+    export.save_function(path, lambda arrays, x: 2 * x, {}, 1.0, name="double", overwrite=True)
+    loaded = export.load(path, inspect_programs=False)
+    assert loaded(jnp.float32(1)) == 2
+    with pytest.raises(ValueError, match="double was exported without its derivative: save it with gradients=True"):
+        jax.grad(loaded)(jnp.float32(1))
 
 
 @pytest.mark.parametrize("tree", [

@@ -53,6 +53,9 @@ def test_mistakes_are_one_sentence(checkpoint, tmp_path, capsys):
         (["--image-size", "big"], "HEIGHTxWIDTH"),
         (["--with-preparation", "8x8", "--image-size", "8"], "leave out --image-size"),
         (["--weights", "IMAGENET1K_V1"], "a file of weights alone"),
+        (["--batch", "1,x"], "--batch takes numbers of images above 0 and symbolic"),
+        (["--batch", "0"], "got '0'"),
+        (["--platforms", "cpu,gpu"], "platforms are some of cpu, cuda, rocm, tpu; got ['cpu', 'gpu']"),
     ]:
         assert cli.main(["export", str(checkpoint), "--out", out, *arguments]) == 2
         error = capsys.readouterr().err
@@ -78,6 +81,16 @@ def test_the_folder_of_a_run(tmp_path, capsys):
     answers = capsys.readouterr().out
     assert cli.main(["classify", str(picture), "--weights", str(run), "--top", "3"]) == 0
     assert capsys.readouterr().out == answers
-    for arguments, message in [(["--weights", "x.pth"], "leave out --weights"), (["--entry", "y"], "model_ema only")]:
-        assert cli.main(["export", str(run), "--out", str(out), *arguments]) == 2
+    exporting, classifying = ["export", str(run), "--out", str(out)], ["classify", str(picture), "--weights", str(run)]
+    for arguments, message in [
+        ([*exporting, "--weights", "x.pth"], "leave out --weights"),
+        ([*exporting, "--entry", "y"], "model_ema only"),
+        ([*classifying, "--entry", "y"], "model_ema only"),
+        ([*classifying, "--model", "resnet18"], "leave out --model"),
+        (["bench", str(run)], "is a folder, and bench measures exported files"),
+        (["bench", str(out), "--image-size", "0"], "--image-size 0 must be 1 or more"),
+        (["export", str(tmp_path), "--out", str(out)], "without result.json, so it is no run"),
+        (["evaluate", str(out), "--data", "digits"], "is an exported file"),
+    ]:
+        assert cli.main(arguments) == 2
         assert message in capsys.readouterr().err

@@ -116,6 +116,13 @@ def test_headers_that_lie(path, tmp_path, data):
         np.testing.assert_allclose(loaded(x)["y"], affine(arrays, x)["y"])
 
 
+@pytest.mark.parametrize(("key", "value"), [("categories", "ab"), ("categories", [1]), ("prepared", "no")])
+def test_notes_of_another_type(path, tmp_path, key, value):
+    header, arrays, programs = parts(path)
+    _file.write(tmp_path / "lie.fv", arrays, programs, header | {key: value}, overwrite=True)
+    refused(tmp_path / "lie.fv", "categories are no list of texts", inspect_programs=False)
+
+
 def deserialized(program):
     return jax.export.deserialize(bytearray(program))
 

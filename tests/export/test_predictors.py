@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 
 from funcvision import cli, export, nn
+from funcvision.export import _file
 from funcvision.vision import convert, models
 from funcvision.vision.models import detection, segmentation
 from funcvision.vision.transforms.presets import ImageClassification, SemanticSegmentation
@@ -142,6 +143,19 @@ def test_a_classifier(tmp_path):
         ours(image(16, 16))
     with pytest.raises(TypeError, match="takes a PIL image"):
         ours("image.png")
+
+
+def test_the_order_of_keys_in_a_header_does_not_matter(tmp_path):
+    model, preset = TinyClassifier(), ImageClassification(crop_size=16, resize_size=16)
+    path = tmp_path / "c.fv"
+    export.save(path, model, *model.init(jax.random.key(0)), preset=preset, image_size=(16, 16), batch=1)
+    header, tensors = _file.read(path)
+    programs = [tensors.pop(_file.program_name(0)).tobytes()]
+    leaves = header["programs"][0]["inputs"]["leaves"]
+    leaves[0] = dict(reversed(leaves[0].items()))
+    _file.write(tmp_path / "d.fv", tensors, programs, header, overwrite=False)
+    predict = export.predictor(export.load(tmp_path / "d.fv", inspect_programs=False))
+    assert len(predict(image(16, 16), top=2)) == 2
 
 
 def test_a_clip(tmp_path):

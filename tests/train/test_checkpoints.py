@@ -56,7 +56,7 @@ def test_the_last_and_the_best_stay(tmp_path):
         assert (checkpoints.latest, checkpoints.best) == (5, 1)
         assert int(checkpoints.restore(state_at(0), step=1)[0].step) == 1
         checkpoints.save(state_at(5))  # it is there already
-        with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 3; it has \[1, 4, 5\]"):
+        with pytest.raises(FileNotFoundError, match="has no checkpoint 3: there are 1, 4, 5"):
             checkpoints.restore(state_at(0), step=3)
     with train.Checkpoints(tmp_path / "low", last=1, metric="loss", mode="min") as checkpoints:
         for step, loss in enumerate([0.3, 0.9, 0.2, 0.5]):
@@ -116,6 +116,21 @@ def test_what_is_not_complete_is_ignored(tmp_path):
     (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
     with train.Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.steps == [1]
+
+
+def test_a_reader_leaves_the_folder_as_it_is(tmp_path):
+    """So that a run which saves at the same time goes on."""
+    with train.Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(state_at(1), position="here")
+    (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
+    with train.Checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.restore(state_at(0))[1] == checkpoints.position(state_at(0)) == "here"
+        with pytest.raises(ValueError, match="read_only=True"):
+            checkpoints.save(state_at(3))
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2.orbax-checkpoint-tmp"}
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        train.Checkpoints(tmp_path / "other", read_only=True)
+    assert not (tmp_path / "other").exists()
 
 
 def test_orbax_is_named_where_it_is_missing(tmp_path, monkeypatch):

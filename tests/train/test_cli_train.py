@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import time
 
 import jax
 import numpy as np
+import optax
 import PIL.Image
 import pytest
 from safetensors.numpy import load_file
 
 from funcvision import cli
+from funcvision.train.outputs import draw_curves, load_run
 from funcvision.vision import convert, models
 
 from .test_recipes import folder
@@ -83,6 +86,65 @@ def test_the_same_command_continues(trained, capsys):
     assert len(lines) == 12  # nothing was trained again
 
 
+def test_a_run_that_cannot_continue_keeps_its_results(trained, tmp_path, capsys):
+    before = (trained / "result.json").read_bytes()
+    for options, message in (
+        (FEW, "is of another model"),  # without the average
+        ((*FEW, "--model-ema", "batch-size=128"), "5 steps in an epoch, and this loader has 11"),
+    ):
+        status, _, err = run(capsys, "train", "digits", "--out", trained, *options)
+        assert status == 2
+        assert message in err
+        assert (trained / "result.json").read_bytes() == before
+    place = ("--out", tmp_path / "x", "--resume", trained / "checkpoints/3")
+    status, _, err = run(capsys, "train", "digits", *place, *FEW, "--model-ema")
+    assert (status, "has no checkpoint 3: there are 5, 10" in err) == (2, True)
+    assert not (tmp_path / "x").exists()
+
+
+def test_test_only_evaluates_the_checkpoint(trained, tmp_path, capsys):
+    result = json.loads((trained / "result.json").read_text(encoding="utf-8"))
+    for place in (("--out", trained), ("--out", tmp_path / "x", "--resume", trained)):
+        status, out, _ = run(capsys, "train", "digits", *place, *FEW, "--model-ema", "model_ema_steps=1", "--test-only")
+        assert status == 0
+        assert f"accuracy {result['val_accuracy']:.4g}" in out
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_damaged_result_is_named(trained, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for text in ("{", "{}", (trained / "result.json").read_text(encoding="utf-8").replace("256", '"many"')):
+        (tmp_path / "result.json").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"result\.json is damaged"):
+            load_run(tmp_path)
+
+
+def test_classes_of_another_data_set(trained, tmp_path, capsys):
+    result = json.loads((trained / "result.json").read_text(encoding="utf-8"))
+    shutil.copy(trained / "model.safetensors", tmp_path)
+    for classes, expected, message in (
+        (list("1023456789"), 2, "in another order"),
+        ([*"012345678", "nine"], 0, "1 classes have other names in the data set than in the run, such as '9'"),
+    ):
+        (tmp_path / "result.json").write_text(json.dumps(result | {"classes": classes}), encoding="utf-8")
+        status, _, err = run(capsys, "evaluate", tmp_path)
+        assert (status, message in err) == (expected, True)
+    checkpoint = tmp_path / "squeezenet.safetensors"
+    model = models.squeezenet1_1(num_classes=3)
+    convert.save(checkpoint, model, *jax.jit(model.init)(jax.random.key(0)))
+    status, _, err = run(capsys, "evaluate", checkpoint, "--data", "fakedata")
+    assert (status, "has 3 classes, and the data set has 10" in err) == (2, True)
+
+
+@pytest.mark.parametrize("losses", [(0.0, 0.0), (1.0, 0.9), (None, 0.0), (2.0, 0.01)])
+def test_curves_of_any_losses(tmp_path, losses):
+    """A logarithmic axis needs values above 0, and without several of its ticks it has no labels."""
+    rows = [{"step": step, "loss": loss, "accuracy": 1.0} for step, loss in enumerate(losses, 1)]
+    rows.append({"step": 2, "val_loss": 0.0, "val_accuracy": 1.0, "images_per_second": 1.0})
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert draw_curves(tmp_path, optax.constant_schedule(0.1)) == tmp_path / "curves.png"
+
+
 def test_mistakes(trained, capsys):
     for arguments, message in (
         (["train", "digit"], "there is no recipe 'digit': did you mean digits?"),
@@ -94,6 +156,8 @@ def test_mistakes(trained, capsys):
         (["train", "digits", "epochs=1", "lr-warmup-epochs=2"], "must be more than lr-warmup-epochs"),
         (["train", "digits", "--coordinator", "localhost:1"], "belong together"),
         (["evaluate", trained / "curves.png"], "is no run"),
+        (["evaluate", trained / "nowhere"], "there is no file or folder"),
+        (["evaluate", trained.parent, "--data", "digits"], "without result.json, so it is no run"),
         (["evaluate", trained, "--data", "fakedata", "--batch-size", "0"], "must be 1 or more"),
     ):
         status, out, err = run(capsys, *arguments)

@@ -77,6 +77,8 @@ def test_own_metrics_preparation_and_the_average():
 def test_what_cannot_be_evaluated():
     with pytest.raises(ValueError, match="no batch"):
         train.evaluate(MODEL, STATE, [])
+    with pytest.raises(ValueError, match="k=0"):
+        train.accuracy(0)
     with pytest.raises(ValueError, match="a number for each sample"):
         train.evaluate(MODEL, STATE, [(IMAGES, LABELS)], {"mean": F.cross_entropy})
     plain = train.create(MODEL, optax.sgd(0.1), key=jax.random.key(0))

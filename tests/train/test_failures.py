@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -128,6 +129,13 @@ def test_a_loss_that_is_not_finite(tmp_path, capsys):
     assert run(capsys, *arguments, "--on-nan", "skip")[0] == 0
     assert result(tmp_path)["skipped"] == 4
     assert all(np.isfinite(array).all() for array in load_file(tmp_path / "model.safetensors").values())
+
+
+def test_a_device_without_enough_memory(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(module, "run", lambda *_: jax.numpy.zeros(2**46, "int8"))
+    status, said = run(capsys, "digits", "--out", tmp_path)
+    assert status == 1
+    assert said.startswith("funcvision: the device has too little memory: try a smaller batch-size")
 
 
 def test_an_image_that_cannot_be_read(tmp_path, capsys):

@@ -198,6 +198,17 @@ def test_a_line_that_was_cut_off_is_removed(tmp_path):
     assert path.read_text(encoding="utf-8") == '{"step": 1, "loss": 1.0}\n'
 
 
+def test_names_of_figures_and_files_of_others(tmp_path):
+    table = train.CSV(tmp_path / "a.csv")
+    table.write(1, {"loss, mean": 0.5})
+    table.write(2, {"loss, mean": 0.25, "rate": 1.0})
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == 'step,"loss, mean",rate\n1,0.5,\n2,0.25,1.0\n'
+    (tmp_path / "notes.txt").write_text("hello\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"notes\.txt has lines that are not figures"):
+        train.JSONLines(tmp_path / "notes.txt").rewind(1)
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "hello\n"
+
+
 def test_a_trace_of_some_steps(tmp_path):
     traced, state = train.profile(STEP, tmp_path, first=1, steps=1), fresh()
     for batch in batches(3, 8, (8,)):

@@ -68,10 +68,14 @@ def test_the_scaled_decay_of_an_average_never_falls_below_zero():
     for wrong in ({"decay": 1.5}, {"decay": 0.5, "every": 0}, {"decay": 0.5, "warmup_steps": -1}):
         with pytest.raises(ValueError, match="must be"):
             train.EMA(**wrong)
+    with pytest.raises(ValueError, match="epochs=0 must be 1 or more"):
+        train.EMA.scaled(0.9, batch_size=1, epochs=0)
 
 
 def test_options_of_losses_and_clipping_are_checked():
     with pytest.raises(ValueError, match="label_smoothing"):
         train.losses.binary_cross_entropy(label_smoothing=2.0)
+    with pytest.raises(ValueError, match="label_smoothing"):
+        train.losses.cross_entropy(label_smoothing=-0.1)
     with pytest.raises(ValueError, match="max_norm=0"):
         train.clip_grad_norm(0.0)

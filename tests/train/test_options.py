@@ -24,6 +24,10 @@ def test_forms_may_be_mixed():
     ]
 
 
+def test_the_recipe_may_follow_options():
+    assert command.arranged(["--epochs", "2", "lr=1", "digits", "--amp"]) == ["digits", "epochs=2", "lr=1", "amp=true"]
+
+
 def test_values():
     found = parse(Options, ["lr=1e-3", "epochs=2", "amp=yes", "clip_grad_norm=1", "norm-weight-decay=none", "out=a=b"])
     assert (found.lr, found.epochs, found.amp, found.clip_grad_norm, found.norm_weight_decay, found.out) == (
@@ -45,6 +49,12 @@ def test_values():
     ("batch-size=0", "batch-size=0 must be at least 1"),
     ("label-smoothing=2", "label-smoothing=2.0 must be at most 1"),
     ("lr=nan", "lr=nan must be at least 0"),
+    ("lr=inf", "lr=inf must be a finite number"),
+    ("clip-grad-norm=0", "clip-grad-norm=0.0 must be above 0"),
+    ("layer-decay=2", "layer-decay=2.0 must be at most 1"),
+    ("momentum=-1", "momentum=-1.0 must be at least 0"),
+    ("bias-weight-decay=-1", "bias-weight-decay=-1.0 must be at least 0"),
+    ("random-crop-padding=-1", "random-crop-padding=-1 must be at least 0"),
     ("epochs", "epochs has no value: write epochs=VALUE"),
     ("output-dir=x", "there is no option 'output-dir': out is torchvision's output-dir"),
     ("wd=0.1", "there is no option 'wd': write weight-decay"),
@@ -53,6 +63,16 @@ def test_mistakes_are_one_sentence(text, message):
     with pytest.raises(OptionError, match=message.replace("?", r"\?")) as error:
         parse(Options, [text])
     assert "\n" not in str(error.value)
+
+
+def test_an_option_without_a_form_as_text():
+    @dataclasses.dataclass(frozen=True)
+    class Sized(Recipe):
+        sizes: tuple[int, ...] = (8, 16)
+
+    assert parse(Sized, ["epochs=1"]).sizes == (8, 16)
+    with pytest.raises(OptionError, match=r"sizes is of type tuple.*only the recipe can give its value"):
+        parse(Sized, ["sizes=8,16"])
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -54,7 +54,13 @@ def test_a_terminal_and_a_notebook_have_a_bar(notebook, monkeypatch):
     kind = type("OutStream", (Stream,), {"__module__": "ipykernel.iostream"}) if notebook else Stream
     text = shown(kind(terminal=not notebook), monkeypatch)
     assert "\r" in text
-    assert "epoch 3: 100% |" in text
-    assert "30/30 steps" in text
+    assert "epoch 3: 100% 30/30 steps" in text
     assert "loss 0.5, 100 images/s" in text
     assert "epoch 2: val_accuracy 0.5\n" in text
+
+
+def test_a_narrow_terminal_shows_the_figures(monkeypatch):
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda file: (60, 24))
+    drawn = shown(Stream(terminal=True), monkeypatch).replace("\n", "\r").split("\r")
+    assert any("30/30 steps" in line and "loss 0.5, 100 i" in line for line in drawn)
+    assert max(map(len, drawn)) <= 60

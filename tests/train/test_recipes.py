@@ -181,6 +181,9 @@ def test_an_undivided_folder_and_mistakes(tmp_path):
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             open_data(spec)
+    (tmp_path / "val/dark").rename(tmp_path / "val/black")
+    with pytest.raises(ValueError, match="train/ and val/ need the same classes; only one of them has black, dark"):
+        open_data(f"folder:{tmp_path}")
 
 
 def test_the_size_of_images_follows_the_schedule(tmp_path):

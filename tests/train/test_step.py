@@ -204,6 +204,11 @@ def test_what_does_not_fit_is_refused():
         train.make_step(model, loss, OPTIMIZER, ema=train.EMA(0.9))(
             train.create(model, OPTIMIZER, key=KEY), batches(1, 8, (8,))[0]
         )
+    state, (images, labels) = train.create(model, OPTIMIZER, key=KEY), batches(1, 8, (8,))[0]
+    with pytest.raises(ValueError, match=r"a batch \(images, labels\), and it got one array"):
+        train.make_step(model, loss, OPTIMIZER)(state, images)
+    with pytest.raises(ValueError, match=r"must return a scalar, the mean over the batch; its shape is \(8,\)"):
+        train.make_step(model, lambda output, labels: output.mean(-1), OPTIMIZER)(state, (images, labels))
     with pytest.raises(ValueError, match="does not divide evenly over 2 devices"):
         run(model, batches(1, 7, (8,)), mesh=jax.make_mesh((2,), ("data",)))
     with pytest.raises(ValueError, match="one axis"):

@@ -25,6 +25,7 @@ import optax
 from ... import functional as F
 from ... import nn
 from ..data_spec import Data
+from ..decay import scale_by_name
 from ..preparation import Preparation
 from ..recipe import Recipe as Base
 from ..recipe import option
@@ -153,9 +154,5 @@ class Recipe(Base):
         """SGD, with larger updates and accordingly smaller decay for the biases of batch normalisation."""
         usual = dataclasses.replace(self, bias_weight_decay=self.weight_decay / self.lr_bias_scale)
         chain = super(Recipe, usual).build_optimizer(model, schedule, num_classes, in_channels)
-
-        def scale(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-            factors = {name: self.lr_bias_scale for name in updates if ".norm" in name and name.endswith("bias")}
-            return {name: value * factors.get(name, 1.0) for name, value in updates.items()}, state
-
-        return optax.chain(chain, optax.GradientTransformation(lambda params: optax.EmptyState(), scale))
+        biases = [name for name in model.declarations() if ".norm" in name and name.endswith("bias")]
+        return optax.chain(chain, scale_by_name(dict.fromkeys(biases, self.lr_bias_scale)))
