@@ -92,9 +92,11 @@ class Options:
     augmix_severity: int = option(3, "severity of augmix")
     random_erase: float = option(0.0, "probability that a part of an image is erased")
     hflip: float = option(0.5, "probability that an image is mirrored")
+    hflip_alternating: bool = option(False, "mirror each image in every other epoch, in place of hflip")
     random_crop_padding: int | None = option(
         None, "pad by so many pixels and crop to the former size, in place of crops of random size"
     )
+    random_crop_padding_mode: str = option("constant", "what pads: constant (black), edge, reflect or symmetric")
     ra_sampler: bool = option(False, "repeated augmentation: each image several times in an epoch, fewer images")
     ra_reps: int = option(3, "repetitions of ra-sampler")
     interpolation: str = option("bilinear", "of resizing: nearest, bilinear or bicubic")
@@ -220,6 +222,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "opt": ("sgd", "sgd_nesterov", "rmsprop", "adamw", "lamb", "lion", "muon", "adafactor"),
     "lr_scheduler": ("steplr", "cosineannealinglr", "exponentiallr", "polynomiallr", "constant"),
     "lr_warmup_method": ("constant", "linear"), "interpolation": ("nearest", "bilinear", "bicubic"),
+    "random_crop_padding_mode": ("constant", "edge", "reflect", "symmetric"),
     "auto_augment": ("ra", "ta_wide", "augmix", "imagenet", "cifar10", "svhn"),
 }
 """The values of options that are words, beside those whose type lists them."""

@@ -7,14 +7,16 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from ..data import DataLoader
+from ..data import DataLoader, RandomSampler
 from ..vision import models, transforms
+from ..vision.transforms import functional as F
 from ..vision.transforms.presets import IMAGENET_MEAN, IMAGENET_STD, ImageClassification
 from .data_spec import Data, SkipUnreadable
 from .options import OptionError, Options
 
 __all__ = [
-    "Preparation", "RepeatedSampler", "augmentation", "image_sizes", "prepared_for", "evaluation_loader", "train_loader"
+    "AlternatingFlips", "Mirrored", "Preparation", "RepeatedSampler", "augmentation", "image_sizes", "prepared_for",
+    "evaluation_loader", "train_loader",
 ]
 
 STATISTICS_IMAGES = 10_000
@@ -84,10 +86,23 @@ def augmentation(options: Options, shape: tuple[int, int, int] | None, preparati
     """What the step does to each image: random crop and flip of arrays, then scaling and normalisation."""
     moves: list[Any] = []
     if shape is not None and options.random_crop_padding:
-        moves.append(transforms.RandomCrop(shape[:2], padding=options.random_crop_padding))
-    if shape is not None and options.hflip:
-        moves.append(transforms.RandomHorizontalFlip(options.hflip))
+        moves.append(_shift(options, shape[:2]))
+    if shape is not None:
+        moves += _random_flip(options)
     return transforms.Compose([*moves, preparation.normalize()])
+
+
+def _shift(options: Options, size: int | tuple[int, int]) -> transforms.RandomCrop:
+    """The random crop of a padded image."""
+    return transforms.RandomCrop(
+        size, padding=options.random_crop_padding, padding_mode=options.random_crop_padding_mode
+    )
+
+
+def _random_flip(options: Options) -> list[Any]:
+    """The flip, unless the sampler decides which images are mirrored."""
+    random = options.hflip > 0 and not options.hflip_alternating
+    return [transforms.RandomHorizontalFlip(options.hflip)] if random else []
 
 
 class TrainTransform:
@@ -115,11 +130,11 @@ class TrainTransform:
             if options.random_crop_padding is not None:
                 steps += [
                     transforms.Resize(size, interpolation=options.interpolation), transforms.CenterCrop(size),
-                    transforms.RandomCrop(size, padding=options.random_crop_padding),
+                    _shift(options, size),
                 ]
             else:
                 steps.append(transforms.RandomResizedCrop(size, interpolation=options.interpolation))
-            steps += [transforms.RandomHorizontalFlip(options.hflip)] * (options.hflip > 0)
+            steps += _random_flip(options)
         steps += _policy(options)
         self._steps = transforms.Compose([*steps, transforms.ToImage()])
 
@@ -165,6 +180,61 @@ class RepeatedSampler:
         """The numbers of the samples of an epoch."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self._length)
         return np.repeat(order[: -(-self._length // self._reps)], self._reps)[: self._length]
+
+
+class Mirrored:
+    """The samples of a data set, and after them the same samples with mirrored images.
+
+    Args:
+        dataset: pairs (image, label); an image is a PIL image or an array [height, width, channels].
+    """
+
+    def __init__(self, dataset: Any):
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return 2 * len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        mirrored, number = divmod(int(index), len(self.dataset))
+        image, label = self.dataset[number]
+        return F.horizontal_flip(image) if mirrored else image, label
+
+    @property
+    def load_batch(self) -> Any:
+        """Gathers a batch of arrays. Raises AttributeError if the data set has no `load_batch`."""
+        gather = self.dataset.load_batch
+
+        def load(indices: np.ndarray) -> Any:
+            mirrored, numbers = np.divmod(indices, len(self.dataset))
+            images, labels = gather(numbers)
+            return np.where(mirrored[:, None, None, None] > 0, images[:, :, ::-1], images), labels
+
+        return load
+
+
+class AlternatingFlips:
+    """The order of `Mirrored`: in every epoch each image once, mirrored if it was not in the epoch before.
+
+    A random half of the images is mirrored in the first epoch. So two epochs show all images and all mirror images,
+    where random flips show half of the images twice alike (Jordan 2024, https://arxiv.org/abs/2404.00498, section 3).
+
+    Args:
+        length: of the data set without mirror images.
+        seed: decides the order, and which images are mirrored first.
+    """
+
+    def __init__(self, length: int, seed: int):
+        self._order = RandomSampler(range(length), seed=seed)
+        self._first = np.random.default_rng(seed).integers(0, 2, length)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        """The numbers of the samples of an epoch."""
+        order = self._order(epoch)
+        return order + len(self) * ((self._first[order] + epoch) % 2)
 
 
 class ScheduledLoader(DataLoader):
@@ -223,8 +293,16 @@ def train_loader(options: Options, data: Data, *, processes: int = 1) -> DataLoa
         raise OptionError("image-size-schedule is for images that workers resize: pass in-memory=false")
     if options.on_unreadable == "skip" and options.worker_kind == "processes":
         raise OptionError("on-unreadable=skip counts what it skips in this process: pass worker-kind=threads")
-    dataset = SkipUnreadable(data.train) if options.on_unreadable == "skip" else data.train
-    sampler = RepeatedSampler(len(dataset), options.ra_reps, options.seed) if options.ra_sampler else None
+    dataset, sampler = data.train, None
+    if options.on_unreadable == "skip" and not fixed:
+        dataset = SkipUnreadable(dataset)
+    if options.ra_sampler:
+        sampler = RepeatedSampler(len(dataset), options.ra_reps, options.seed)
+    if options.hflip_alternating:
+        if options.ra_sampler or isinstance(dataset, SkipUnreadable):
+            other = "ra-sampler=true" if options.ra_sampler else "on-unreadable=skip without in-memory=true"
+            raise OptionError(f"hflip-alternating=true needs each image once in an epoch: {other} excludes it")
+        dataset, sampler = Mirrored(dataset), AlternatingFlips(len(dataset), options.seed)
     transform = None
     if not fixed or options.auto_augment:
         transform = TrainTransform(options, fixed, sizes[0])

@@ -16,7 +16,7 @@ from funcvision.train.data_spec import Data, SkipUnreadable, in_memory, open_dat
 from funcvision.train.options import OptionError, Options
 from funcvision.train.preparation import RepeatedSampler, image_sizes, prepared_for, train_loader
 from funcvision.train.recipe import Recipe, find_recipe, list_recipes
-from funcvision.train.recipes.cifar10_fast import WhitenedNet, whitening_filters
+from funcvision.train.recipes.cifar10_fast import Triangle, WhitenedNet, lookahead, whitening_filters
 
 COUNTS = {
     "digits": 308_074, "mnist": 308_074, "cifar10": 11_173_962, "imagenet_resnet50": 25_557_032,
@@ -204,6 +204,38 @@ def test_automatic_augmentation(policy, tmp_path):
     assert (images.shape, images.dtype, labels.shape) == ((4, 16, 16, 3), np.uint8, (4,))
 
 
+def test_alternating_flips_show_all_images_and_mirror_images_in_two_epochs(tmp_path):
+    pictures = open_data(folder(tmp_path))
+    held = in_memory(pictures, resize=36, crop=36)
+    recipe = Recipe(hflip_alternating=True, random_crop_padding=0, train_crop_size=36, batch_size=4)
+    upright = {image.tobytes() for image, _ in held.train}
+    mirrored = {image[:, ::-1].tobytes() for image, _ in held.train}
+    for data in (pictures, held):
+        loader = train_loader(recipe, data)
+        epochs = [{image.tobytes() for images, _ in loader for image in images} for _ in range(3)]
+        assert len(epochs[0]) == len(epochs[1]) == len(upright) == 12
+        assert epochs[0] | epochs[1] == upright | mirrored
+        assert epochs[2] == epochs[0]
+        assert 0 < len(epochs[0] & mirrored) < 12
+    preparation, batch = prepared_for(recipe, held), next(iter(loader))
+    images, labels = recipe.build_augment(held, preparation)(batch, key=jax.random.key(0))
+    np.testing.assert_array_equal(images, preparation.normalize().batch(batch[0]))  # without a random flip on top
+    np.testing.assert_array_equal(labels, batch[1])
+    for other in ({"ra_sampler": True}, {"on_unreadable": "skip"}):
+        with pytest.raises(OptionError, match="hflip-alternating=true needs each image once"):
+            train_loader(dataclasses.replace(recipe, **other), pictures)
+
+
+def test_what_pads_a_random_crop():
+    images = np.full((8, 8, 8, 3), 200, np.uint8)
+    data = Data(ArrayDataset((images, np.arange(8))), None, ("a", "b"), (8, 8, 3))
+    for mode, alike in (("constant", False), ("reflect", True)):
+        recipe = Recipe(random_crop_padding=2, random_crop_padding_mode=mode, hflip=0.0)
+        augment = recipe.build_augment(data, prepared_for(recipe, data))
+        shifted, _ = augment((images, np.arange(8)), key=jax.random.key(0))
+        assert (np.ptp(np.asarray(shifted), axis=(0, 1, 2)).max() < 1e-6) == alike
+
+
 def test_unreadable_images(tmp_path):
     spec = folder(tmp_path)
     (tmp_path / "train" / "dark" / "0.png").write_bytes(b"no image")
@@ -242,9 +274,40 @@ def test_whitening():
     assert model.init(jax.random.key(0))[0]["whiten.weight"].shape == filters.shape
 
 
-def test_the_whitened_net_answers_alike_for_mirror_images():
-    model = WhitenedNet(4, widths=(8, 8, 8))
-    params, state = model.init(jax.random.key(0))
+def test_the_whitened_net_averages_views():
+    one, two, six = (WhitenedNet(4, widths=(8, 8, 8), views=views) for views in (1, 2, 6))
+    params, state = one.init(jax.random.key(0))
     images = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
-    apply = jax.jit(lambda x: model.apply(params, state, x)[0])
-    np.testing.assert_allclose(apply(images), apply(images[:, :, ::-1]), rtol=1e-4, atol=1e-5)
+
+    def scores(model, x):
+        return np.asarray(model.apply(params, state, x)[0])
+
+    mirror_mean = (scores(one, images) + scores(one, images[:, :, ::-1])) / 2
+    np.testing.assert_allclose(scores(two, images), mirror_mean, rtol=1e-4, atol=1e-5)
+    border = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    moved = scores(two, border[:, :32, :32]) / 2 + scores(two, border[:, 2:, 2:]) / 2
+    np.testing.assert_allclose(scores(six, images), mirror_mean / 2 + moved / 2, rtol=1e-4, atol=1e-5)
+    assert np.abs(moved - mirror_mean).max() > 1e-3
+
+
+def test_lookahead_follows_the_rule_of_the_paper():
+    steps, random = 12, np.random.default_rng(0)
+    updates = random.normal(size=(steps, 3)).astype(np.float32)
+    optimizer, params = lookahead(steps), {"x": jnp.ones(3), "frozen": jnp.full(3, 0.1)}
+    state, fast, slow = optimizer.init(params), np.ones(3), np.ones(3)
+    for step, update in enumerate(updates, start=1):
+        found, state = optimizer.update({"x": jnp.asarray(update), "frozen": jnp.zeros(3)}, state, params)
+        params = jax.tree.map(jnp.add, params, found)
+        fast = fast + update
+        if step % 5 == 0:
+            decay = 0.95**5 * (step / steps) ** 3
+            slow = decay * slow + (1 - decay) * fast
+            fast = slow
+        np.testing.assert_allclose(params["x"], slow if step == steps else fast, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(params["frozen"], jnp.full(3, 0.1))
+
+
+def test_the_rate_of_the_whitened_net_is_a_triangle():
+    rates = np.array([float(Triangle(2.0, 100)(step)) for step in range(101)])
+    np.testing.assert_allclose(rates[[0, 23, 100]], [0.4, 2.0, 0.14], rtol=1e-6)
+    assert (np.abs(np.diff(rates, 2)) > 1e-5).sum() == 1  # one corner
