@@ -35,7 +35,7 @@ def run(name: str, folder: pathlib.Path, *arguments: str, xla_flags: str | None 
     if xla_flags is not None:
         environment["XLA_FLAGS"] = xla_flags
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
