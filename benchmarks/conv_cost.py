@@ -2,17 +2,18 @@
 
     python -m benchmarks conv_cost
 
-Measures Winograd's method on a grid of shapes, and the method that is used otherwise: XLA's convolution for the value,
-and one matrix product for each row of the kernel for the gradient with respect to the weight. Prints the costs that fit
-best and are to replace those in the file. Also prints how much slower a choice by these costs is than always choosing
-the faster method.
+Measures Winograd's method with each size of tiles on a grid of shapes, and the method that is used otherwise: XLA's
+convolution for the value, and one matrix product for each row of the kernel for the gradient with respect to the
+weight. Prints the costs that fit best and are to replace those in the file. Also prints how much slower a choice by
+these costs is than always choosing the fastest method.
 
-Everything runs in one process, because XLA compiles both methods. Each program has two convolutions, so that neither
-method alone pays for memory that a model would have allocated anyway. It takes about six minutes.
+Everything runs in one process, because XLA compiles all methods. Each program has two convolutions, so that neither
+method alone pays for memory that a model would have allocated anyway. With glibc, set MALLOC_MMAP_MAX_=0 and
+MALLOC_TRIM_THRESHOLD_=8000000000 for the same reason. It takes about ten minutes.
 """
 
+import functools
 import itertools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +24,10 @@ from tqdm import tqdm
 
 from funcvision.functional._conv import xla
 from funcvision.functional._conv.cpu import kernel_rows, winograd
-from funcvision.functional._conv.cpu.cost_model import Costs, terms
+from funcvision.functional._conv.cpu.cost_model import SIZES, Costs, terms
 from funcvision.functional._conv.geometry import Geometry
+
+from .harness import CLOCK
 
 CHANNELS = 32, 64, 128, 256, 512
 GRID = [
@@ -38,20 +41,20 @@ def main(rounds: int = 7) -> None:
     """Measures, fits and prints, for the value and for the gradient with respect to the weight."""
     for title, programs in (("value", _values), ("weight_gradient", _weight_gradients)):
         times = np.array([_measured(programs(*shape), rounds) for shape in tqdm(GRID, desc=title)])
-        features = np.array([[_features(*shape, tiles) for shape in GRID] for tiles in (False, True)])
-        costs = Costs(*(_fitted(features[i], times[:, i]) for i in range(2)))
+        features = np.array([[_features(*shape, size) for shape in GRID] for size in SIZES])
+        costs = Costs(*(tuple(_fitted(features[i], times[:, i])) for i in range(len(SIZES))))
         print(f"\n{title}")
-        for method, fitted in zip(("direct", "winograd"), costs, strict=False):
+        for method, fitted in costs._asdict().items():
             print(f"  {method:10} {', '.join(f'{1e6 * cost:.3g}' for cost in fitted)}")
-        choices = [costs.prefer_winograd(n, c, o, _geometry(size)) for n, size, c, o in GRID]
-        chosen = np.take_along_axis(times, np.array(choices, int)[:, None], axis=1)[:, 0]
-        for what, ratio in (("direct", chosen / times[:, 0]), ("the faster one", chosen / times.min(1))):
+        choices = [SIZES.index(costs.tile_size(n, c, o, _geometry(size))) for n, size, c, o in GRID]
+        chosen = np.take_along_axis(times, np.array(choices)[:, None], axis=1)[:, 0]
+        for what, ratio in (("direct", chosen / times[:, 0]), ("the fastest", chosen / times.min(1))):
             print(f"  chosen / {what:14} geometric mean {np.exp(np.log(ratio).mean()):.3f}, at most {ratio.max():.2f}")
 
 
-def _features(n: int, size: int, channels: int, out: int, tiles: bool) -> np.ndarray:
+def _features(n: int, size: int, channels: int, out: int, tile: int) -> np.ndarray:
     """The cost terms of a program: of one convolution from `channels` to `out`, and of one back to `channels`."""
-    pixels = n * (-(-size // 2)) ** 2 if tiles else n * size**2
+    pixels = n * (-(-size // tile)) ** 2
     return np.add(terms(pixels, channels, out), terms(pixels, out, channels))
 
 
@@ -61,7 +64,8 @@ def _values(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[.
     def program(method: Callable[..., jax.Array]) -> Callable[..., Any]:
         return jax.jit(lambda x, a, b: method(method(x, a, geometry=geometry), b, geometry=geometry))
 
-    return [program(xla.value), program(winograd.value)], (x, a, b)
+    tiled = [functools.partial(winograd.value, size=size) for size in SIZES[1:]]
+    return list(map(program, (xla.value, *tiled))), (x, a, b)
 
 
 def _weight_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[Callable[..., Any]], tuple[Any, ...]]:
@@ -75,7 +79,8 @@ def _weight_gradients(n: int, size: int, channels: int, out: int) -> tuple[list[
         return jax.jit(both)
 
     y = xla.value(x, a, geometry=geometry)
-    return [program(kernel_rows.weight_gradient), program(winograd.weight_gradient)], (x, y)
+    tiled = [functools.partial(winograd.weight_gradient, size=size) for size in SIZES[1:]]
+    return list(map(program, (kernel_rows.weight_gradient, *tiled))), (x, y)
 
 
 def _operands(n: int, size: int, channels: int, out: int) -> tuple[Geometry, jax.Array, jax.Array, jax.Array]:
@@ -95,9 +100,9 @@ def _measured(work: tuple[list[Callable[..., Any]], tuple[Any, ...]], rounds: in
     times = np.empty((rounds + 1, len(programs)))
     for turn in range(rounds + 1):
         for i in np.random.default_rng(turn).permutation(len(programs)):
-            start = time.perf_counter()
+            start = CLOCK()
             jax.block_until_ready(programs[i](*operands))
-            times[turn, i] = 1000 * (time.perf_counter() - start)
+            times[turn, i] = 1000 * (CLOCK() - start)
     return list(np.median(times[1:], axis=0))  # the first round compiles, so it is left out
 
 

@@ -247,26 +247,28 @@ WINOGRAD = [
 ]
 
 
+@pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
 @pytest.mark.parametrize("block", ["all images", "two images", "two rows of tiles", "less than a row"])
-def test_winograd_split_batch(x, w, geometry, block, monkeypatch):
-    rows, columns = (-(-n // 2) for n in geometry.out)
-    row = 16 * columns * (x[-1] + w[-1]) * 4
-    size = {"all images": 1 << 24, "two images": 2 * rows * row, "two rows of tiles": 2 * row, "less than a row": 1}
-    monkeypatch.setattr(winograd, "_MAX_BLOCK_BYTES", size[block])
+def test_winograd_split_batch(x, w, geometry, block, size, monkeypatch):
+    rows, columns = (-(-n // size) for n in geometry.out)
+    row = (size + 2) ** 2 * columns * (x[-1] + w[-1]) * 4
+    limit = {"all images": 1 << 24, "two images": 2 * rows * row, "two rows of tiles": 2 * row, "less than a row": 1}
+    monkeypatch.setattr(winograd, "_MAX_BLOCK_BYTES", limit[block])
     arrays = operands(x, w, geometry)
     y, _, (_, gradient) = reference(arrays, geometry)
 
     @jax.jit
     def compute(x, w, cotangent):
-        return winograd.value(x, w, geometry), winograd.weight_gradient(x, cotangent, geometry)
+        return winograd.value(x, w, geometry, size), winograd.weight_gradient(x, cotangent, geometry, size)
 
     assert_close(compute(*arrays[:2], arrays[4]), (y.astype(np.float32), gradient.astype(np.float32)))
 
 
+@pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize(("x", "w", "geometry"), WINOGRAD)
-def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
-    monkeypatch.setattr(cost_model.Costs, "prefer_winograd", lambda *sizes: True)
+def test_winograd_and_its_derivatives(x, w, geometry, size, monkeypatch):
+    monkeypatch.setattr(cost_model.Costs, "tile_size", lambda *sizes: size)
     with jax.enable_x64(True):
         arrays = operands(x, w, geometry, "float64")
         assert_close(derivatives(ours, geometry)(*arrays), reference(arrays, geometry), rtol=1e-12)
@@ -275,11 +277,12 @@ def test_winograd_and_its_derivatives(x, w, geometry, monkeypatch):
 def test_winograd_where_it_is_chosen():
     """It is not chosen for few tiles, because transforming the weight costs the same for any number of tiles."""
     x, w, geometry = case((8, 28, 27, 64), (3, 3, 64, 96), 1, 1)
-    assert cost_model.VALUE.prefer_winograd(8, 64, 96, geometry)
-    assert cost_model.VALUE.prefer_winograd(8, 96, 64, geometry)  # the gradient with respect to the input
-    assert cost_model.WEIGHT_GRADIENT.prefer_winograd(8, 64, 96, geometry)
-    assert not cost_model.VALUE.prefer_winograd(8, 16, 96, geometry)
-    assert not cost_model.VALUE.prefer_winograd(1, 512, 512, geometry._replace(size=(7, 7)))
+    assert cost_model.VALUE.tile_size(8, 64, 96, geometry) == 4
+    assert cost_model.VALUE.tile_size(8, 96, 64, geometry) == 4  # the gradient with respect to the input
+    assert cost_model.WEIGHT_GRADIENT.tile_size(8, 64, 96, geometry) == 4
+    assert cost_model.VALUE.tile_size(8, 16, 96, geometry) == 1
+    assert cost_model.VALUE.tile_size(1, 256, 256, geometry._replace(size=(14, 14))) == 2
+    assert cost_model.VALUE.tile_size(1, 512, 512, geometry._replace(size=(7, 7))) == 1
     arrays = operands(x, w, geometry)
     assert_close(derivatives(ours, geometry)(*arrays), derivatives(theirs, geometry)(*arrays))
 

@@ -48,9 +48,8 @@ def value(x: jax.Array, weight: jax.Array, *, geometry: Geometry, precision: Any
         return run(matmul.by_patches)
     if _is_kernel_larger_than_image(geometry) or matmul.is_mostly_padding(geometry):
         return run(matmul.by_overlaps)
-    may_use_winograd = _allows_winograd(geometry) and isinstance(x.shape[0], int)
-    if may_use_winograd and cost_model.VALUE.prefer_winograd(x.shape[0], channels, out, geometry):
-        return run(winograd.value)
+    if (size := _tile_size(cost_model.VALUE, x, out, geometry)) > 1:
+        return run(functools.partial(winograd.value, size=size))
     if len(geometry.kernel) == 3:
         clips = x.shape[0] if isinstance(x.shape[0], int) else 1
         by_input = _prefers_winograd_for_frames(cost_model.VALUE, channels, out, clips, geometry)
@@ -99,8 +98,8 @@ def weight_gradient(x: jax.Array, y: jax.Array, *, geometry: Geometry, precision
         return run(matmul.disjoint_weight_gradient)
     if any(m > n for m, n in zip(geometry.out, geometry.size, strict=True)):
         return run(matmul.weight_gradient_by_position)
-    if _allows_winograd(geometry) and cost_model.WEIGHT_GRADIENT.prefer_winograd(x.shape[0], channels, out, geometry):
-        return run(winograd.weight_gradient)
+    if (size := _tile_size(cost_model.WEIGHT_GRADIENT, x, out, geometry)) > 1:
+        return run(functools.partial(winograd.weight_gradient, size=size))
     if len(geometry.kernel) == 3:
         if _has_few_pixels(x, out, geometry):
             return run(matmul.weight_gradient_by_patches)
@@ -133,6 +132,13 @@ def _allows_winograd(geometry: Geometry) -> bool:
     return geometry.kernel == (3, 3) and ones == {1}
 
 
+def _tile_size(costs: cost_model.Costs, x: jax.Array, out: int, geometry: Geometry) -> int:
+    """The size of Winograd's tiles, or 1 for another method."""
+    if not _allows_winograd(geometry) or not isinstance(x.shape[0], int):
+        return 1
+    return costs.tile_size(x.shape[0], x.shape[-1], out, geometry)
+
+
 def _prefers_winograd_for_frames(
     costs: cost_model.Costs, channels: int, out: int, clips: int, geometry: Geometry
 ) -> bool:
@@ -140,7 +146,7 @@ def _prefers_winograd_for_frames(
     frame = geometry.of_a_frame()
     if geometry.strides[0] > 1 or not _allows_winograd(frame):
         return False
-    return costs.prefer_winograd(clips * geometry.size[0], channels, geometry.kernel[0] * out, frame)
+    return costs.tile_size(clips * geometry.size[0], channels, geometry.kernel[0] * out, frame) > 1
 
 
 def _has_few_pixels(x: jax.Array, out: int, geometry: Geometry) -> bool:

@@ -1,4 +1,4 @@
-"""Predicts whether Winograd's method is the faster one for a 3x3 convolution of stride 1 on a CPU.
+"""Predicts whether Winograd's method is faster for a 3x3 convolution of stride 1 on a CPU, and with which tiles.
 
 The other method is XLA's convolution for the value and `kernel_rows` for the gradient with respect to the weight.
 
@@ -8,55 +8,62 @@ similar balance of compute and memory.
 """
 
 import math
+import operator
 from typing import NamedTuple
 
 from ..geometry import Geometry
 
-__all__ = ["VALUE", "WEIGHT_GRADIENT", "Costs", "Terms", "terms"]
+__all__ = ["SIZES", "VALUE", "WEIGHT_GRADIENT", "Costs", "Terms", "terms"]
 
 Terms = tuple[float, float, float, float, float]
+SIZES = 1, 2, 4
+"""Rows and columns of outputs in a tile, by `Costs`; 1 is without Winograd's method."""
 
 _MAX_TIME_RATIO = 0.9  # of Winograd's time to the other method's; a smaller gain is not worth the longer compilation
 _MIN_CHANNELS = 64  # in and out; with fewer, matrix products do not fill the vector registers and the model is wrong
 
 
 class Costs(NamedTuple):
-    """Nanoseconds for each of `terms`, by each method, on two cores with AVX-512.
+    """Nanoseconds for each of `terms`, by each method, on one core with AVX-512.
 
     Attributes:
         direct: without Winograd's method.
-        winograd: with it.
+        tiles_of_2: with it, in tiles of 2x2 outputs.
+        tiles_of_4: in tiles of 4x4 outputs.
     """
 
     direct: Terms
-    winograd: Terms
+    tiles_of_2: Terms
+    tiles_of_4: Terms
 
-    def prefer_winograd(self, images: int, channels: int, out: int, geometry: Geometry) -> bool:
-        """Whether Winograd's method is predicted to be faster by a worthwhile margin."""
+    def tile_size(self, images: int, channels: int, out: int, geometry: Geometry) -> int:
+        """The size of Winograd's tiles, 2 or 4, or 1 where the method is not faster by a worthwhile margin."""
         if min(channels, out) < _MIN_CHANNELS:
-            return False
-        pixels = images * math.prod(geometry.out)
-        tiles = images * math.prod(-(-n // 2) for n in geometry.out)
-        winograd, direct = _time(self.winograd, tiles, channels, out), _time(self.direct, pixels, channels, out)
-        return winograd < _MAX_TIME_RATIO * direct
+            return 1
+
+        def predicted(size: int, costs: Terms) -> float:
+            tiles = images * math.prod(-(-n // size) for n in geometry.out)
+            return sum(map(operator.mul, costs, terms(tiles, channels, out)))
+
+        times = {size: predicted(size, costs) for size, costs in zip(SIZES, self, strict=True)}
+        best = min(times, key=times.__getitem__)
+        return best if times[best] < _MAX_TIME_RATIO * times[1] else 1
 
 
-VALUE = Costs(direct=(0.082, 2.07, 2.07, 5.31, 165e3), winograd=(0.167, 6.03, 6.03, 9.48, 280e3))
-# `direct` was fitted to XLA's gradient with respect to the weight, before `kernel_rows` took its place.
-WEIGHT_GRADIENT = Costs(direct=(0.0785, 3.44, 3.44, 15.6, 0), winograd=(0.155, 13.8, 13.8, 12.2, 0))
+VALUE = Costs(
+    direct=(0.189, 0, 0, 7.33, 93e3), tiles_of_2=(0.406, 6.45, 6.45, 8.8, 43e3), tiles_of_4=(1.03, 18, 18, 23.6, 0)
+)
+WEIGHT_GRADIENT = Costs(
+    direct=(0.199, 5.53, 5.53, 0, 0), tiles_of_2=(0.343, 17, 17, 7.26, 0), tiles_of_4=(0.854, 42.8, 42.8, 18.2, 0)
+)
 
 
 def terms(pixels: int, channels: int, out: int) -> Terms:
     """The sizes that the costs are multiplied with: multiplications, input, output, weight, and 1 for each call.
 
     Args:
-        pixels: output pixels of all images; tiles of 2x2 of them for Winograd's method.
+        pixels: output pixels of all images; tiles of them for Winograd's method.
         channels: of the input.
         out: channels of the output.
     """
     return pixels * channels * out, pixels * channels, pixels * out, channels * out, 1
-
-
-def _time(costs: Terms, pixels: int, channels: int, out: int) -> float:
-    """Nanoseconds."""
-    return sum(cost * term for cost, term in zip(costs, terms(pixels, channels, out), strict=True))

@@ -43,11 +43,13 @@ def split_batch(x: jax.Array, max_images: int, devices: int = 1) -> jax.Array:
     """[N, ...] as [blocks, images, ...] with at most `max_images` of each device in a block.
 
     If the batch is sharded, each device has the same number of images of each block. So a loop over the blocks moves no
-    images between devices. The last block is filled with zeros.
+    images between devices. Up to twice as many blocks as needed are made so that all are full, because then nothing is
+    copied. Otherwise the last block is filled with zeros.
     """
     parts = math.gcd(len(x), devices)
     share = len(x) // parts
     blocks = -(-share // max(1, max_images))
+    blocks = next((n for n in range(blocks, 2 * blocks) if share % n == 0), blocks)
     images = -(-share // blocks)
     if parts == 1:  # without the axis of parts: XLA would copy the batch
         padding = [(0, blocks * images - share, 0), *[(0, 0, 0)] * (x.ndim - 1)]

@@ -1,15 +1,16 @@
-"""3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3): 16 products where the definition takes 36.
+"""3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3) and F(4x4, 3x3).
 
-Lavin and Gray 2015, https://arxiv.org/abs/1509.09308. In one dimension, four neighbouring pixels d and a kernel g of
-three elements give two outputs y by four products: m = (B d) * (G g) and y = A m. In two dimensions the transforms
-are applied along both axes, to tiles of 4x4 pixels that overlap by two, and the products are summed over the input
-channels. So each of the 16 points of a transformed tile takes one matrix product, [tiles, in] @ [in, out].
+They take 16 products where the definition takes 36, and 36 where it takes 144.
+Lavin and Gray 2015, https://arxiv.org/abs/1509.09308. In one dimension, neighbouring pixels d and a kernel g of three
+elements give `size` outputs y by size + 2 products: m = (B d) * (G g) and y = A m. In two dimensions the transforms are
+applied along both axes, to tiles of pixels that overlap by two, and the products are summed over the input channels. So
+each of the points of a transformed tile takes one matrix product, [tiles, in] @ [in, out].
 
-The transformed tiles of an image are four times as large as the image. So the batch is processed in blocks, of images
-or of strips of one image, that fit into the last-level cache. Each block is finished before the next one begins.
+The transformed tiles of an image are 4 or 2.25 times as large as the image. So the batch is processed in blocks, of
+images or of strips of one image, that fit into the last-level cache. Each block is finished before the next one begins.
 
-The four points along a tile's rows are an axis of one array, and the four along its columns are a list of such arrays:
-XLA compiles one loop for each array.
+A transform along one axis is a sum of broadcasts, which XLA compiles as one loop. The transforms along the two axes are
+kept apart, because XLA would compute the first one again for each element of the second.
 """
 
 import functools
@@ -23,85 +24,108 @@ import numpy as np
 from jax import lax
 
 from ..geometry import Geometry
+from .unfused import unfused
 from .windows import join_batch, pad_spatial, split_batch
 
 __all__ = ["value", "weight_gradient"]
 
 _MAX_BLOCK_BYTES = 1 << 24  # of the tiles and products of a block, which should stay in the last-level cache
 _NO_PADDING = (0, 0, 0)
-
-_B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
-_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-_A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
+_POINTS = {2: (0, 1, -1), 4: (0, 0.75, -0.75, 1.5, -1.5)}  # by size; for 4, 1 and 2 would make larger rounding errors
 
 
-def value(x: jax.Array, weight: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, H, W, in] and [3, 3, in, out] give [N, *geometry.out, out]."""
-    blocks, out = _Blocks.of(x, weight.shape[-1], geometry), weight.shape[-1]
-    points = [jnp.asarray(np.kron(_G, column), x.dtype) @ weight.reshape(9, -1) for column in _G]
-    kernels = [column.reshape(4, *weight.shape[-2:]) for column in points]
+def value(x: jax.Array, weight: jax.Array, geometry: Geometry, size: int) -> jax.Array:
+    """[N, H, W, in] and [3, 3, in, out] give [N, *geometry.out, out], by tiles of `size` by `size` outputs: 2 or 4."""
+    blocks, out, maps = _Blocks.of(x, weight.shape[-1], geometry, size), weight.shape[-1], _Maps.of(size)
+    kernels = jnp.asarray(np.kron(maps.kernel, maps.kernel), x.dtype) @ weight.reshape(9, -1)
+    kernels = kernels.reshape(-1, *weight.shape[-2:])
 
     def convolve(block: jax.Array) -> jax.Array:
-        products = list(map(operator.matmul, _image_tiles(blocks.pad_image(block)), kernels))
-        pixels = zip(*(_transform(_A, column) for column in _transform(_A, products)), strict=True)  # 2x2, by rows
-        rows = [jnp.concatenate(row, axis=-1).reshape(-1, blocks.columns * 2 * out) for row in pixels]
-        return jnp.concatenate(rows, axis=-1).reshape(len(block), 2 * blocks.rows, 2 * blocks.columns, out)
+        products = _tiles(maps.image, blocks.pad_image(block), size) @ kernels
+        grid = products.reshape(size + 2, size + 2, len(block), blocks.rows, blocks.columns, out)
+        return _pixels(maps.output, grid)
 
     images = blocks.split_images(x)
     y = convolve(images[0])[None] if len(images) == 1 else lax.map(convolve, images)
     strips = join_batch(y, x.shape[0] * blocks.strips, geometry.devices)
-    whole = strips.reshape(-1, blocks.strips * 2 * blocks.rows, 2 * blocks.columns, out)
+    whole = strips.reshape(-1, blocks.strips * blocks.height, *strips.shape[2:])
     return lax.slice(whole, (0, 0, 0, 0), (x.shape[0], *geometry.out, out))
 
 
-def weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
-    """[N, H, W, in] and [N, *geometry.out, out] give [3, 3, in, out]."""
-    blocks = _Blocks.of(x, y.shape[-1], geometry)
+def weight_gradient(x: jax.Array, y: jax.Array, geometry: Geometry, size: int) -> jax.Array:
+    """[N, H, W, in] and [N, *geometry.out, out] give [3, 3, in, out], by tiles of `size` by `size` outputs: 2 or 4."""
+    blocks, maps = _Blocks.of(x, y.shape[-1], geometry, size), _Maps.of(size)
 
-    def add(total: Sequence[jax.Array], block: tuple[jax.Array, jax.Array]) -> tuple[Sequence[jax.Array], None]:
-        image, gradient = block
-        pairs = zip(_image_tiles(blocks.pad_image(image)), _output_tiles(blocks.pad_output(gradient)), strict=True)
-        return [sum_ + a.swapaxes(-1, -2) @ b for sum_, (a, b) in zip(total, pairs, strict=True)], None
+    def products(image: jax.Array, gradient: jax.Array) -> jax.Array:
+        """[points, in, out]."""
+        tiles = _tiles(maps.image, blocks.pad_image(image), size)
+        return tiles.swapaxes(-1, -2) @ _tiles(maps.output.T, blocks.pad_output(gradient), size)
 
-    total = [jnp.zeros((4, x.shape[-1], y.shape[-1]), x.dtype)] * 4
     images, gradients = blocks.split_images(x), blocks.split_outputs(y)
-    total, _ = add(total, (images[0], gradients[0])) if len(images) == 1 else lax.scan(add, total, (images, gradients))
-    points = jnp.stack(total, axis=1).reshape(16, -1)
-    return (jnp.asarray(np.kron(_G, _G).T, x.dtype) @ points).reshape(3, 3, x.shape[-1], y.shape[-1])
+    if len(images) == 1:
+        total = products(images[0], gradients[0])
+    else:
+        zero = jnp.zeros(((size + 2) ** 2, x.shape[-1], y.shape[-1]), x.dtype)
+        total, _ = lax.scan(lambda total, block: (total + products(*block), None), zero, (images, gradients))
+    elements = jnp.asarray(np.kron(maps.kernel, maps.kernel).T, x.dtype) @ total.reshape(len(total), -1)
+    return elements.reshape(3, 3, *total.shape[1:])
 
 
-def _transform(matrix: np.ndarray, arrays: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
-    """The product of a matrix, whose entries are 0, 1 and -1, with a vector of arrays."""
-    def entry(signs: np.ndarray) -> jax.Array:
-        first, *others = (array if sign > 0 else -array for array, sign in zip(arrays, signs, strict=True) if sign)
-        return functools.reduce(operator.add, others, first)
+class _Maps(NamedTuple):
+    """The matrices of the transforms in one dimension, for `size` outputs, by the algorithm of Toom and Cook.
 
-    return [entry(signs) for signs in matrix]
+    Polynomials are multiplied by way of their values at size + 1 points and at infinity.
 
-
-def _image_tiles(image: jax.Array) -> list[jax.Array]:
-    """The transformed tiles of a padded block.
-
-    Args:
-        image: [images, 2 * rows + 2, 2 * columns + 2, in], for a grid of rows by columns of tiles.
-
-    Returns:
-        For each of the 4 points along the columns of a tile, [4 points along its rows, tiles, in].
+    Attributes:
+        image: [size + 2 points, size + 2 pixels], "B".
+        kernel: [points, 3 elements], "G".
+        output: [size pixels, points], "A".
     """
-    height, width = image.shape[1] - 2, image.shape[2] - 2
-    rows = jnp.stack(_transform(_B, [image[:, i : i + height : 2] for i in range(4)]))
-    return [_flatten_tiles(column) for column in _transform(_B, [rows[..., i : i + width : 2, :] for i in range(4)])]
+
+    image: np.ndarray
+    kernel: np.ndarray
+    output: np.ndarray
+
+    @classmethod
+    def of(cls, size: int) -> "_Maps":
+        points = np.array(_POINTS[size], float)
+        others = [np.delete(points, i) for i in range(len(points))]
+        image = [*([*np.poly(roots)[::-1], 0] for roots in others), np.poly(points)[::-1]]
+        powers = np.vander(points, size, increasing=True)
+        divisors = [np.prod(p - roots) for p, roots in zip(points, others, strict=True)]
+        kernel = np.vander(points, 3, increasing=True) / np.array(divisors)[:, None]
+        last = np.eye(size)[:, -1]
+        return cls(np.array(image), np.vstack([kernel, [0, 0, 1]]), np.column_stack([powers.T, last]))
 
 
-def _output_tiles(y: jax.Array) -> list[jax.Array]:
-    """The same of the output's gradient, [images, 2 * rows, 2 * columns, out], whose tiles of 2x2 do not overlap."""
-    rows = jnp.stack(_transform(_A.T, [y[:, i::2] for i in range(2)]))
-    return [_flatten_tiles(column) for column in _transform(_A.T, [rows[..., i::2, :] for i in range(2)])]
+def _transform(matrix: np.ndarray, arrays: Sequence[jax.Array], axis: int) -> jax.Array:
+    """The product of a matrix with a vector of arrays; a new axis holds its entries."""
+    shape = [-1 if i == axis else 1 for i in range(arrays[0].ndim + 1)]
+    terms = (
+        jnp.asarray(column.reshape(shape), array.dtype) * jnp.expand_dims(array, axis)
+        for column, array in zip(matrix.T, arrays, strict=True)
+    )
+    return functools.reduce(operator.add, terms)
 
 
-def _flatten_tiles(tiles: jax.Array) -> jax.Array:
-    """[4, images, rows, columns, channels] as [4, tiles, channels]."""
-    return tiles.reshape(4, -1, tiles.shape[-1])
+def _tiles(matrix: np.ndarray, image: jax.Array, size: int) -> jax.Array:
+    """Tiles, `size` pixels apart, transformed along both axes: [N, H, W, channels] gives [points, tiles, channels]."""
+    def along(x: jax.Array, axis: int, new_axis: int) -> jax.Array:
+        end = x.shape[axis] - matrix.shape[1] + 1
+        pixels = [lax.slice_in_dim(x, i, i + end, size, axis) for i in range(matrix.shape[1])]
+        return _transform(matrix, pixels, new_axis)
+
+    rows = unfused(lambda x: along(x, 1, 0))(image)
+    tiles = along(rows, 3, 1)
+    return tiles.reshape(len(matrix) ** 2, -1, image.shape[-1])
+
+
+def _pixels(matrix: np.ndarray, products: jax.Array) -> jax.Array:
+    """Outputs from points: [points, points, N, rows, columns, out] gives [N, rows * size, columns * size, out]."""
+    _, _, n, rows, columns, out = products.shape
+    along_rows = unfused(lambda x: _transform(matrix, list(x.swapaxes(0, 1)), 4))(products)
+    lines = along_rows.reshape(-1, n, rows, columns * len(matrix) * out)
+    return _transform(matrix, list(lines), 2).reshape(n, rows * len(matrix), columns * len(matrix), out)
 
 
 class _Blocks(NamedTuple):
@@ -113,38 +137,49 @@ class _Blocks(NamedTuple):
 
     Attributes:
         geometry: of the convolution.
+        size: rows and columns of outputs in a tile.
         rows: rows of tiles in a strip.
         columns: columns of tiles.
         strips: strips in an image.
-        images: images, or strips, in a block.
+        images: the most images, or strips, in a block.
     """
 
     geometry: Geometry
+    size: int
     rows: int
     columns: int
     strips: int
     images: int
 
+    @property
+    def height(self) -> int:
+        """Rows of outputs in a strip."""
+        return self.size * self.rows
+
+    @property
+    def width(self) -> int:
+        return self.size * self.columns
+
     @classmethod
-    def of(cls, x: jax.Array, out: int, geometry: Geometry) -> "_Blocks":
-        rows, columns = (-(-n // 2) for n in geometry.out)
-        row_bytes = 16 * columns * (x.shape[-1] + out) * x.dtype.itemsize
+    def of(cls, x: jax.Array, out: int, geometry: Geometry, size: int) -> "_Blocks":
+        rows, columns = (-(-n // size) for n in geometry.out)
+        row_bytes = (size + 2) ** 2 * columns * (x.shape[-1] + out) * x.dtype.itemsize
         if rows * row_bytes > _MAX_BLOCK_BYTES:
             strips = -(-rows // max(1, _MAX_BLOCK_BYTES // row_bytes))
-            return cls(geometry, -(-rows // strips), columns, strips, 1)
-        blocks = -(-x.shape[0] // (_MAX_BLOCK_BYTES // (rows * row_bytes)))
-        return cls(geometry, rows, columns, 1, -(-x.shape[0] // blocks))
+            return cls(geometry, size, -(-rows // strips), columns, strips, 1)
+        return cls(geometry, size, rows, columns, 1, _MAX_BLOCK_BYTES // (rows * row_bytes))
 
     def split_images(self, x: jax.Array) -> jax.Array:
         """[N, H, W, in] as [blocks, images, height, W, in]; neighbouring strips share two rows of pixels."""
         if self.strips == 1:
             return split_batch(x, self.images, self.geometry.devices)
-        height, padded = 2 * self.rows, pad_spatial(x, [(*self._missing(x)[0], 0), _NO_PADDING])
-        strips = [padded[:, start : start + height + 2] for start in range(0, self.strips * height, height)]
+        padded = pad_spatial(x, [(*self._missing(x)[0], 0), _NO_PADDING])
+        starts = range(0, self.strips * self.height, self.height)
+        strips = [padded[:, start : start + self.height + 2] for start in starts]
         return split_batch(jnp.stack(strips, axis=1).reshape(-1, *strips[0].shape[1:]), 1, self.geometry.devices)
 
     def pad_image(self, block: jax.Array) -> jax.Array:
-        """[images, height, W, in] as [images, 2 * rows + 2, 2 * columns + 2, in]."""
+        """[images, height, W, in] as [images, self.height + 2, self.width + 2, in]."""
         rows, columns = self._missing(block)
         return pad_spatial(block, [(*rows, 0) if self.strips == 1 else _NO_PADDING, (*columns, 0)])
 
@@ -152,15 +187,15 @@ class _Blocks(NamedTuple):
         """[N, *geometry.out, out] as [blocks, images, height, width, out]."""
         if self.strips == 1:
             return split_batch(y, self.images, self.geometry.devices)
-        padded = pad_spatial(y, [(0, self.strips * 2 * self.rows - y.shape[1], 0), _NO_PADDING])
-        return split_batch(padded.reshape(-1, 2 * self.rows, *y.shape[2:]), 1, self.geometry.devices)
+        padded = pad_spatial(y, [(0, self.strips * self.height - y.shape[1], 0), _NO_PADDING])
+        return split_batch(padded.reshape(-1, self.height, *y.shape[2:]), 1, self.geometry.devices)
 
     def pad_output(self, block: jax.Array) -> jax.Array:
-        """[images, height, width, out] as [images, 2 * rows, 2 * columns, out]."""
-        return pad_spatial(block, [(0, 2 * self.rows - block.shape[1], 0), (0, 2 * self.columns - block.shape[2], 0)])
+        """[images, height, width, out] as [images, self.height, self.width, out]."""
+        return pad_spatial(block, [(0, self.height - block.shape[1], 0), (0, self.width - block.shape[2], 0)])
 
     def _missing(self, x: jax.Array) -> list[tuple[int, int]]:
         """The pixels to add (before, after) along the height and the width of images; negative ones are cropped."""
-        sizes = 2 * self.rows * self.strips + 2, 2 * self.columns + 2
+        sizes = self.height * self.strips + 2, self.width + 2
         lows = (low for low, _ in self.geometry.padding)
         return [(low, size - low - n) for low, size, n in zip(lows, sizes, x.shape[1:], strict=False)]
