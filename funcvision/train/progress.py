@@ -18,8 +18,8 @@ SECONDS_BETWEEN_REDRAWS_IN_NOTEBOOKS = 0.5
 class Progress(Protocol):
     """What shows how far a run is."""
 
-    def step(self, epoch: int, figures: str) -> None:
-        """A step was made, in an epoch that is counted from 1."""
+    def show(self, step: int, epoch: int, figures: str) -> None:
+        """So many steps of the run were made; the last one is in this epoch, counted from 1, and has these figures."""
 
     def say(self, text: str) -> None:
         """Shows a line that stays."""
@@ -31,7 +31,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def step(self, epoch: int, figures: str) -> None:
+    def show(self, step: int, epoch: int, figures: str) -> None:
         """Does nothing."""
 
     def say(self, text: str) -> None:
@@ -56,11 +56,11 @@ class Bar:
             bar_format="{desc}{percentage:3.0f}% {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}{postfix} |{bar}|",
         )
 
-    def step(self, epoch: int, figures: str) -> None:
+    def show(self, step: int, epoch: int, figures: str) -> None:
         """Draws the bar anew if it is time."""
         self._bar.set_description(f"epoch {epoch}", refresh=False)
         self._bar.set_postfix_str(figures, refresh=False)
-        self._bar.update()
+        self._bar.update(step - self._bar.n)
 
     def say(self, text: str) -> None:
         """Writes a line above the bar."""
@@ -81,21 +81,20 @@ class Lines:
     """
 
     def __init__(self, total: int, done: int, seconds: float = SECONDS_BETWEEN_LINES):
-        self._total, self._done, self._first, self._seconds = total, done, done, seconds
+        self._total, self._first, self._seconds = total, done, seconds
         self._started, self._shown = 0.0, -math.inf
 
-    def step(self, epoch: int, figures: str) -> None:
+    def show(self, step: int, epoch: int, figures: str) -> None:
         """Writes a line if it is time."""
-        self._done += 1
         now = time.perf_counter()
         if not self._started:  # the first step is compiled, and says nothing about the time that the others take
-            self._started, self._first, left = now, self._done, ""
+            self._started, self._first, left = now, step, ""
         else:
-            seconds = (now - self._started) * (self._total - self._done) / (self._done - self._first)
+            seconds = (now - self._started) * (self._total - step) / (step - self._first)
             left = f", {tqdm.format_interval(seconds)} left"
-        if now - self._shown >= self._seconds or self._done == self._total:
+        if now - self._shown >= self._seconds or step == self._total:
             self._shown = now
-            self.say(f"epoch {epoch}, step {self._done}/{self._total}: {figures}{left}")
+            self.say(f"epoch {epoch}, step {step}/{self._total}: {figures}{left}")
 
     def say(self, text: str) -> None:
         """Writes a line."""

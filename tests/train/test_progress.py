@@ -22,7 +22,7 @@ def shown(stream: Stream, monkeypatch, steps: int = 30) -> str:
     monkeypatch.setattr("sys.stderr", stream)
     bar = progress.progress_on_stderr(steps, 0)
     for number in range(steps):
-        bar.step(number // 10 + 1, "loss 0.5, 100 images/s")
+        bar.show(number + 1, number // 10 + 1, "loss 0.5, 100 images/s")
         if number % 10 == 9:
             bar.say(f"epoch {number // 10 + 1}: val_accuracy 0.5")
     bar.close()
@@ -41,8 +41,8 @@ def test_lines_come_now_and_then(monkeypatch, capsys):
     now = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: float(next(now)))
     lines = progress.Lines(total=100, done=40)
-    for _ in range(25):
-        lines.step(3, "loss 1")
+    for number in range(25):
+        lines.show(41 + number, 3, "loss 1")
     assert capsys.readouterr().err.splitlines() == [
         "epoch 3, step 41/100: loss 1", "epoch 3, step 51/100: loss 1, 00:49 left",
         "epoch 3, step 61/100: loss 1, 00:39 left",
