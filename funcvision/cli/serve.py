@@ -1,10 +1,13 @@
 """Serves exported models over HTTP: predictions, metrics, management, and a page for people.
 
-All models are loaded and compiled before the port opens. SIGTERM ends the server after the requests in progress.
+A run of `funcvision train` is exported first. All models are loaded and compiled before the port opens. SIGTERM ends
+the server after the requests in progress.
 """
 
 import argparse
 import os
+
+from ._inputs import is_run
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -15,8 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `funcvision serve`."""
     parser.add_argument(
         "files", metavar="FILE", nargs="*",
-        help="a file that funcvision export wrote, served under its name; or NAME=FILE, or NAME/VERSION=FILE",
+        help="a file that funcvision export wrote, or the folder of a run of funcvision train, served under its name; "
+        "or NAME=FILE, or NAME/VERSION=FILE",
     )
+    parser.add_argument("--recipe", metavar="FILE", help="the file of the recipe of the runs, if it is your own")
     parser.add_argument("--host", default="127.0.0.1", help="the address (default: 127.0.0.1, this machine only)")
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="0 for any free one (default: 8000)")
     parser.add_argument(
@@ -59,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Loads all models, opens the port, and answers requests until a signal comes."""
     import sys
+    import tempfile
 
     from .. import enable_compilation_cache
 
@@ -84,15 +90,13 @@ def run(arguments: argparse.Namespace) -> None:
         timeout=arguments.timeout, max_bytes=round(arguments.max_mib * 2**20), max_pixels=arguments.max_pixels,
     )
     enable_compilation_cache()
-    with serve.open_port(arguments.host, arguments.port) as bound:  # a port that is taken is reported at once
+    with tempfile.TemporaryDirectory() as folder, serve.open_port(arguments.host, arguments.port) as bound:
+        # A port that is taken is reported before the models are loaded.
         registry = serve.Registry(settings, folder=arguments.models, inspect_programs=not arguments.trust_files)
         for given in arguments.files:
             name, version, path = _named(given)
-            if os.path.isdir(path):
-                raise ValueError(
-                    f"{path} is a folder: give files that funcvision export wrote, as that of a run (funcvision export "
-                    f"{path} --out model.fv); --models takes a folder of such files"
-                )
+            if is_run(path):
+                path = _export(path, tempfile.mkdtemp(dir=folder), arguments.recipe)
             options = {"version": version} if version else {}
             model = registry.add(path, name=name, workers=arguments.workers, **options)
             print(
@@ -102,6 +106,24 @@ def run(arguments: argparse.Namespace) -> None:
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         address = f"http://{host}:{bound.getsockname()[1]}"
         serve.run(app, bound, drain=arguments.drain, ready=lambda: print(f"serving at {address}", flush=True))
+
+
+def _export(path: str, folder: str, recipe: str | None) -> str:
+    """Exports a run of `funcvision train` into a folder, and returns the path of the file, which has the run's name."""
+    import contextlib
+    import sys
+
+    from ..train.outputs import find_run
+    from . import export
+
+    found = find_run(path)
+    assert found is not None
+    out = os.path.join(folder, f"{found[0].resolve().name}.fv")
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout has the address only
+        export.run(parser.parse_args([path, "--out", out, *(["--recipe", recipe] if recipe else [])]))
+    return out
 
 
 def _number(text: str) -> float:

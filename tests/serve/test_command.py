@@ -9,12 +9,17 @@ import subprocess
 import sys
 import time
 
+import jax
 import pytest
 
 import funcvision
 from funcvision import cli, serve
+from funcvision.train.outputs import write_result
+from funcvision.train.preparation import Preparation
+from funcvision.train.recipe import find_recipe
+from funcvision.vision import convert
 
-from .serving import image
+from .serving import Client, image
 
 
 @pytest.fixture
@@ -86,12 +91,29 @@ def test_a_server(server, tmp_path):
     ([], "give files to serve"), (["--models", "nowhere"], "there is no folder nowhere"),
     (["missing.fv"], "missing.fv"), (["a.fv", "--workers", "0"], "--workers"),
     (["a.fv", "--max-batch", "0"], "max_batch"), (["a.fv", "--api-key-file", "missing"], "missing"),
-    (["."], ". is a folder: give files"),
+    (["."], ". is a folder without result.json, so it is no run"),
     (["a.fv", "--port", "70000"], "0 to 65535; got 70000"), (["a.fv", "--host", "no.invalid"], "no.invalid:0: "),
 ])  # fmt: skip
 def test_refused_arguments(capsys, arguments, words):
     assert cli.main(["serve", "--port", "0", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_the_folder_of_a_run(tmp_path, capsys, monkeypatch):
+    """It is exported, and served under its name with its classes."""
+    recipe, preparation = find_recipe("digits")(), Preparation((0.5,), (0.25,), 12, 8, "bilinear")
+    run = tmp_path / "my_run"
+    write_result(run, "digits", recipe, tuple("zyxwvutsrq"), preparation, steps_per_epoch=1)
+    model = recipe.build_model(10, 1)
+    convert.save(run / "model.safetensors", model, *jax.jit(model.init)(jax.random.key(0)))
+    answers = []
+    monkeypatch.setattr(
+        serve, "run", lambda app, *_, **__: answers.append(Client(app).put("/predictions/my_run", content=image()))
+    )
+    assert cli.main(["serve", str(run), "--port", "0", "--max-batch", "1", "--trust-files"]) == 0
+    assert set(answers[0].json()) <= set("zyxwvutsrq")
+    assert answers[0].status_code == 200
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-1", "x"])
