@@ -6,7 +6,8 @@
 - `overhead`: epochs by `fit`, with a log and progress, against a loop that only calls the same compiled step. Their
   parameters are compared. Limit: 1.02.
 - `data`: images a second of the loader alone and of the step alone, and the share of time in which the device waits
-  for data. CIFAR-10 as JPEG files is measured if FUNCVISION_CIFAR10 names a folder with `train/CLASS/*`, `test/CLASS/*`.
+  for data. JPEG files of CIFAR-10 are measured if FUNCVISION_CIFAR10 names a folder with `train/CLASS/*`,
+  `test/CLASS/*`.
 - `cifar10`, `photos`: images a second of a recipe, from the data set to the update, against the same recipe in torch
   with torchvision, channels-last. Both augment with their own random numbers, so losses are not compared here; the
   parity tests compare the steps. CIFAR-10 is drawn at random, in memory. The photos are those in
@@ -115,7 +116,8 @@ def data(rounds: int = 3) -> None:
         root = photo_folder(pathlib.Path(folder))
         print(f"\n{'':34} {'loader':>10} {'step':>10} {'fit':>10}   waiting for data")
         cases: list[Any] = [
-            ("digits in memory", "digits", {"workers": WORKERS}, None), ("CIFAR-10 in memory", "cifar10", CIFAR10, None),
+            ("digits in memory", "digits", {"workers": WORKERS}, None),
+            ("CIFAR-10 in memory", "cifar10", CIFAR10, None),
         ]
         if cifar := os.environ.get("FUNCVISION_CIFAR10"):
             files = CIFAR10 | {"in_memory": False}
