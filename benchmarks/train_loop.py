@@ -5,8 +5,9 @@
 
 - `overhead`: epochs by `fit`, with a log and progress, against a loop that only calls the same compiled step. Their
   parameters are compared. Limit: 1.02.
-- `data`: images a second of the loader alone and of the step alone, and the share of time in which `fit` waits for
-  data. CIFAR-10 as JPEG files is measured if FUNCVISION_CIFAR10 names a folder with `train/CLASS/*`, `test/CLASS/*`.
+- `data`: images a second of the loader alone and of the step alone, and the share of time in which the device waits
+  for data. JPEG files of CIFAR-10 are measured if FUNCVISION_CIFAR10 names a folder with `train/CLASS/*`,
+  `test/CLASS/*`.
 - `cifar10`, `photos`: images a second of a recipe, from the data set to the update, against the same recipe in torch
   with torchvision, channels-last. Both augment with their own random numbers, so losses are not compared here; the
   parity tests compare the steps. CIFAR-10 is drawn at random, in memory. The photos are those in
@@ -110,18 +111,21 @@ def overhead(rounds: int = 15) -> None:
 
 
 def data(rounds: int = 3) -> None:
-    """The loader against the step, and the waiting in `fit`."""
+    """The loader against the step, and the waiting for data in `fit`."""
     with tempfile.TemporaryDirectory() as folder:
         root = photo_folder(pathlib.Path(folder))
         print(f"\n{'':34} {'loader':>10} {'step':>10} {'fit':>10}   waiting for data")
-        cases: list[Any] = [("CIFAR-10 in memory", "cifar10", CIFAR10, None)]
+        cases: list[Any] = [
+            ("digits in memory", "digits", {"workers": WORKERS}, None),
+            ("CIFAR-10 in memory", "cifar10", CIFAR10, None),
+        ]
         if cifar := os.environ.get("FUNCVISION_CIFAR10"):
             files = CIFAR10 | {"in_memory": False}
             cases.append(("CIFAR-10 from JPEG files", "cifar10", files, pathlib.Path(cifar)))
         cases.append(("photos at 176, mobilenet_v2", "imagenet_resnet50", PHOTOS, root))
         for title, name, options, where in cases:
-            _, made = _opened(name, options, where)
-            loaded, stepped, fitted, waited = _pipeline(made, options["batch_size"], rounds)
+            recipe, made = _opened(name, options, where)
+            loaded, stepped, fitted, waited = _pipeline(made, recipe.batch_size, rounds)
             print(f"{title:34} {loaded:10.1f} {stepped:10.1f} {fitted:10.1f}   {waited:.1%}   (images/s)")
 
 
@@ -140,7 +144,7 @@ class _Rows:
 
 
 def _pipeline(made: Parts, size: int, rounds: int) -> list[float]:
-    """Medians: images a second of loader, step and `fit`, and the share of time in which `fit` waits for data."""
+    """Medians: images a second of loader, step and `fit`, and the share of time in which the device waits for data."""
     import jax
 
     from funcvision import train

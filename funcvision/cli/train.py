@@ -14,6 +14,7 @@ import errno
 import shutil
 import sys
 import textwrap
+import traceback
 
 TYPE_CHECKING = False  # as in typing, whose import takes a tenth of the time of `funcvision --help`
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["HELP", "add_arguments", "arranged", "run"]
 
 HELP = "train a classifier"
 FLAGS = ("--list", "--show", "-h", "--help")
-CANNOT_GO_ON, NOT_FINITE, INTERRUPTED = 1, 3, 130
+CANNOT_GO_ON, MISTAKE, NOT_FINITE, INTERRUPTED = 1, 2, 3, 130
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """What a disk that is full or broken answers to a program that writes."""
 
@@ -111,31 +112,24 @@ def _columns(left: str, right: str, width: int) -> str:
 def _train(name: str, recipe: "Recipe") -> int:
     """Trains and prints what was reached."""
     from .. import enable_compilation_cache
-    from ..data import LoadError
+    from ..train.processes import end_together, ending_with_others, start_processes
     from ..train.run import run as train
-    from ..train.run import start_processes
 
     enable_compilation_cache()  # a second run need not compile again
     start_processes(recipe)
     import jax
 
     try:
-        figures = train(name, recipe)
-    except FloatingPointError as error:
-        return _failed(str(error), NOT_FINITE)
-    except LoadError as error:
-        return _failed(str(error), CANNOT_GO_ON)
-    except KeyboardInterrupt:
-        return _failed("interrupted; the same command continues from the newest checkpoint", INTERRUPTED)
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        with ending_with_others():
+            figures = train(name, recipe)
+    except BaseException as error:
+        foreseen = _reason(error, recipe.out)
+        reason, status = foreseen or (" ".join(f"{type(error).__name__}: {error}".split()), CANNOT_GO_ON)
+        end_together(reason, status, "" if foreseen else traceback.format_exc())
+        if foreseen is None:
             raise
-        return _failed(f"the device has too little memory: try a smaller batch-size, accumulate=2, remat=true or "
-                       f"amp=true ({str(error).partition(chr(10))[0]})", CANNOT_GO_ON)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        return _failed(f"{error.filename or recipe.out}: {error.strerror}", CANNOT_GO_ON)
+        print(f"funcvision: {reason}", file=sys.stderr)
+        return status
     if jax.process_index() == 0:
         if not figures["finished"]:
             print(f"stopped after step {figures['step']}; the same command continues from there")
@@ -144,7 +138,27 @@ def _train(name: str, recipe: "Recipe") -> int:
     return 0
 
 
-def _failed(reason: str, status: int) -> int:
-    """Prints a reason as one line on stderr; returns the status."""
-    print(f"funcvision: {' '.join(reason.split())}", file=sys.stderr)
-    return status
+def _reason(error: BaseException, out: str) -> tuple[str, int] | None:
+    """Why the run in a folder ends, in one line, and the exit status; None if the error was not foreseen."""
+    import jax
+
+    from ..data import LoadError
+    from ..train.options import OptionError
+
+    status = CANNOT_GO_ON
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        reason = f"{error.filename or out}: {error.strerror}"
+    elif isinstance(error, KeyboardInterrupt):
+        reason, status = "interrupted; the same command continues from the newest checkpoint", INTERRUPTED
+    elif isinstance(error, FloatingPointError):
+        reason, status = str(error), NOT_FINITE
+    elif isinstance(error, OptionError):
+        reason, status = str(error), MISTAKE
+    elif isinstance(error, LoadError):
+        reason = str(error)
+    elif isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
+        reason = (f"the device has too little memory: try a smaller batch-size, accumulate=2, remat=true or amp=true "
+                  f"({str(error).partition(chr(10))[0]})")
+    else:
+        return None
+    return " ".join(reason.split()), status

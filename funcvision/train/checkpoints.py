@@ -69,7 +69,9 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        # After an error in a run of several processes orbax might wait for another one, which waits for this one.
+        if error is None or jax.process_count() == 1:
+            self.close()
 
     @property
     def steps(self) -> list[int]:

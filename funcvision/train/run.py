@@ -1,7 +1,6 @@
 """A run from its options to its results: what `funcvision train RECIPE` does."""
 
 import functools
-import importlib.util
 import json
 import os
 import pathlib
@@ -30,45 +29,7 @@ from .recipe import Recipe
 from .state import TrainState, create
 from .step import make_step
 
-__all__ = ["evaluate_file", "evaluate_run", "open_for", "run", "start_processes"]
-
-
-def start_processes(recipe: Recipe) -> None:
-    """Connects the processes of a run of several, and makes XLA deterministic if asked; call it before jax is used.
-
-    They are named by `coordinator`, `num_processes` and `process_id`; or, if none of these is given, by the variables
-    that SLURM's srun, Open MPI's mpirun, GKE's TPU slices and indexed jobs of Kubernetes set. With `coordinator=auto`
-    `jax.distributed.initialize` looks for all clusters that it knows, such as TPU pods outside of GKE.
-
-    Raises:
-        OptionError: only some of the three options are given.
-    """
-    if recipe.use_deterministic:
-        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
-    given = (recipe.coordinator, recipe.num_processes, recipe.process_id)
-    if given == (None, None, None) and not _is_launched(os.environ):
-        return
-    if recipe.coordinator == "auto":
-        given = (None, *given[1:])
-    elif None in given and not _is_launched(os.environ):
-        raise OptionError("coordinator, num-processes and process-id belong together: give all three")
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(*given)
-
-
-def _is_launched(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher has started this process as one of several, by the variables that jax reads too."""
-    def count(name: str) -> int:
-        return int(environment.get(name) or 1)
-
-    # Without srun, a batch script of SLURM is one process, and has no variables of a step.
-    slurm = count("SLURM_NTASKS") > 1 and "SLURM_STEP_NODELIST" in environment
-    hosts = environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES") or ""
-    gke = "," in hosts or count("MEGASCALE_NUM_SLICES") > 1
-    # An indexed job without the package is taken for a single process: jax could not ask the cluster for the others.
-    indexed = "KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment
-    kubernetes = indexed and importlib.util.find_spec("kubernetes") is not None
-    return slurm or gke or kubernetes or count("OMPI_COMM_WORLD_SIZE") > 1
+__all__ = ["evaluate_file", "evaluate_run", "open_for", "run"]
 
 
 def open_for(recipe: Recipe, spec: str | None = None) -> Data:

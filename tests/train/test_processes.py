@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from .processes import run
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run_processes(count: int, *arguments: str) -> None:
+def start_processes(module: str, count: int, *arguments: str) -> list[subprocess.Popen]:
+    """Starts `python -m tests.train.MODULE PORT NUMBER COUNT ARGUMENTS`, so many times."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -23,17 +25,20 @@ def run_processes(count: int, *arguments: str) -> None:
     flags = [flag for flag in flags if not flag.startswith("--xla_force_host_platform_device_count")]
     flags.append("--xla_force_host_platform_device_count=1")
     environment = os.environ | {"XLA_FLAGS": " ".join(flags)}
-    processes = [
+    return [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.train.processes", str(port), str(number), str(count), *arguments], cwd=ROOT,
+            [sys.executable, "-m", f"tests.train.{module}", str(port), str(number), str(count), *arguments], cwd=ROOT,
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for number in range(count)
     ]
+
+
+def ends(processes: list[subprocess.Popen]) -> list[tuple[int, str]]:
+    """The exit status and the output of each process."""
     try:
-        for process in processes:
-            output, _ = process.communicate(timeout=240)
-            assert process.returncode == 0, output
+        outputs = [process.communicate(timeout=240)[0] for process in processes]
+        return [(process.returncode, output) for process, output in zip(processes, outputs, strict=True)]
     finally:
         for process in processes:
             process.kill()
@@ -50,7 +55,8 @@ def test_two_processes_compute_what_one_does_and_one_continues(tmp_path):
     mesh, one, two = jax.make_mesh((2,), ("data",)), tmp_path / "one", tmp_path / "two"
     two.mkdir()
     run(one, mesh, "params", 2)
-    run_processes(2, str(two), "params", "1")
+    for status, output in ends(start_processes("processes", 2, str(two), "params", "1")):
+        assert status == 0, output
     expected = figures(one)
     assert len(figures(two)) == len(expected) // 2  # a line for each step, from one process only
     run(two, mesh, None, 2)
@@ -60,3 +66,18 @@ def test_two_processes_compute_what_one_does_and_one_continues(tmp_path):
     with np.load(one / "arrays2.npz") as wanted, np.load(two / "arrays2.npz") as found:
         for name in wanted:
             np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_when_one_process_fails_the_others_say_so_and_end():
+    """One raises an error in its loader, and one is killed; the other one waits for it in a collective."""
+    raised, killed, good = (start_processes("failing_process", 2, how) for how in ("raise", "kill", ""))
+    (status, said), (status_there, said_there) = ends(raised)
+    assert (status, status_there) == (1, 1)
+    assert said_there.splitlines()[-1] == "funcvision: sample 7 could not be loaded"
+    assert said.splitlines()[-1] == "funcvision: the process with process-id=1 failed: sample 7 could not be loaded"
+    (status, said), (status_there, _) = ends(killed)
+    assert (status, status_there) == (1, -signal.SIGKILL)
+    assert said.splitlines()[-1].startswith("funcvision: the process with process-id=1 was killed, or its machine ")
+    assert "Traceback" not in said
+    for status, said in ends(good):
+        assert status == 0, said

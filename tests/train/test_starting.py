@@ -10,8 +10,8 @@ import pytest
 
 from funcvision import cli
 from funcvision.train.options import OptionError
+from funcvision.train.processes import start_processes
 from funcvision.train.recipe import Recipe
-from funcvision.train.run import start_processes
 
 TINY = str(pathlib.Path(__file__).with_name("tiny_recipe.py"))
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "1", "SLURM_LOCALID": "0"}
@@ -81,7 +81,7 @@ def test_the_deterministic_flag_reaches_xla(tmp_path):
     program = """
 import jax
 from funcvision.train.recipe import Recipe
-from funcvision.train.run import start_processes
+from funcvision.train.processes import start_processes
 
 start_processes(Recipe(use_deterministic=True))
 jax.jit(lambda x: x + 1)(1.0)
