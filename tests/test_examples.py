@@ -18,10 +18,9 @@ from examples import classify_video, optical_flow, scattered_digits
 from funcvision import functional as F
 from funcvision.vision import io
 
+from .xla_flags import QUICK_COMPILATION
+
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
-
-
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 
 def run(name: str, folder: pathlib.Path, *arguments: str, xla_flags: str | None = None) -> str:

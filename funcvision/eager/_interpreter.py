@@ -179,7 +179,7 @@ def _is_key(aval: Any) -> bool:
 def _scan(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
     """The number of equations that run, and the function."""
     body, length = Plan(params["jaxpr"], False), params["length"]
-    consts, carries = params["num_consts"], params["num_carry"]
+    consts, carries = _scan_counts(params)
     order = range(length - 1, -1, -1) if params["reverse"] else range(length)
     stacked = params["jaxpr"].out_avals[carries:]
     if any(map(_is_key, params["jaxpr"].in_avals[consts:])) or any(map(_is_key, stacked)):
@@ -196,6 +196,14 @@ def _scan(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:
         return [*carry, *ys]
 
     return length * (body.cost + 1), scan
+
+
+def _scan_counts(params: dict[str, Any]) -> tuple[int, int]:
+    """How many arguments of a scan are the same in each turn, and how many are handed from turn to turn."""
+    if "num_consts" in params:  # before jax 0.11
+        return params["num_consts"], params["num_carry"]
+    consts, carries, _ = params["ft_in"].unpack()
+    return len(consts), len(carries)
 
 
 def _while(params: dict[str, Any]) -> tuple[int, Callable[..., Any]]:

@@ -61,6 +61,11 @@ def _rsqrt(x: np.ndarray) -> np.ndarray:
     return np.reciprocal(np.sqrt(x))
 
 
+def _one_minus_square(x: np.ndarray) -> np.ndarray:
+    one = x.dtype.type(1)
+    return (one + x) * (one - x)
+
+
 def _logistic(x: np.ndarray) -> np.ndarray:
     return np.reciprocal(np.exp(-x) + x.dtype.type(1))
 
@@ -464,10 +469,11 @@ RULES: dict[str, Callable[[Equation], Function]] = {
     "ge": _same(np.greater_equal),
     "gt": _same(np.greater), "integer_pow": _integer_power, "iota": _iota, "is_finite": _same(np.isfinite),
     "le": _same(np.less_equal), "lgamma": _one_by_one(_lgamma), "log": _same(np.log), "log1p": _same(np.log1p),
-    "logistic": _same(_logistic), "lt": _same(np.less), "max": _same(np.maximum), "min": _same(np.minimum),
+    "log2": _same(np.log2), "logistic": _same(_logistic), "lt": _same(np.less), "max": _same(np.maximum),
+    "min": _same(np.minimum),
     "mul": _same(np.multiply), "ne": _same(np.not_equal), "name": _same(_identity), "neg": _same(np.negative),
-    "nextafter": _same(np.nextafter), "not": _same(np.invert), "optimization_barrier": _same(_identities),
-    "or": _same(np.bitwise_or), "pad": _pad, "pow": _power,
+    "nextafter": _same(np.nextafter), "not": _same(np.invert), "one_minus_square": _same(_one_minus_square),
+    "optimization_barrier": _same(_identities), "or": _same(np.bitwise_or), "pad": _pad, "pow": _power,
     "random_bits": _random(random.random_bits), "random_fold_in": _random(random.random_fold_in),
     "random_split": _random(random.random_split), "random_unwrap": _same(_identity), "random_wrap": _same(_identity),
     "reduce_and": _reduction(np.bitwise_and), "reduce_max": _reduction(np.maximum, _lowest),

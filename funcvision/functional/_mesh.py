@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-__all__ = ["broadcast_to", "by_compiler", "has_manual_axes", "replicated", "reshape", "sharded_axes", "sharded_like"]
+__all__ = [
+    "broadcast_to", "by_compiler", "has_manual_axes", "replicated", "reshape", "sharded_axes", "sharded_like", "take",
+]
 
 Array = TypeVar("Array", jax.Array, np.ndarray)
 Axes = str | tuple[str, ...] | None  # the axes of the mesh over which one axis of an array is sharded
@@ -89,6 +91,21 @@ def sharded_like(x: jax.Array, pattern: jax.Array) -> jax.Array:
     if mesh is None or sharded_axes(x) == sharded_axes(pattern):
         return x
     return jax.sharding.reshard(x, jax.typeof(pattern).sharding)
+
+
+def take(x: jax.Array, index: np.ndarray, axis: int, *, is_sorted: bool = False) -> jax.Array:
+    """`jnp.take(x, index, axis)` for indices that exist. The other axes stay sharded as they are.
+
+    From jax 0.11 on, `jnp.take` has no gradient for an array that is sharded over explicit axes.
+    """
+    def result() -> Sequence[Axes]:
+        axes = sharded_axes(x)
+        return *axes[:axis], *[None] * index.ndim, *axes[axis + 1 :]
+
+    def function(x: jax.Array) -> jax.Array:
+        return jnp.take(x, index, axis, mode="clip", indices_are_sorted=is_sorted)
+
+    return by_compiler(function, x, result=result)
 
 
 def _explicit_mesh(arrays: Sequence[jax.Array]) -> Any:

@@ -11,7 +11,7 @@ from jax import lax
 
 from ._check import Size, channels_last, integer, integers, per_axis
 from ._kinks import absolute
-from ._mesh import reshape
+from ._mesh import reshape, take
 from ._pool_lowering import Window, first_largest, flat_indices, window_max, window_sum
 from ._precision import at_least_float32
 from ._resample import Taps, adaptive_windows, resample, window_index
@@ -311,7 +311,7 @@ def _adaptive_blocks(x: jax.Array, axis: int, m: int) -> jax.Array:
     if n % m == 0:
         return x.reshape(*x.shape[:axis], m, n // m, *x.shape[axis + 1 :])
     index, _ = window_index(*adaptive_windows(n, m))
-    return jnp.take(x, index, axis, mode="clip")
+    return take(x, index, axis)
 
 
 def _windows(

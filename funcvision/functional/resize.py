@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._check import Size, integer, per_axis
-from ._mesh import reshape
+from ._mesh import reshape, take
 from ._precision import accumulation_dtype
 from ._resample import FILTERS, filter_taps, nearest_index, resample, rounds_fused
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -160,7 +160,7 @@ def _copied(x: jax.Array, axis: int, index: np.ndarray) -> jax.Array:
     times, rest = divmod(len(index), x.shape[axis])
     if rest == 0 and np.array_equal(index, np.arange(len(index)) // times):
         return jnp.repeat(x, times, axis)
-    return jnp.take(x, index, axis, mode="clip", indices_are_sorted=True)
+    return take(x, index, axis, is_sorted=True)
 
 
 def _filtered(

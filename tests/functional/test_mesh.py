@@ -61,6 +61,7 @@ FUNCTIONS = {
     "pixel_shuffle": (lambda x: F.pixel_shuffle(x, 2), (IMAGES,)),
     "pixel_unshuffle": (lambda x: F.pixel_unshuffle(x, 2), (IMAGES,)),
     "interpolate": (lambda x: F.interpolate(x, size=(5, 11), mode="bicubic"), (IMAGES,)),
+    "interpolate nearest": (lambda x: F.interpolate(x, size=(5, 11)), (IMAGES,)),
     "pad replicate": (lambda x: F.pad(x, (1, 2, 2, 1), mode="replicate"), (IMAGES,)),
     "pad reflect": (lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"), (IMAGES,)),
     "pad circular": (lambda x: F.pad(x, (1, -2, 2, 1), mode="circular"), (IMAGES,)),

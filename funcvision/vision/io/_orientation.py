@@ -47,4 +47,6 @@ def rgb(frame: Any, size: tuple[int, int]) -> np.ndarray:
         uint8 [height, width, 3].
     """
     width, height = size
-    return turned(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), display_matrix(frame))
+    # One thread: PyAV keeps the threads for later frames, and a process that is forked then waits for them for ever.
+    converted = frame.reformat(width=width, height=height, format="rgb24", threads=1)
+    return turned(converted.to_ndarray(), display_matrix(frame))
