@@ -6,7 +6,8 @@ one for all, and their zero point is 0. Products are summed exactly in int32. Th
 
     round((sum + bias / (input_scale * weight_scale)) * (input_scale * weight_scale / output_scale)) + zero_point
 
-in float32, with halves rounded to the even integer. Other operations compute on real numbers in float32 and quantise
+in float32, with halves rounded to the even integer. With one scale for all channels, the bias is multiplied by the
+inverse of its divisor. Other operations compute on real numbers in float32 and quantise
 the result. `quantize` adds the zero point before it rounds, all other operations after it. This matters for halves.
 (https://github.com/pytorch/FBGEMM, `src/QuantUtils.cc`; `aten/src/ATen/native/quantized/cpu` in torch.)
 
@@ -263,5 +264,9 @@ def _requantized(
     exact = total + along_channels((_SHIFT - x.zero_point) * of_weights)
     real = exact.astype(jnp.float32)
     if bias is not None:
-        real = real + along_channels(jnp.asarray(bias, jnp.float32) / unit)
-    return QTensor(_rounded(real * along_channels(unit / scale), zero_point, relu=relu), scale, zero_point)
+        bias = jnp.asarray(bias, jnp.float32)
+        # With one scale, FBGEMM multiplies by its inverse and adds, with one rounding; XLA compiles it so too.
+        real = real + (along_channels(bias / unit) if unit.ndim else along_channels(bias) * (1 / unit))
+    # Where XLA sees that the divisor is one number, it may multiply by the inverse, which rounds otherwise.
+    factor = unit / jax.lax.optimization_barrier(jnp.broadcast_to(scale, unit.shape))
+    return QTensor(_rounded(real * along_channels(factor), zero_point, relu=relu), scale, zero_point)

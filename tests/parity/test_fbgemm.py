@@ -116,6 +116,25 @@ def test_linear(per_channel):
         assert_equal(ours, function(their_x, packed, float(scale), zero_point))
 
 
+@pytest.mark.parametrize("per_channel", [True, False], ids=["per channel", "per tensor"])
+def test_sums_at_a_half(per_channel):
+    """Half of the outputs are halfway between two integers, where the last bit of a bias or a factor decides."""
+    rng = np.random.default_rng(8)
+    weight, weight_scale = np.ones((64, 1), np.int8), np.full(64 if per_channel else (), 0.5, np.float32)
+    apply = jax.jit(lambda x, weight_scale, bias, scale: fbgemm.quantized_linear(
+        x, weight.T, weight_scale, bias, scale=scale, zero_point=100
+    ))  # fmt: skip
+    values = np.arange(256, dtype=np.uint8)[:, None]
+    for scale in rng.uniform(0.005, 0.05, 20).astype(np.float32):
+        bias = rng.integers(-250, 10, 64).astype(np.float32) * scale / 2
+        packed = torch.ops.quantized.linear_prepack(
+            torch_weight(torch.from_numpy(weight), weight_scale), torch.from_numpy(bias)
+        )
+        theirs = torch._make_per_tensor_quantized_tensor(torch.from_numpy(values), float(scale), 0)
+        ours = apply(fbgemm.QTensor(jnp.asarray(values), jnp.asarray(scale), jnp.int32(0)), weight_scale, bias, scale)
+        assert_equal(ours, torch.ops.quantized.linear(theirs, packed, float(scale), 100))
+
+
 def test_quantize_and_dequantize():
     rng = np.random.default_rng(2)
     real = rng.normal(0, 2, (3, 11, 12, 7)).astype(np.float32)
