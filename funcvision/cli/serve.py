@@ -111,14 +111,14 @@ def run(arguments: argparse.Namespace) -> None:
 def _export(path: str, folder: str, recipe: str | None) -> str:
     """Exports a run of `funcvision train` into a folder, and returns the path of the file, which has the run's name."""
     import contextlib
+    import pathlib
     import sys
 
     from ..train.outputs import find_run
     from . import export
 
-    found = find_run(path)
-    assert found is not None
-    out = os.path.join(folder, f"{found[0].resolve().name}.fv")
+    run_folder, _ = find_run(path) or (pathlib.Path(path), "")
+    out = os.path.join(folder, f"{run_folder.resolve().name}.fv")
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
     with contextlib.redirect_stdout(sys.stderr):  # stdout has the address only
