@@ -1,5 +1,6 @@
 """Functions on sharded arrays, on both kinds of mesh: equal to one device, sharded as documented, no array gathered."""
 
+import functools
 import re
 
 import jax
@@ -116,10 +117,17 @@ def test_a_sharded_batch_is_never_moved(function, arrays, kind):
     assert found[1][0].sharding.is_equivalent_to(sharded[0].sharding, arrays[0].ndim)
 
 
-@pytest.mark.parametrize("method", [winograd.value, winograd.weight_gradient, kernel_rows.weight_gradient])
+IN_BLOCKS = {
+    "value": functools.partial(winograd.value, size=4),
+    "weight gradient": functools.partial(winograd.weight_gradient, size=4),
+    "weight gradient by rows of the kernel": kernel_rows.weight_gradient,
+}
+
+
+@pytest.mark.parametrize("name", IN_BLOCKS)
 @pytest.mark.parametrize("block", [1 << 14, 1 << 17], ids=["strips of an image", "some images"])
 @pytest.mark.parametrize("images", [4, 10])
-def test_blocks_have_images_of_each_device(method, block, images, monkeypatch):
+def test_blocks_have_images_of_each_device(name, block, images, monkeypatch):
     """A loop over blocks of a sharded batch: each device computes with its own images."""
     monkeypatch.setattr(winograd, "_MAX_BLOCK_BYTES", block)
     monkeypatch.setattr(kernel_rows, "_MAX_BLOCK_BYTES", block)
@@ -127,7 +135,7 @@ def test_blocks_have_images_of_each_device(method, block, images, monkeypatch):
     mesh = jax.make_mesh((2,), ("data",), (AxisType.Auto,))
     batch, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
     x, y, weight = draw(images, 13, 12, 8), draw(images, 13, 12, 16), draw(3, 3, 8, 16)
-    is_value = method is winograd.value
+    method, is_value = IN_BLOCKS[name], name == "value"
     reference, other = (xla.value, weight) if is_value else (xla.weight_gradient, y)
     sharded = jax.device_put(x, batch), jax.device_put(other, whole if is_value else batch)
     compiled = jax.jit(lambda *a: method(*a, geometry._replace(devices=2))).lower(*sharded).compile()

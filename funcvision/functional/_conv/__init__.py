@@ -9,7 +9,7 @@ Who calls whom:
           matmul.py             matrix products: 1x1 kernels, patches, one product for each kernel position
           shift_add.py          sums of shifted images: few channels in each group, depthwise kernels
           grouped.py            a dense convolution for each group; calls choose.py again for each
-          winograd.py           Winograd's F(2x2, 3x3); cost_model.py says where it is faster
+          winograd.py           Winograd's F(2x2, 3x3) and F(4x4, 3x3); cost_model.py says where they are faster
           frames.py             three axes, as convolutions of frames; calls choose.py again for them
           phases.py             gradient with respect to the input, as convolutions of stride 1; calls choose.py again
           kernel_rows.py        gradient with respect to the weight, one matrix product for each row of the kernel

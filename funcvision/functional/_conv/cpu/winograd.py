@@ -29,7 +29,7 @@ from .windows import join_batch, pad_spatial, split_batch
 
 __all__ = ["value", "weight_gradient"]
 
-_MAX_BLOCK_BYTES = 1 << 24  # of the tiles and products of a block, which should stay in the last-level cache
+_MAX_BLOCK_BYTES = 1 << 23  # of the tiles and products of a block, which should stay in the last-level cache
 _NO_PADDING = (0, 0, 0)
 _POINTS = {2: (0, 1, -1), 4: (0, 0.75, -0.75, 1.5, -1.5)}  # by size; for 4, 1 and 2 would make larger rounding errors
 
