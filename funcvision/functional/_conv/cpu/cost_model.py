@@ -51,9 +51,9 @@ class Costs(NamedTuple):
 
 
 # The cost of a weight with tiles of 4 was fitted as 24 and 18, on memory that had been used before. With 512 channels
-# on fresh pages from the system it is about 120. A model has both, so it is set to 35.
+# on fresh pages from the system it is about 120. A model has both, so it is set to 60 and 35.
 VALUE = Costs(
-    direct=(0.189, 0, 0, 7.33, 93e3), tiles_of_2=(0.406, 6.45, 6.45, 8.8, 43e3), tiles_of_4=(1.03, 18, 18, 35, 0)
+    direct=(0.189, 0, 0, 7.33, 93e3), tiles_of_2=(0.406, 6.45, 6.45, 8.8, 43e3), tiles_of_4=(1.03, 18, 18, 60, 0)
 )
 WEIGHT_GRADIENT = Costs(
     direct=(0.199, 5.53, 5.53, 0, 0), tiles_of_2=(0.343, 17, 17, 7.26, 0), tiles_of_4=(0.854, 42.8, 42.8, 35, 0)
