@@ -156,6 +156,7 @@ def test_train_detector_on_data_in_the_layout_of_coco(tmp_path):
     assert_drawn(tmp_path / "out" / "coco_small.png")
 
 
+@pytest.mark.slow
 def test_train_segmenter(tmp_path):
     small = ("--images", "64", "--test", "8", "--batch-size", "8", "--epochs", "2", "--size", "64")
     printed = run("train_segmenter.py", tmp_path, *small)
@@ -184,6 +185,7 @@ def test_eager_cartpole(tmp_path):
     assert_drawn(tmp_path / "out" / "eager_cartpole.png")
 
 
+@pytest.mark.slow
 def test_eager_gan(tmp_path):
     printed = run("eager_gan.py", tmp_path, "--epochs", "1", "--width", "8", "--batch-size", "256")
     assert "epoch 1: discriminator" in printed
