@@ -45,7 +45,7 @@ GAINS = {
     "regnet_y_1_6gf": 1.2, "regnet_y_128gf": 1.2,
 }  # fmt: skip
 """Other gains than 1.4, with which a change of the image by 1e-6 changes the logits of these deep networks by 1% and
-more: growing signals make steps of the slopes of their gates. With a gain of 1 the logits hardly depend on the image."""
+more: growing signals make steps of their gates. With a gain of 1 the logits hardly depend on the image."""
 
 
 def random_arrays(model, gain=1.4):
